@@ -1,0 +1,65 @@
+/* peers.h: the scanners and the control process as the dataplane knows them.
+ *
+ * Two halves. The *table* (struct peers) says which slots are up; the main thread writes it, the
+ * workers read it at burst boundaries. The *server* (peers_server_*) runs on the main thread: it
+ * listens on the link socket, hands out the region and the channels, and hears of births and
+ * deaths.
+ *
+ * A slot's life: main maps a fresh channel memory, sets `state` READY with a new epoch; each worker
+ * attaches when it sees the new epoch; on death main sets GONE, each worker fails its jobs there
+ * and acknowledges (`seen`), and only after the last acknowledgement does main unmap the memory and
+ * offer the next incarnation. No locks: one writer for each word.
+ *
+ * Nothing a peer sends can end the dataplane: a message that breaks the protocol drops that peer.
+ */
+#ifndef DATAPLANE_HANDOVER_PEERS_H
+#define DATAPLANE_HANDOVER_PEERS_H
+
+#include "platform/link.h"
+#include "platform/memory/channel.h"
+
+#define PEERS_CONTROL_SLOT LINK_SLOTS_MAX /* scanners are 0..LINK_SLOTS_MAX-1 */
+#define PEERS_SLOTS        (LINK_SLOTS_MAX + 1u)
+#define PEERS_ENGINE_BYTES LINK_TEXT_BYTES
+
+enum peer_state { PEER_ABSENT, PEER_OFFERED, PEER_READY, PEER_GONE };
+
+struct peer_slot {
+    /* (epoch << 8) | enum peer_state; written by main (release), read by workers (acquire). */
+    _Atomic uint64_t life;
+    /* Main writes before READY, workers read after: */
+    struct channel_memory memory;
+    char engine[PEERS_ENGINE_BYTES]; /* printable ASCII; empty for control */
+    /* A worker asks for SIGKILL of this epoch by storing it here (main forwards it once). */
+    _Atomic uint32_t kill_epoch;
+};
+
+struct peers {
+    uint32_t worker_count;
+    struct peer_slot slots[PEERS_SLOTS];
+    /* seen[worker][slot]: the `life` the worker has acted on; written by that worker only. */
+    _Atomic uint64_t seen[REGION_WORKERS_MAX][PEERS_SLOTS];
+};
+
+static inline uint64_t peer_life(uint32_t epoch, enum peer_state state)
+{
+    return (uint64_t)epoch << 8 | (uint64_t)state;
+}
+
+void peers_init(struct peers *peers, uint32_t worker_count);
+
+struct peers_server;
+
+/* Main thread: listens at `path`. `region` is what every peer gets (borrowed). `peer_uid` and
+ * `peer_gid` are the only ones allowed besides root (UINT32_MAX: none). */
+enum status peers_server_create(struct peers_server **server, struct peers *peers,
+                                const struct region *region, const char *path, uint32_t peer_uid,
+                                uint32_t peer_gid) STATUS_CHECKED;
+
+/* Main thread, every few milliseconds: accepts, hears, forwards kills, retires slots whose workers
+ * have let go. Never blocks. */
+void peers_server_poll(struct peers_server *server);
+
+void peers_server_free(struct peers_server *server);
+
+#endif

@@ -1,0 +1,135 @@
+/* store.h: a worker's own messages and blocks (the writing side of platform/memory/region.h).
+ *
+ * Each worker owns a disjoint slice of the region's blocks and message slots, so nothing here is
+ * shared or locked. Blocks are counted: the TCP receive path holds the blocks it placed bytes in,
+ * a message holds the blocks its extents name, and a block returns to the free list when the last
+ * holder gives it back. Bytes go from the packet into a block once and stay there.
+ *
+ * Threads: the owning worker only. Memory: arrays are made by store_init() on the main thread;
+ * nothing is allocated afterwards. Hot path: everything but init/fini.
+ *
+ * Limits: blocks and slots of the slice (config: memory.messages, limits.messages_in_progress).
+ * When blocks run short, the class of the taker decides who goes without first: message data, then
+ * commands, then replies (so that a refusal can still be said).
+ */
+#ifndef DATAPLANE_MESSAGE_STORE_H
+#define DATAPLANE_MESSAGE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platform/memory/region.h"
+#include "platform/status.h"
+
+enum block_class {
+    BLOCK_FOR_DATA,    /* refused when less than 1/8 of the slice is free */
+    BLOCK_FOR_COMMAND, /* refused when less than 1/16 is free */
+    BLOCK_FOR_REPLY,   /* refused only when nothing is free */
+};
+
+struct smtp_customer; /* dataplane/smtp/customers.h */
+
+/* Names a connection without pointing at it: stale when the connection has gone. */
+struct connection_handle {
+    uint32_t index;
+    uint32_t generation; /* 0: none */
+};
+
+enum message_stage { MESSAGE_FREE, MESSAGE_RECEIVING, MESSAGE_SCANNING, MESSAGE_RELAYING };
+
+/* The worker's private half of a message; the shared half is struct message_header. Times are
+ * `now_ns` of the worker (monotonic), 0 when not reached. */
+struct message {
+    struct message_header *shared;
+    uint32_t index;      /* slot in the region */
+    uint32_t generation; /* as handed over; changes when the slot is given back */
+    enum message_stage stage;
+    char id[20];                          /* upper-case hex, zero-terminated */
+    struct connection_handle owner;       /* whom to answer */
+    const struct smtp_customer *customer; /* of its recipients; borrowed from the policy in force */
+    uint32_t envelope_used;               /* bytes used in the last envelope block */
+    int64_t started_ns;                   /* MAIL */
+    int64_t data_ns;                      /* DATA */
+    int64_t received_ns;                  /* end of data */
+    int64_t scan_ns;                      /* given to a scanner */
+    int64_t verdict_ns;
+    int64_t relay_ns; /* given to control */
+    /* Kept by dataplane/handover while scanning or relaying. */
+    struct message *next; /* waiting list */
+    struct message *previous;
+    uint64_t job; /* of the hand-over in force; 0: none */
+    int64_t deadline_ns;
+    uint32_t scan_attempts;
+    uint32_t scanner_slot;
+    uint32_t verdict;       /* enum verdict_kind; 0 until known */
+    uint32_t reason;        /* enum unscannable_reason */
+    char verdict_name[160]; /* signature, or the engine's words */
+    /* For the log line. */
+    char client[46];
+    char helo[256];
+    char sender[256];
+    char recipient[256]; /* the first one */
+};
+
+struct store {
+    const struct region *region;
+    uint32_t worker;
+    uint32_t block_first;
+    uint32_t block_count;
+    uint32_t free_count;
+    uint32_t *free_blocks; /* stack */
+    uint16_t *holders;     /* [block - block_first] */
+    uint32_t slot_first;
+    uint32_t slot_count;
+    uint32_t free_slot_count;
+    uint32_t *free_slots;     /* stack */
+    struct message *messages; /* [slot - slot_first] */
+};
+
+/* Main thread: takes over blocks [block_first, +block_count) and slots [slot_first, +slot_count).
+ */
+enum status store_init(struct store *store, const struct region *region, uint32_t worker,
+                       uint32_t block_first, uint32_t block_count, uint32_t slot_first,
+                       uint32_t slot_count) STATUS_CHECKED;
+void store_fini(struct store *store);
+
+/* A block with one holder, or MESSAGE_BLOCK_NONE. Its contents are undefined. */
+uint32_t block_take(struct store *store, enum block_class class);
+void block_hold(struct store *store, uint32_t block);
+void block_give(struct store *store, uint32_t block);
+static inline uint8_t *block_bytes(const struct store *store, uint32_t block)
+{
+    return region_block(store->region, block);
+}
+/* Blocks a taker of `class` could still have. */
+uint32_t block_available(const struct store *store, enum block_class class);
+
+/* A new empty message in stage MESSAGE_RECEIVING, or null when no slot (or no block) is left. */
+struct message *message_take(struct store *store);
+
+/* Gives slot and blocks back; every later hand-over answer to it is stale. */
+void message_give(struct store *store, struct message *message);
+
+/* Appends [offset, offset + length) of `block`, holding it. Joins the last extent where it touches
+ * it. STATUS_NO_SPACE when the extent tables are full or no block is left for another. */
+enum status message_append(struct store *store, struct message *message, uint32_t block,
+                           uint32_t offset, uint32_t length) STATUS_CHECKED;
+
+/* Copies `length` bytes of our own (the Received field) to the end of the message. */
+enum status message_append_bytes(struct store *store, struct message *message, const void *bytes,
+                                 size_t length) STATUS_CHECKED;
+
+/* Marks everything appended so far as our own trace. */
+void message_mark_trace(struct message *message);
+
+/* Adds one envelope field; length <= MESSAGE_ENVELOPE_FIELD_BYTES (else STATUS_BAD_ARGUMENT).
+ * STATUS_NO_SPACE when the envelope blocks are full. */
+enum status message_envelope_put(struct store *store, struct message *message,
+                                 enum envelope_field field, const void *value,
+                                 size_t length) STATUS_CHECKED;
+
+/* The message a peer's answer names, or null when it is stale or not ours. */
+struct message *message_find(struct store *store, uint32_t index, uint32_t generation);
+
+#endif

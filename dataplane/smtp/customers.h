@@ -1,0 +1,35 @@
+/* customers.h: who may be written to: an immutable table made from the configuration.
+ *
+ * Built on the main thread, read by every worker; a reload builds a new one, workers switch at a
+ * burst boundary, and the old one is freed when no message refers to it any more. Lookup is a hash
+ * over the lower-cased domain: no allocation, bounded probes, hot path.
+ */
+#ifndef DATAPLANE_SMTP_CUSTOMERS_H
+#define DATAPLANE_SMTP_CUSTOMERS_H
+
+#include "platform/config/config.h"
+
+struct smtp_customer {
+    const struct config_customer *config; /* borrowed from the configuration it was made from */
+};
+
+struct smtp_policy; /* hostname, limits and the tables; dataplane/smtp/customers.c */
+
+/* Makes the table. `config` must outlive it. STATUS_NO_MEMORY. */
+enum status smtp_policy_create(const struct config *config,
+                               struct smtp_policy **policy) STATUS_CHECKED;
+void smtp_policy_free(struct smtp_policy *policy);
+
+const struct config *smtp_policy_config(const struct smtp_policy *policy);
+
+/* The customer that serves `domain` (any case, `length` bytes), or null. */
+const struct smtp_customer *smtp_policy_customer(const struct smtp_policy *policy,
+                                                 const char *domain, size_t length);
+
+/* True when `local`@`domain` is one of the customer's recipients, or it takes any. postmaster
+ * always is (RFC 5321 4.5.1). */
+bool smtp_policy_recipient(const struct smtp_policy *policy, const struct smtp_customer *customer,
+                           const char *local, size_t local_length, const char *domain,
+                           size_t domain_length);
+
+#endif

@@ -1,0 +1,106 @@
+/* session.h: the SMTP server side (RFC 5321) of one connection.
+ *
+ * EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT, with PIPELINING (2920), SIZE (1870), 8BITMIME
+ * (6152), ENHANCEDSTATUSCODES (2034, 3463) and LIMITS (9422: RCPTMAX, RCPTDOMAINMAX=1). Only CRLF
+ * ends a line, only CRLF.CRLF ends data; a bare CR or LF in data is refused (550 5.5.2), so nothing
+ * can be smuggled. Message bytes stay where TCP placed them: dots are un-stuffed in place and the
+ * pieces appended to the message as extents.
+ *
+ * The session speaks; it does not decide. After end of data the message goes to
+ * smtp_service.submit(), and what comes of it arrives at smtp_finish() at some later time, or never
+ * if the sender went away first.
+ *
+ * Threads: the owning worker. Memory: struct smtp_session lives beside its connection
+ * (tcp_session()); messages belong to the worker's store. Hot path: no heap, no system call.
+ *
+ * Limits and what happens (config key, reply): command line SMTP_COMMAND_BYTES (500 5.5.2), a
+ * partial line held at most limits.command_timeout (421 4.4.2), limits.recipients (452 4.5.3),
+ * limits.message_size (552 5.3.4), limits.bad_commands (421 4.7.0), limits.received_fields
+ * (554 5.4.6), limits.data_timeout (421 4.4.2), no slot or block (452 4.3.1).
+ */
+#ifndef DATAPLANE_SMTP_SESSION_H
+#define DATAPLANE_SMTP_SESSION_H
+
+#include "dataplane/message/store.h"
+#include "dataplane/smtp/customers.h"
+#include "dataplane/tcp/tcp.h"
+#include "platform/memory/channel.h"
+
+#define SMTP_COMMAND_BYTES 1024u /* with CRLF; RFC 5321 asks for 512, extensions add to it */
+
+/* What became of a message. Each is one counter and one status in the log. */
+enum mail_outcome {
+    MAIL_DELIVERED, /* the customer's server said 2xx */
+    MAIL_INFECTED,
+    MAIL_UNSCANNABLE,     /* refused or deferred by policy (delivered ones are MAIL_DELIVERED) */
+    MAIL_RELAY_TEMPORARY, /* the customer's 4xx */
+    MAIL_RELAY_PERMANENT, /* the customer's 5xx */
+    MAIL_NO_RELAY,        /* customer's server or control unreachable, broken off, or too slow */
+    MAIL_TOO_LARGE,
+    MAIL_NO_ROOM,   /* our memory ran out while it came in */
+    MAIL_MALFORMED, /* bare CR or LF, loop */
+    MAIL_CUT_OFF,   /* the connection ended or timed out before end of data */
+    MAIL_ABANDONED, /* the sender left after end of data, before it was relayed */
+};
+
+/* The answer to a submitted message. Texts are borrowed for the call. */
+struct mail_result {
+    enum mail_outcome outcome;
+    unsigned code;             /* RELAY_*: the customer's code */
+    const char *text;          /* RELAY_*, DELIVERED: the customer's text, '\n' between lines */
+    const char *name;          /* INFECTED: signature; UNSCANNABLE: reason in words */
+    enum config_policy policy; /* UNSCANNABLE: reject or defer */
+};
+
+struct smtp_service {
+    void *context;
+    /* Takes a complete message (ownership moves). The answer comes by smtp_finish() for
+     * message->owner, never from within this call. */
+    void (*submit)(void *context, struct message *message, int64_t now_ns);
+    /* The session of a submitted message ended: nobody waits for an answer any more. */
+    void (*abandon)(void *context, struct message *message, int64_t now_ns);
+    /* A message that ends without having been submitted: counts and logs it, gives it back to the
+     * store. `status` is the reply that was (or would have been) given. */
+    void (*conclude)(void *context, struct message *message, enum mail_outcome outcome,
+                     const char *status, int64_t now_ns);
+    /* A command was refused before there was a message (or a recipient of one was): one NOQUEUE
+     * line. `command` is "RCPT", "MAIL", "DATA" or "CONNECT"; texts are borrowed for the call. */
+    void (*rejected)(void *context, const char *command, const char *client, const char *helo,
+                     const char *sender, const char *recipient, const char *reply, int64_t now_ns);
+    /* Wall-clock seconds since 1970, as of now_ns: for the date in Received. */
+    int64_t (*wall_seconds)(void *context, int64_t now_ns);
+};
+
+/* One a worker. */
+struct smtp_server {
+    struct store *store;
+    struct tcp_endpoint *endpoint;
+    struct region_counters *counters;
+    const struct smtp_policy *policy; /* in force; replaced by the worker at a burst boundary */
+    struct smtp_service service;
+    uint32_t worker;
+    uint64_t sequence; /* for message ids */
+    bool draining;     /* new transactions are answered 421 4.3.2 */
+    char id_prefix[8]; /* hex: tells one start of the dataplane from the next */
+};
+
+struct smtp_session; /* dataplane/smtp/state.h */
+
+/* sizeof(struct smtp_session), for tcp_application.session_bytes. */
+size_t smtp_session_bytes(void);
+
+/* Fills `application` with the callbacks that speak SMTP for `server`. */
+void smtp_server_application(struct smtp_server *server, struct tcp_application *application);
+
+/* The worker has an outcome for a message whose sender still waits: says it and goes on. The
+ * message stays the caller's (only its id is read). `connection` comes from
+ * tcp_find(message->owner). */
+void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
+                 const struct message *message, const struct mail_result *result, int64_t now_ns);
+
+/* Writes the reply `result` calls for, CRLF included, into `text`; returns its length. The same
+ * words go to the sender and to the log. */
+size_t smtp_result_reply(const struct message *message, const struct mail_result *result,
+                         char *text, size_t size);
+
+#endif

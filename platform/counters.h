@@ -1,0 +1,96 @@
+/* counters.h: every event the dataplane counts, defined once.
+ *
+ * One row a worker in the shared region; each counter has one writer (that worker) and is
+ * published with a relaxed store, so readers never slow a packet core. A sum that must hold is
+ * noted beside the counters it binds.
+ */
+#ifndef PLATFORM_COUNTERS_H
+#define PLATFORM_COUNTERS_H
+
+/* X(NAME, "metric name as operators see it") */
+#define COUNTER_LIST(X)                                                                  \
+    /* packets: rx_packets = passed_on + the sum of all frame_* and tcp_in_* outcomes */ \
+    X(RX_PACKETS, "rx_packets")                                                          \
+    X(RX_BYTES, "rx_bytes")                                                              \
+    X(TX_PACKETS, "tx_packets")                                                          \
+    X(TX_BYTES, "tx_bytes")                                                              \
+    X(TX_FULL, "tx_full")                                                                \
+    X(PASSED_ON, "passed_on")                                                            \
+    X(PASS_FULL, "pass_full")                                                            \
+    X(NO_MBUF, "no_mbuf")                                                                \
+    X(FRAME_SHORT, "frame_short")                                                        \
+    X(FRAME_NOT_OURS, "frame_not_ours")                                                  \
+    X(FRAME_UNKNOWN_TYPE, "frame_unknown_type")                                          \
+    X(FRAME_BAD_IP, "frame_bad_ip")                                                      \
+    X(FRAME_BAD_CHECKSUM, "frame_bad_checksum")                                          \
+    X(FRAME_FRAGMENT, "frame_fragment")                                                  \
+    X(FRAME_UNKNOWN_PROTOCOL, "frame_unknown_protocol")                                  \
+    X(FRAME_ARP, "frame_arp")                                                            \
+    X(FRAME_ICMP_ECHO, "frame_icmp_echo")                                                \
+    X(FRAME_ICMP_OTHER, "frame_icmp_other")                                              \
+    X(TCP_IN_ACCEPTED, "tcp_in_accepted")                                                \
+    X(TCP_IN_DUPLICATE, "tcp_in_duplicate")                                              \
+    X(TCP_IN_OUT_OF_WINDOW, "tcp_in_out_of_window")                                      \
+    X(TCP_IN_BAD_HEADER, "tcp_in_bad_header")                                            \
+    X(TCP_IN_BAD_CHECKSUM, "tcp_in_bad_checksum")                                        \
+    X(TCP_IN_NO_LISTENER, "tcp_in_no_listener")                                          \
+    X(TCP_IN_NO_CONNECTION, "tcp_in_no_connection")                                      \
+    X(TCP_IN_NO_ROOM, "tcp_in_no_room")                                                  \
+    X(TCP_IN_RESET, "tcp_in_reset")                                                      \
+    X(TCP_IN_BAD_ACK, "tcp_in_bad_ack")                                                  \
+    X(TCP_IN_CHALLENGED, "tcp_in_challenged")                                            \
+    X(TCP_IN_REFUSED, "tcp_in_refused")                                                  \
+    X(TCP_RETRANSMITS, "tcp_retransmits")                                                \
+    X(TCP_OUT_OF_ORDER, "tcp_out_of_order")                                              \
+    /* connections: opened = open now + the sum of closed_* */                           \
+    X(CONNECTIONS_OPENED, "connections_opened")                                          \
+    X(CONNECTIONS_REFUSED, "connections_refused")                                        \
+    X(CLOSED_NORMAL, "closed_normal")                                                    \
+    X(CLOSED_RESET, "closed_reset")                                                      \
+    X(CLOSED_TIMEOUT, "closed_timeout")                                                  \
+    X(CLOSED_ABORTED, "closed_aborted")                                                  \
+    X(CLOSED_HANDSHAKE, "closed_handshake")                                              \
+    /* messages: message_started = in progress + the sum of message_* below */           \
+    X(MESSAGE_STARTED, "message_started")                                                \
+    X(MESSAGE_DELIVERED, "message_delivered")                                            \
+    X(MESSAGE_INFECTED, "message_infected")                                              \
+    X(MESSAGE_UNSCANNABLE, "message_unscannable")                                        \
+    X(MESSAGE_RELAY_TEMPORARY, "message_relay_temporary")                                \
+    X(MESSAGE_RELAY_PERMANENT, "message_relay_permanent")                                \
+    X(MESSAGE_NO_RELAY, "message_no_relay")                                              \
+    X(MESSAGE_TOO_LARGE, "message_too_large")                                            \
+    X(MESSAGE_NO_ROOM, "message_no_room")                                                \
+    X(MESSAGE_MALFORMED, "message_malformed")                                            \
+    X(MESSAGE_CUT_OFF, "message_cut_off")                                                \
+    X(MESSAGE_ABANDONED, "message_abandoned")                                            \
+    /* scanners */                                                                       \
+    X(SCAN_JOBS, "scan_jobs")                                                            \
+    X(SCAN_RETRIES, "scan_retries")                                                      \
+    X(SCAN_TIMEOUTS, "scan_timeouts")                                                    \
+    X(SCAN_BROKEN, "scan_broken")                                                        \
+    X(HAND_OVER_STALE, "hand_over_stale")                                                \
+    X(RELAY_JOBS, "relay_jobs")                                                          \
+    X(SMTP_COMMANDS, "smtp_commands")                                                    \
+    X(SMTP_BAD_COMMANDS, "smtp_bad_commands")                                            \
+    X(SMTP_REPLIES_4XX, "smtp_replies_4xx")                                              \
+    X(SMTP_REPLIES_5XX, "smtp_replies_5xx")                                              \
+    X(LOG_LOST, "log_lost")                                                              \
+    /* gauges, same rules */                                                             \
+    X(CONNECTIONS_OPEN, "connections_open")                                              \
+    X(MESSAGES_IN_PROGRESS, "messages_in_progress")                                      \
+    X(SCANNERS_READY, "scanners_ready") /* as the worker sees them */                    \
+    X(CONTROL_READY, "control_ready")                                                    \
+    X(BLOCKS_FREE, "blocks_free")                                                        \
+    X(BLOCKS_TOTAL, "blocks_total")
+
+enum counter {
+#define X(name, text) COUNTER_##name,
+    COUNTER_LIST(X)
+#undef X
+        COUNTER_COUNT
+};
+
+/* The metric name of `counter`; null outside the list. */
+const char *counter_name(enum counter counter);
+
+#endif

@@ -1,0 +1,33 @@
+/* eal.h: starting DPDK from our configuration.
+ *
+ * Builds the EAL arguments (lcores from the core map, memory, hugepages or none, ports as vdevs or
+ * PCI devices, --in-memory so nothing is left behind) and starts it. `hugepages: auto` uses them
+ * when enough are free and says so when not. Main thread, once a process.
+ */
+#ifndef PLATFORM_DPDK_EAL_H
+#define PLATFORM_DPDK_EAL_H
+
+#include "platform/cores.h"
+
+/* What start-up decided. */
+struct eal_choice {
+    bool hugepages;
+};
+
+/* STATUS_OK; otherwise `why` (>= 512 bytes) is one line for the operator: what failed and the
+ * command that would mend it (no hugepages, not root, interface missing or in use, ...). */
+enum status eal_start(const struct config *config, const struct core_map *map,
+                      struct eal_choice *choice, char *why, size_t why_size) STATUS_CHECKED;
+
+void eal_stop(void);
+
+/* Free 2 MiB hugepages on all nodes, in bytes. */
+uint64_t eal_hugepages_free(void);
+
+/* Runs `function(argument)` on the lcore of worker `worker` (index in the core map); returns at
+ * once. eal_join() waits for all of them. */
+enum status eal_launch(const struct core_map *map, unsigned worker, int (*function)(void *),
+                       void *argument) STATUS_CHECKED;
+void eal_join(void);
+
+#endif

@@ -1,0 +1,45 @@
+/* port.h: the ports of a site: TAP (any Linux box), AF_PACKET, or a NIC by PCI address.
+ *
+ * port_open() finds the device EAL probed for a config_port, gates every offload on the port's
+ * capabilities, sets up one RX/TX queue pair a worker (RSS) or a single pair that worker 0 serves
+ * (software spreading), and starts it. Workers then use rte_eth_rx_burst/tx_burst on
+ * {port->id, queue} themselves; nothing else here is for the hot path.
+ *
+ * Main thread, start and stop only.
+ */
+#ifndef PLATFORM_DPDK_PORT_H
+#define PLATFORM_DPDK_PORT_H
+
+#include "platform/dpdk/eal.h"
+
+struct rte_mempool;
+
+struct port {
+    uint16_t id;          /* DPDK port id */
+    uint16_t queue_count; /* RX/TX pairs: worker_count with RSS, else 1 */
+    bool rss;             /* the port spreads flows; false: worker 0 receives and sends for all */
+    bool rx_ip_checksum;  /* the port verifies IPv4 header checksums */
+    bool rx_tcp_checksum;
+    bool tx_ip_checksum; /* the port can fill IPv4 header checksums */
+    bool tx_tcp_checksum;
+    uint8_t mac[6];
+    uint16_t mtu;                     /* bytes of IP packet */
+    int numa_node;                    /* -1: none */
+    const struct config_port *config; /* borrowed */
+};
+
+/* One mbuf pool a worker, on its NUMA node. Null and `why` when memory is short. */
+struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu, int numa_node,
+                                   char *why, size_t why_size);
+
+/* Opens and starts port number `index` of the configuration. `pools[worker]` feed its RX queues. */
+enum status port_open(struct port *port, const struct config *config, unsigned index,
+                      unsigned worker_count, struct rte_mempool **pools, char *why,
+                      size_t why_size) STATUS_CHECKED;
+
+void port_close(struct port *port);
+
+/* Packets the port itself lost, for the counters (rx_missed, rx_nombuf). */
+void port_losses(const struct port *port, uint64_t *missed, uint64_t *no_mbuf);
+
+#endif
