@@ -49,6 +49,8 @@ struct message {
     struct connection_handle owner;       /* whom to answer */
     const struct smtp_customer *customer; /* of its recipients; borrowed from the policy in force */
     uint32_t envelope_used;               /* bytes used in the last envelope block */
+    uint32_t own_block;                   /* where message_append_bytes() writes, or none */
+    uint32_t own_used;                    /* bytes used in it */
     int64_t started_ns;                   /* MAIL */
     int64_t data_ns;                      /* DATA */
     int64_t received_ns;                  /* end of data */
@@ -123,8 +125,14 @@ enum status message_append_bytes(struct store *store, struct message *message, c
 /* Marks everything appended so far as our own trace. */
 void message_mark_trace(struct message *message);
 
-/* Adds one envelope field; length <= MESSAGE_ENVELOPE_FIELD_BYTES (else STATUS_BAD_ARGUMENT).
- * STATUS_NO_SPACE when the envelope blocks are full. */
+/* Where the last extent ends: false when the message is empty. Whoever owns the bytes behind it may
+ * move the next ones up to there, so that the extents join. */
+bool message_tail(const struct store *store, const struct message *message, uint32_t *block,
+                  uint32_t *offset);
+
+/* Adds one envelope field (ENVELOPE_RECIPIENT counts in recipient_count); length <=
+ * MESSAGE_ENVELOPE_FIELD_BYTES (else STATUS_BAD_ARGUMENT). STATUS_NO_SPACE when the envelope blocks
+ * are full. */
 enum status message_envelope_put(struct store *store, struct message *message,
                                  enum envelope_field field, const void *value,
                                  size_t length) STATUS_CHECKED;

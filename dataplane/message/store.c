@@ -1,0 +1,115 @@
+/* The free list of blocks and slots: see store.h. */
+#include "dataplane/message/store.h"
+
+#include <stdlib.h>
+
+#include "platform/check.h"
+
+enum status store_init(struct store *store, const struct region *region, uint32_t worker,
+                       uint32_t block_first, uint32_t block_count, uint32_t slot_first,
+                       uint32_t slot_count)
+{
+    CHECK(region->writable && worker < region->header.worker_count);
+    CHECK((uint64_t)block_first + block_count <= region->header.block_count);
+    CHECK((uint64_t)slot_first + slot_count <= region->header.message_count);
+    *store = (struct store){
+        .region = region,
+        .worker = worker,
+        .block_first = block_first,
+        .block_count = block_count,
+        .free_count = block_count,
+        .slot_first = slot_first,
+        .slot_count = slot_count,
+        .free_slot_count = slot_count,
+    };
+    /* One more of each, so that an empty slice is not a null pointer. */
+    store->free_blocks = calloc((size_t)block_count + 1, sizeof(*store->free_blocks));
+    store->holders = calloc((size_t)block_count + 1, sizeof(*store->holders));
+    store->free_slots = calloc((size_t)slot_count + 1, sizeof(*store->free_slots));
+    store->messages = calloc((size_t)slot_count + 1, sizeof(*store->messages));
+    if (store->free_blocks == NULL || store->holders == NULL || store->free_slots == NULL ||
+        store->messages == NULL) {
+        store_fini(store);
+        return STATUS_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < block_count; i++)
+        store->free_blocks[i] = block_first + block_count - 1 - i;
+    for (uint32_t i = 0; i < slot_count; i++) {
+        struct message_header *shared = region_message(region, slot_first + i);
+
+        store->free_slots[i] = slot_first + slot_count - 1 - i;
+        shared->worker = worker;
+        atomic_store_explicit(&shared->generation, 1, memory_order_release);
+    }
+    return STATUS_OK;
+}
+
+void store_fini(struct store *store)
+{
+    free(store->free_blocks);
+    free(store->holders);
+    free(store->free_slots);
+    free(store->messages);
+    *store = (struct store){0};
+}
+
+/* How many free blocks are kept back from a taker of `class`. */
+static uint32_t store_reserve(const struct store *store, enum block_class class)
+{
+    switch (class) {
+    case BLOCK_FOR_DATA:
+        return store->block_count / 8;
+    case BLOCK_FOR_COMMAND:
+        return store->block_count / 16;
+    case BLOCK_FOR_REPLY:
+        break;
+    }
+    return 0;
+}
+
+uint32_t block_available(const struct store *store, enum block_class class)
+{
+    uint32_t reserve = store_reserve(store, class);
+
+    return store->free_count > reserve ? store->free_count - reserve : 0;
+}
+
+static inline uint16_t *block_holders(const struct store *store, uint32_t block)
+{
+    CHECK(block >= store->block_first && block - store->block_first < store->block_count);
+    return &store->holders[block - store->block_first];
+}
+
+uint32_t block_take(struct store *store, enum block_class class)
+{
+    uint32_t block;
+    uint16_t *holders;
+
+    if (block_available(store, class) == 0)
+        return MESSAGE_BLOCK_NONE;
+    block = store->free_blocks[--store->free_count];
+    holders = block_holders(store, block);
+    CHECK(*holders == 0);
+    *holders = 1;
+    return block;
+}
+
+void block_hold(struct store *store, uint32_t block)
+{
+    uint16_t *holders = block_holders(store, block);
+
+    CHECK(*holders > 0 && *holders < UINT16_MAX);
+    *holders += 1;
+}
+
+void block_give(struct store *store, uint32_t block)
+{
+    uint16_t *holders = block_holders(store, block);
+
+    CHECK(*holders > 0);
+    *holders -= 1;
+    if (*holders == 0) {
+        CHECK(store->free_count < store->block_count);
+        store->free_blocks[store->free_count++] = block;
+    }
+}
