@@ -1,8 +1,9 @@
 /* eal.h: starting DPDK from our configuration.
  *
- * Builds the EAL arguments (lcores from the core map, memory, hugepages or none, ports as vdevs or
- * PCI devices, --in-memory so nothing is left behind) and starts it. `hugepages: auto` uses them
- * when enough are free and says so when not. Main thread, once a process.
+ * Builds the EAL arguments (lcores from the core map, memory, hugepages or none, PCI devices;
+ * nothing is left behind in the file system) and starts it. TAP and AF_PACKET ports come later,
+ * with port_open(), in their network namespaces. `hugepages: auto` uses them when enough are free
+ * and says so when not. Main thread, once a process.
  */
 #ifndef PLATFORM_DPDK_EAL_H
 #define PLATFORM_DPDK_EAL_H

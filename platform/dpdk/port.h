@@ -1,9 +1,10 @@
 /* port.h: the ports of a site: TAP (any Linux box), AF_PACKET, or a NIC by PCI address.
  *
- * port_open() finds the device EAL probed for a config_port, gates every offload on the port's
- * capabilities, sets up one RX/TX queue pair a worker (RSS) or a single pair that worker 0 serves
- * (software spreading), and starts it. Workers then use rte_eth_rx_burst/tx_burst on
- * {port->id, queue} themselves; nothing else here is for the hot path.
+ * port_open() attaches a virtual device in the network namespace of its port, or finds the PCI
+ * device EAL probed, gates every offload on the port's capabilities, sets up one RX/TX queue pair
+ * a worker (RSS) or a single pair that worker 0 serves (software spreading), and starts it. Workers
+ * then use rte_eth_rx_burst/tx_burst on {port->id, queue} themselves; nothing else here is for the
+ * hot path.
  *
  * Main thread, start and stop only.
  */
@@ -18,17 +19,25 @@ struct port {
     uint16_t id;          /* DPDK port id */
     uint16_t queue_count; /* RX/TX pairs: worker_count with RSS, else 1 */
     bool rss;             /* the port spreads flows; false: worker 0 receives and sends for all */
-    bool rx_ip_checksum;  /* the port verifies IPv4 header checksums */
+    /* The port verifies IPv4 header checksums; unless config->verify_rx_checksums is false, believe
+     * it for packets whose ol_flags say GOOD only: NICs leave some (options, tunnels) UNKNOWN. */
+    bool rx_ip_checksum;
     bool rx_tcp_checksum;
     bool tx_ip_checksum; /* the port can fill IPv4 header checksums */
     bool tx_tcp_checksum;
-    uint8_t mac[6];
-    uint16_t mtu;                     /* bytes of IP packet */
+    uint8_t mac[6];                   /* the one our stack uses; on TAP not the kernel side's */
+    uint16_t mtu;                     /* bytes of IP packet it receives */
+    uint16_t tx_mtu;                  /* and sends: less than mtu on TAP with jumbo frames */
     int numa_node;                    /* -1: none */
     const struct config_port *config; /* borrowed */
 };
 
-/* One mbuf pool a worker, on its NUMA node. Null and `why` when memory is short. */
+/* Memory that a pool of port_make_pool() takes, for planning. */
+uint64_t port_pool_bytes(unsigned mbufs, unsigned mtu);
+
+/* One mbuf pool a worker, on its NUMA node; `mtu` is the largest of all ports, so that
+ * every packet lies in one mbuf. The caller frees it after port_close(). Null and `why` when memory
+ * is short. */
 struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu, int numa_node,
                                    char *why, size_t why_size);
 
