@@ -1,0 +1,105 @@
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/command/command.h"
+#include "platform/config/config.h"
+#include "platform/cores.h"
+
+#define CHECK_HUGEPAGE_BYTES (UINT64_C(2) << 20)
+
+static void check_warn(const char *file, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void check_warn(const char *file, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fprintf(stderr, "%s: warning: ", file);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+static void check_user(const char *file, const char *key, const char *user)
+{
+    if (user[0] != '\0' && getpwnam(user) == NULL)
+        check_warn(file, "%s: there is no user '%s' (useradd --system %s makes it)", key, user,
+                   user);
+}
+
+static void check_database(const char *file, const char *database)
+{
+    if (access(database, F_OK) != 0)
+        check_warn(file, "scanner.database: %s: %s; without signatures no mail is taken", database,
+                   strerror(errno));
+}
+
+/* Free 2 MiB pages over all nodes, or -1 when the kernel has none of that size. */
+static long check_free_hugepages(void)
+{
+    FILE *counts = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+    long pages = -1;
+
+    if (counts == NULL)
+        return -1;
+    if (fscanf(counts, "%ld", &pages) != 1) // NOLINT(cert-err34-c): the kernel wrote it
+        pages = -1;
+    fclose(counts);
+    return pages;
+}
+
+static void check_hugepages(const char *file, const struct config_memory *memory)
+{
+    uint64_t bytes = memory->messages_bytes + memory->packets_bytes;
+    long needed = (long)((bytes + CHECK_HUGEPAGE_BYTES - 1) / CHECK_HUGEPAGE_BYTES);
+    long available = check_free_hugepages();
+
+    if (memory->hugepages == CONFIG_HUGEPAGES_OFF || available >= needed)
+        return;
+    check_warn(file, "memory.hugepages: %ld pages of 2 MiB are free and about %ld are wanted; %s",
+               available < 0 ? 0 : available, needed,
+               memory->hugepages == CONFIG_HUGEPAGES_REQUIRED
+                   ? "postern-dataplane will not start until there are enough"
+                   : "normal pages will be used");
+}
+
+static void check_cores(const char *file, const struct config *config)
+{
+    struct core_map map;
+    char why[256];
+    int numa_node = -1;
+
+    if (config->port_count > 0 && config->ports[0].kind == CONFIG_PORT_PCI)
+        numa_node = cores_numa_of_pci(config->ports[0].pci_address);
+    if (cores_plan(config, numa_node, &map, why, sizeof(why)) != STATUS_OK)
+        check_warn(file, "cores: %s", why);
+}
+
+int command_check_config(int argc, char **argv)
+{
+    struct config_error error;
+    struct config *config;
+    const char *file = argc == 2 ? argv[1] : COMMAND_CONFIG_DEFAULT;
+
+    if (argc > 2 || file[0] == '-') {
+        fputs("usage: postern check-config [FILE]\n", stderr);
+        return COMMAND_EXIT_USAGE;
+    }
+    if (config_load(file, &config, &error) != STATUS_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return COMMAND_EXIT_CONFIG;
+    }
+    check_database(file, config->scanner.database);
+    check_user(file, "scanner.user", config->scanner.user);
+    check_user(file, "control_user", config->control_user);
+    check_cores(file, config);
+    check_hugepages(file, &config->memory);
+    printf("%s: ok\n", file);
+    config_free(config);
+    return fflush(stdout) == 0 ? COMMAND_EXIT_OK : COMMAND_EXIT_FAILED;
+}

@@ -1,0 +1,28 @@
+/* command.h: the program `postern`: one word, then that command's own arguments.
+ *
+ * main.c names the commands; each lives in a file of its own and returns the process's exit code.
+ * docs/commands.md is the manual: what it says there and what happens here change together.
+ *
+ * Results go to standard output, errors and notices to standard error, one line each, beginning
+ * with the program's name or the file's. Threads: one.
+ */
+#ifndef CONTROL_COMMAND_COMMAND_H
+#define CONTROL_COMMAND_COMMAND_H
+
+#include <stddef.h>
+
+#define COMMAND_EXIT_OK     0
+#define COMMAND_EXIT_FAILED 1
+#define COMMAND_EXIT_USAGE  2
+#define COMMAND_EXIT_CONFIG 78 /* EX_CONFIG */
+
+#define COMMAND_CONFIG_DEFAULT "/etc/postern/postern.yaml"
+#define COMMAND_SOCKET_DEFAULT "/run/postern/control.sock"
+#define COMMAND_SOCKET_NAME    "control.sock"
+
+/* argv[0] is the command's name; each ends in an exit code. */
+int command_run(int argc, char **argv);
+int command_check_config(int argc, char **argv);
+int command_status(int argc, char **argv);
+
+#endif

@@ -1,0 +1,185 @@
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/command/command.h"
+#include "control/command/readiness.h"
+#include "control/command/run_directory.h"
+#include "control/command/supervisor.h"
+#include "platform/config/config.h"
+#include "platform/program.h"
+
+/* In the order of their end: the dataplane drains while the others still serve it. */
+static const char *const run_names[] = {"postern-dataplane", "postern-scanner", "postern-control"};
+
+#define RUN_PROGRAMS (sizeof(run_names) / sizeof(run_names[0]))
+
+struct run {
+    char config_file[PATH_MAX]; /* absolute */
+    char socket[CONFIG_PATH_BYTES];
+    char paths[RUN_PROGRAMS][PATH_MAX];
+    int lock_fd;
+    struct readiness readiness;
+    struct supervisor supervisor;
+};
+
+static bool run_reload(void *context)
+{
+    const struct run *run = context;
+    struct config_error error;
+    struct config *config;
+
+    if (config_load(run->config_file, &config, &error) != STATUS_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        fputs("postern: the configuration was not reloaded\n", stderr);
+        return false;
+    }
+    config_free(config);
+    fputs("postern: reloading the configuration\n", stderr);
+    return true;
+}
+
+static int64_t run_turn(void *context, int64_t now_ns, int *fd, short *events)
+{
+    struct run *run = context;
+
+    return readiness_turn(&run->readiness, now_ns, fd, events);
+}
+
+static int run_find_programs(struct run *run)
+{
+    for (size_t i = 0; i < RUN_PROGRAMS; i++) {
+        if (program_find(run_names[i], run->paths[i], sizeof(run->paths[i])) != STATUS_OK) {
+            fprintf(stderr,
+                    "postern: there is no program %s beside postern or in ../libexec/postern\n",
+                    run_names[i]);
+            return COMMAND_EXIT_FAILED;
+        }
+    }
+    return COMMAND_EXIT_OK;
+}
+
+static int run_make_directory(const char *path, mode_t mode)
+{
+    if (run_directory_make(path, mode) == STATUS_OK)
+        return COMMAND_EXIT_OK;
+    fprintf(stderr, "postern: cannot make the directory %s: %s\n", path, strerror(errno));
+    return COMMAND_EXIT_FAILED;
+}
+
+/* State belongs to control, which has given up being root by the time it writes there. */
+static int run_give_state(const struct config *config)
+{
+    const struct passwd *user = getpwnam(config->control_user);
+
+    if (geteuid() != 0 || user == NULL ||
+        chown(config->state_directory, user->pw_uid, user->pw_gid) == 0)
+        return COMMAND_EXIT_OK;
+    fprintf(stderr, "postern: cannot give %s to %s: %s\n", config->state_directory,
+            config->control_user, strerror(errno));
+    return COMMAND_EXIT_FAILED;
+}
+
+static int run_take_lock(struct run *run, const char *directory)
+{
+    enum status status;
+    long holder;
+
+    status = run_directory_lock(directory, &run->lock_fd, &holder);
+    if (status == STATUS_OK)
+        return COMMAND_EXIT_OK;
+    if (status == STATUS_IN_USE)
+        fprintf(stderr, "postern: already running in %s (process %ld)\n", directory, holder);
+    else
+        fprintf(stderr, "postern: cannot lock %s/%s: %s\n", directory, RUN_LOCK_NAME,
+                strerror(errno));
+    return COMMAND_EXIT_FAILED;
+}
+
+static int run_prepare(struct run *run, const char *file)
+{
+    struct config_error error;
+    struct config *config;
+    int code;
+
+    if (config_load(file, &config, &error) != STATUS_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return COMMAND_EXIT_CONFIG;
+    }
+    snprintf(run->socket, sizeof(run->socket), "%s/%s", config->runtime_directory,
+             COMMAND_SOCKET_NAME);
+    code = run_find_programs(run);
+    if (code == COMMAND_EXIT_OK)
+        code = run_make_directory(config->runtime_directory, 0755);
+    if (code == COMMAND_EXIT_OK)
+        code = run_make_directory(config->state_directory, 0750);
+    if (code == COMMAND_EXIT_OK)
+        code = run_give_state(config);
+    if (code == COMMAND_EXIT_OK)
+        code = run_take_lock(run, config->runtime_directory);
+    config_free(config);
+    return code;
+}
+
+static int run_appliance(struct run *run)
+{
+    struct supervisor_watch watch = {.context = run, .reload = run_reload, .turn = run_turn};
+    int code;
+
+    if (supervisor_open(&run->supervisor, run->config_file, &supervisor_times_default) !=
+        STATUS_OK) {
+        fprintf(stderr, "postern: signals: %s\n", strerror(errno));
+        return COMMAND_EXIT_FAILED;
+    }
+    for (size_t i = 0; i < RUN_PROGRAMS; i++)
+        supervisor_add(&run->supervisor, run_names[i], run->paths[i]);
+    readiness_init(&run->readiness, run->socket, READINESS_LIMIT_NS, clock_monotonic_ns());
+    code = supervisor_run(&run->supervisor, &watch);
+    readiness_fini(&run->readiness);
+    supervisor_close(&run->supervisor);
+    return code;
+}
+
+static const char *run_parse(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
+    const char *file = COMMAND_CONFIG_DEFAULT;
+    int option;
+
+    optind = 0; /* start afresh: glibc's getopt keeps its place between calls */
+    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (option != 'c')
+            return NULL;
+        file = optarg;
+    }
+    return optind == argc ? file : NULL;
+}
+
+int command_run(int argc, char **argv)
+{
+    static struct run run; /* too large for comfort on the stack */
+    const char *file = run_parse(argc, argv);
+    int code;
+
+    if (file == NULL) {
+        fputs("usage: postern run [-c FILE]\n", stderr);
+        return COMMAND_EXIT_USAGE;
+    }
+    run = (struct run){.lock_fd = -1};
+    code = run_prepare(&run, file);
+    if (code != COMMAND_EXIT_OK)
+        return code;
+    /* The programs and a later reload must find the same file wherever they stand. */
+    if (realpath(file, run.config_file) == NULL) {
+        fprintf(stderr, "postern: %s: %s\n", file, strerror(errno));
+        return COMMAND_EXIT_FAILED;
+    }
+    code = run_appliance(&run);
+    close(run.lock_fd);
+    return code;
+}

@@ -1,0 +1,219 @@
+#include "control/command/status_table.h"
+
+#include <string.h>
+
+#include "control/command/status_client.h"
+
+#define STATUS_CELL_SIZE (STATUS_CELL_BYTES * 4u + 1u) /* every byte may become \xHH */
+
+/* Printable ASCII as it is, everything else as \xHH; cut after STATUS_CELL_BYTES. */
+static void status_escape(const char *from, char *to)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; from[i] != '\0' && i < STATUS_CELL_BYTES; i++) {
+        unsigned char byte = (unsigned char)from[i];
+
+        if (byte >= 0x20 && byte < 0x7f) {
+            *to++ = (char)byte;
+            continue;
+        }
+        *to++ = '\\';
+        *to++ = 'x';
+        *to++ = digits[byte >> 4];
+        *to++ = digits[byte & 15];
+    }
+    *to = '\0';
+}
+
+static void status_cell(const json_t *value, char *to)
+{
+    switch (value == NULL ? JSON_NULL : json_typeof(value)) {
+    case JSON_STRING:
+        status_escape(json_string_value(value), to);
+        break;
+    case JSON_INTEGER:
+        snprintf(to, STATUS_CELL_SIZE, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        snprintf(to, STATUS_CELL_SIZE, "%.3f", json_real_value(value));
+        break;
+    case JSON_TRUE:
+        snprintf(to, STATUS_CELL_SIZE, "yes");
+        break;
+    case JSON_FALSE:
+        snprintf(to, STATUS_CELL_SIZE, "no");
+        break;
+    case JSON_ARRAY:
+        snprintf(to, STATUS_CELL_SIZE, "%zu", json_array_size(value));
+        break;
+    case JSON_OBJECT:
+        snprintf(to, STATUS_CELL_SIZE, "...");
+        break;
+    default:
+        snprintf(to, STATUS_CELL_SIZE, "-");
+        break;
+    }
+}
+
+static void status_print_uptime(double seconds, FILE *to)
+{
+    unsigned long s = seconds > 0 && seconds < 1e10 ? (unsigned long)seconds : 0;
+
+    if (s >= 86400)
+        fprintf(to, "%lud %02lu:%02lu:%02lu", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+    else
+        fprintf(to, "%02lu:%02lu:%02lu", s / 3600, s / 60 % 60, s % 60);
+}
+
+static void status_print_head(const json_t *object, FILE *to)
+{
+    struct status_readiness ready = status_readiness(object);
+    char version[STATUS_CELL_SIZE];
+
+    status_cell(json_object_get(object, "version"), version);
+    fprintf(to, "postern %s, up ", version);
+    status_print_uptime(json_number_value(json_object_get(object, "uptime")), to);
+    fputs(ready.dataplane_linked && ready.scanners_ready && ready.control_ready ? ", ready\n"
+                                                                                : ", NOT READY:",
+          to);
+    if (!ready.dataplane_linked)
+        fputs(" the dataplane is not linked\n", to);
+    else if (!ready.scanners_ready || !ready.control_ready)
+        fprintf(to, "%s%s%s\n", ready.scanners_ready ? "" : " no scanner is ready",
+                ready.scanners_ready || ready.control_ready ? "" : ";",
+                ready.control_ready ? "" : " control is not linked to the workers");
+}
+
+/* "name value" a line; with `hide_zeros`, the rest is summed up in one line. */
+static void status_print_members(const char *title, const json_t *object, bool hide_zeros, FILE *to)
+{
+    size_t hidden = 0;
+    const char *key;
+    json_t *value;
+
+    if (!json_is_object(object) || json_object_size(object) == 0)
+        return;
+    fprintf(to, "\n%s\n", title);
+    json_object_foreach((json_t *)object, key, value)
+    {
+        char name[STATUS_CELL_SIZE];
+        char text[STATUS_CELL_SIZE];
+
+        if (hide_zeros && json_is_integer(value) && json_integer_value(value) == 0) {
+            hidden++;
+            continue;
+        }
+        status_escape(key, name);
+        status_cell(value, text);
+        fprintf(to, "  %-26s %s\n", name, text);
+    }
+    if (hidden > 0)
+        fprintf(to, "  (%zu more are zero; --json shows them)\n", hidden);
+}
+
+struct status_columns {
+    unsigned count;
+    const char *keys[STATUS_COLUMNS_MAX]; /* borrowed from the rows */
+    size_t widths[STATUS_COLUMNS_MAX];
+};
+
+static void status_columns_add(struct status_columns *columns, const json_t *row)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)row, key, value)
+    {
+        char text[STATUS_CELL_SIZE];
+        unsigned i = 0;
+
+        while (i < columns->count && strcmp(columns->keys[i], key) != 0)
+            i++;
+        if (i == STATUS_COLUMNS_MAX || json_is_object(value))
+            continue;
+        if (i == columns->count) {
+            status_escape(key, text);
+            columns->keys[columns->count] = key;
+            columns->widths[columns->count++] = strlen(text);
+        }
+        status_cell(value, text);
+        if (strlen(text) > columns->widths[i])
+            columns->widths[i] = strlen(text);
+    }
+}
+
+static void status_print_rows(const char *title, const json_t *rows, FILE *to)
+{
+    struct status_columns columns = {0};
+    size_t index;
+    json_t *row;
+
+    if (!json_is_array(rows) || json_array_size(rows) == 0)
+        return;
+    json_array_foreach(rows, index, row) status_columns_add(&columns, row);
+    fprintf(to, "\n%s\n", title);
+    for (unsigned i = 0; i < columns.count; i++) {
+        char text[STATUS_CELL_SIZE];
+
+        status_escape(columns.keys[i], text);
+        fprintf(to, "  %-*s", (int)columns.widths[i], text);
+    }
+    fputc('\n', to);
+    json_array_foreach(rows, index, row)
+    {
+        for (unsigned i = 0; i < columns.count; i++) {
+            char text[STATUS_CELL_SIZE];
+
+            status_cell(json_object_get(row, columns.keys[i]), text);
+            fprintf(to, "  %-*s", (int)columns.widths[i], text);
+        }
+        fputc('\n', to);
+    }
+}
+
+static bool status_is_known(const char *key)
+{
+    static const char *const known[] = {"version",  "uptime",  "dataplane",
+                                        "counters", "workers", "routes"};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(key, known[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void status_print_unknown(const json_t *object, FILE *to)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        char name[STATUS_CELL_SIZE];
+        char text[STATUS_CELL_SIZE];
+
+        if (status_is_known(key))
+            continue;
+        status_escape(key, name);
+        if (json_is_object(value)) {
+            status_print_members(name, value, false, to);
+        } else if (json_is_array(value)) {
+            status_print_rows(name, value, to);
+        } else {
+            status_cell(value, text);
+            fprintf(to, "\n%s %s\n", name, text);
+        }
+    }
+}
+
+void status_table_print(const json_t *object, FILE *to)
+{
+    status_print_head(object, to);
+    status_print_members("dataplane", json_object_get(object, "dataplane"), false, to);
+    status_print_rows("workers", json_object_get(object, "workers"), to);
+    status_print_rows("routes", json_object_get(object, "routes"), to);
+    status_print_members("counters", json_object_get(object, "counters"), true, to);
+    status_print_unknown(object, to);
+}
