@@ -108,7 +108,8 @@ uint32_t tcp_send_space(const struct tcp_connection *connection);
 enum status tcp_send(struct tcp_connection *connection, const void *bytes,
                      size_t length) STATUS_CHECKED;
 
-/* Sends FIN after everything queued; received bytes are ignored from now on. */
+/* Sends FIN after everything queued; received bytes are ignored from now on (tcp_readable() is 0,
+ * tcp_consume() does nothing). `closed` follows. */
 void tcp_close(struct tcp_connection *connection);
 
 /* Sends RST; `closed` is called before the next packet is looked at. */

@@ -1,0 +1,40 @@
+/* interface.h: our address on one port, and what comes in there.
+ *
+ * net_input() takes a frame apart (Ethernet, one VLAN tag, ARP, IPv4, ICMP echo) and gives TCP to
+ * the endpoint. Replies go back to the MAC and VLAN a frame came from. What is not for us is
+ * counted (the exception path will take it from there).
+ *
+ * Threads: the worker's. Hot path. Memory: struct net is the caller's; frames are borrowed.
+ */
+#ifndef DATAPLANE_NET_INTERFACE_H
+#define DATAPLANE_NET_INTERFACE_H
+
+#include "dataplane/net/packet.h"
+#include "dataplane/tcp/endpoint.h"
+
+#define NET_INTERFACES_MAX 8u
+
+struct net_interface {
+    uint8_t address[4];
+    uint8_t mac[6];
+    uint16_t mtu;       /* bytes of an IP packet */
+    uint16_t smtp_port; /* host order */
+};
+
+struct net {
+    struct net_interface interfaces[NET_INTERFACES_MAX]; /* by our port number */
+    uint32_t interface_count;
+    struct tcp_endpoint *endpoint;
+    struct packet_output *output;
+    struct region_counters *counters;
+};
+
+/* Takes one frame received on `port`; counts it into exactly one counter, and returns that. */
+enum counter net_input(struct net *net, const struct packet_view *frame, uint16_t port,
+                       int64_t now_ns);
+
+/* A hash that is the same for every packet of a TCP connection, for spreading flows over workers in
+ * software; 0 for what is not TCP over IPv4 (worker 0 takes it). Reads nothing beyond `length`. */
+uint32_t net_flow_hash(const uint8_t *frame, uint32_t length);
+
+#endif

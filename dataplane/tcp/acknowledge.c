@@ -1,0 +1,170 @@
+/* The sending side's bookkeeping: round-trip time (RFC 6298), congestion window (RFC 5681, 6582),
+ * retransmission. Replies are small, so this is kept to what keeps them safe and polite. */
+#include "dataplane/tcp/connection.h"
+
+static void rtt_sample(struct tcp_connection *c, int64_t rtt_ns)
+{
+    int64_t difference;
+
+    if (rtt_ns > TCP_RTO_MAX_NS)
+        return; /* an echo we never sent */
+    if (rtt_ns < CLOCK_NS_PER_US)
+        rtt_ns = CLOCK_NS_PER_US;
+    if (c->srtt_ns == 0) {
+        c->srtt_ns = rtt_ns;
+        c->rttvar_ns = rtt_ns / 2;
+    } else {
+        difference = c->srtt_ns > rtt_ns ? c->srtt_ns - rtt_ns : rtt_ns - c->srtt_ns;
+        c->rttvar_ns += (difference - c->rttvar_ns) / 4;
+        c->srtt_ns += (rtt_ns - c->srtt_ns) / 8;
+    }
+    c->rto_ns = c->srtt_ns + 4 * c->rttvar_ns;
+    if (c->rto_ns < TCP_RTO_MIN_NS)
+        c->rto_ns = TCP_RTO_MIN_NS;
+    if (c->rto_ns > TCP_RTO_MAX_NS)
+        c->rto_ns = TCP_RTO_MAX_NS;
+}
+
+uint32_t tcp_timestamp(const struct tcp_connection *c, int64_t now_ns)
+{
+    return (uint32_t)(now_ns / CLOCK_NS_PER_MS) + c->timestamp_offset;
+}
+
+bool tcp_fin_acknowledged(const struct tcp_connection *c)
+{
+    return c->fin_queued && c->send_una == tcp_send_end(c) + 1;
+}
+
+static void acknowledge_bytes(struct tcp_connection *c, uint32_t ack)
+{
+    uint32_t bytes = seq_after(ack, c->send_base) ? ack - c->send_base : 0;
+
+    if (bytes > c->send_length)
+        bytes = c->send_length;
+    c->send_base += bytes;
+    c->send_head = (uint16_t)((c->send_head + bytes) % TCP_SEND_BYTES);
+    c->send_length = (uint16_t)(c->send_length - bytes);
+    if (c->send_length == 0 && c->send_block != MESSAGE_BLOCK_NONE) {
+        block_give(c->endpoint->store, c->send_block);
+        c->send_block = MESSAGE_BLOCK_NONE;
+        c->send_head = 0;
+    }
+}
+
+static void congestion_opened(struct tcp_connection *c, uint32_t acked)
+{
+    uint32_t growth = acked < c->mss ? acked : c->mss;
+
+    if (c->congestion_window >= c->slow_start_threshold)
+        growth = (uint32_t)c->mss * c->mss / c->congestion_window;
+    if (c->congestion_window < TCP_WINDOW_MAX)
+        c->congestion_window += growth > 0 ? growth : 1;
+}
+
+static void congestion_halve(struct tcp_connection *c)
+{
+    uint32_t flight = c->send_max - c->send_una;
+
+    c->slow_start_threshold = flight / 2 > 2u * c->mss ? flight / 2 : 2u * c->mss;
+}
+
+void tcp_acknowledged(struct tcp_connection *c, uint32_t ack, bool timed, uint32_t echo,
+                      int64_t now_ns)
+{
+    uint32_t acked = ack - c->send_una;
+
+    if (timed && c->timestamps)
+        rtt_sample(c, (int64_t)(tcp_timestamp(c, now_ns) - echo) * CLOCK_NS_PER_MS);
+    else if (c->timing && seq_after(ack, c->timed_seq))
+        rtt_sample(c, now_ns - c->timed_ns);
+    if (c->timing && seq_after(ack, c->timed_seq))
+        c->timing = false;
+    acknowledge_bytes(c, ack);
+    c->send_una = ack;
+    if (seq_before(c->send_next, ack))
+        c->send_next = ack;
+    c->retries = 0;
+    c->duplicate_acks = 0;
+    if (c->recovering && seq_before(ack, c->recover)) {
+        /* Partial acknowledgement: deflate, and send the next hole (RFC 6582). */
+        c->congestion_window -= acked < c->congestion_window ? acked : c->congestion_window;
+        c->congestion_window += c->mss;
+        tcp_retransmit(c, now_ns);
+    } else if (c->recovering) {
+        c->recovering = false;
+        c->congestion_window = c->slow_start_threshold;
+    } else {
+        congestion_opened(c, acked);
+    }
+    if (c->send_una == c->send_max)
+        tcp_timer_clear(c, TCP_TIMER_RETRANSMIT);
+    else
+        tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
+    tcp_mark_dirty(c);
+}
+
+void tcp_duplicate_ack(struct tcp_connection *c, int64_t now_ns)
+{
+    if (c->duplicate_acks < UINT8_MAX)
+        c->duplicate_acks++;
+    if (c->recovering) {
+        c->congestion_window += c->mss;
+        tcp_mark_dirty(c);
+    } else if (c->duplicate_acks == 3) {
+        congestion_halve(c);
+        c->recover = c->send_max;
+        c->recovering = true;
+        c->congestion_window = c->slow_start_threshold + 3u * c->mss;
+        tcp_retransmit(c, now_ns);
+    }
+}
+
+static void retransmit_back_off(struct tcp_connection *c, int64_t now_ns)
+{
+    c->timing = false; /* Karn: nothing sent twice is timed */
+    if (c->retries < UINT8_MAX)
+        c->retries++;
+    c->rto_ns = c->rto_ns * 2 < TCP_RTO_MAX_NS ? c->rto_ns * 2 : TCP_RTO_MAX_NS;
+    tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
+}
+
+void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
+{
+    if (c->state == TCP_STATE_SYN_RECEIVED) {
+        if (c->retries >= TCP_SYN_RETRIES_MAX) {
+            tcp_kill(c, TCP_CLOSED_HANDSHAKE);
+            return;
+        }
+        retransmit_back_off(c, now_ns);
+        count(c->endpoint->counters, COUNTER_TCP_RETRANSMITS);
+        tcp_send_syn_ack(c, now_ns);
+        return;
+    }
+    if (c->send_window == 0 && c->send_length > 0) {
+        /* A closed window may stay closed as long as the application has patience; once it has
+         * closed, R2 bounds the wait. */
+        if (c->fin_queued && c->retries >= TCP_RETRIES_MAX) {
+            tcp_kill(c, TCP_CLOSED_TIMEOUT);
+            return;
+        }
+        retransmit_back_off(c, now_ns);
+        tcp_send_probe(c, now_ns);
+        return;
+    }
+    if (c->send_una == c->send_max) {
+        tcp_mark_dirty(c); /* could not be sent the first time */
+        return;
+    }
+    if (c->retries >= TCP_RETRIES_MAX) {
+        tcp_kill(c, TCP_CLOSED_TIMEOUT);
+        return;
+    }
+    congestion_halve(c);
+    c->congestion_window = c->mss;
+    c->recovering = false;
+    c->duplicate_acks = 0;
+    retransmit_back_off(c, now_ns);
+    count(c->endpoint->counters, COUNTER_TCP_RETRANSMITS);
+    c->send_next = c->send_una; /* go back: one segment now, the rest as it is acknowledged */
+    tcp_mark_dirty(c);
+}

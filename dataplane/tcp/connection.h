@@ -1,0 +1,222 @@
+/* connection.h: the record of one connection. Private to dataplane/tcp.
+ *
+ * Names of sequence variables follow RFC 9293 3.3.1. The receive side keeps a window of block
+ * *slots*: slot i holds the bytes [base_seq + i * MESSAGE_BLOCK_BYTES, + MESSAGE_BLOCK_BYTES), so a
+ * byte's place follows from its sequence number alone. An idle connection holds no block at all.
+ */
+#ifndef DATAPLANE_TCP_CONNECTION_H
+#define DATAPLANE_TCP_CONNECTION_H
+
+#include "dataplane/tcp/endpoint.h"
+#include "dataplane/tcp/sequence.h"
+#include "platform/clock.h"
+
+#define TCP_NONE           UINT32_MAX
+#define TCP_SLOTS          (TCP_WINDOW_MAX / MESSAGE_BLOCK_BYTES + 1)
+#define TCP_COMMAND_WINDOW 8192u /* bytes promised while commands are spoken */
+#define TCP_RECEIVE_SCALE  3u    /* 65535 << 3 covers TCP_WINDOW_MAX and one block more */
+#define TCP_EDGE_SLACK     (1u << TCP_RECEIVE_SCALE) /* room for rounding the window up */
+#define TCP_MSS_DEFAULT    536u                      /* RFC 9293 3.7.1 */
+#define TCP_MSS_MIN        64u /* a smaller offer is raised: it only wastes our replies */
+#define TCP_INITIAL_WINDOW 10u /* segments, RFC 6928 */
+#define TCP_QUICK_ACKS     16u /* first segments, and those after a gap, are answered at once */
+
+#define TCP_RTO_INITIAL_NS  (1 * CLOCK_NS_PER_SECOND) /* RFC 6298 */
+#define TCP_RTO_MIN_NS      (1 * CLOCK_NS_PER_SECOND)
+#define TCP_RTO_MAX_NS      (60 * CLOCK_NS_PER_SECOND)
+#define TCP_RETRIES_MAX     7u /* 1+2+4+8+16+32+60 s: R2 above the 100 s of RFC 9293 3.8.3 */
+#define TCP_SYN_RETRIES_MAX 5u
+#define TCP_DELAYED_ACK_NS  (40 * CLOCK_NS_PER_MS)
+#define TCP_FIN_WAIT_NS     (60 * CLOCK_NS_PER_SECOND)
+#define TCP_TIME_WAIT_NS    (60 * CLOCK_NS_PER_SECOND)
+#define TCP_WINDOW_RETRY_NS (10 * CLOCK_NS_PER_MS)
+#define TCP_CHALLENGE_NS    (1 * CLOCK_NS_PER_SECOND)
+#define TCP_CHALLENGES_MAX  10u /* a connection, in each TCP_CHALLENGE_NS */
+
+enum tcp_state {
+    TCP_STATE_FREE,
+    TCP_STATE_SYN_RECEIVED,
+    TCP_STATE_ESTABLISHED,
+    TCP_STATE_CLOSE_WAIT,
+    TCP_STATE_FIN_WAIT_1,
+    TCP_STATE_FIN_WAIT_2,
+    TCP_STATE_CLOSING,
+    TCP_STATE_LAST_ACK,
+    TCP_STATE_TIME_WAIT,
+};
+
+enum tcp_timer {
+    TCP_TIMER_RETRANSMIT, /* data, SYN-ACK or FIN unacknowledged; or the peer's window is zero */
+    TCP_TIMER_ACK,        /* delayed acknowledgement */
+    TCP_TIMER_STATE,      /* FIN-WAIT-2 and TIME-WAIT */
+    TCP_TIMER_WINDOW,     /* the pool was short: try to open the window again */
+    TCP_TIMER_APPLICATION,
+    TCP_TIMER_COUNT,
+};
+
+struct tcp_interval {
+    uint32_t start;
+    uint32_t end;
+};
+
+struct tcp_connection {
+    struct tcp_endpoint *endpoint;
+    uint32_t index;
+    uint32_t generation; /* of this place; never 0 while in use */
+    uint32_t table_next; /* hash chain, or free list */
+    uint32_t client;     /* entry in the per-client table */
+    struct tcp_key key;
+    struct packet_path path;
+
+    uint8_t state;  /* enum tcp_state */
+    uint8_t expect; /* enum tcp_expect */
+    uint8_t close_reason;
+    bool dying : 1;  /* finalised as soon as no callback is running */
+    bool dirty : 1;  /* on the endpoint's output list */
+    bool opened : 1; /* the application knows it */
+    bool ack_now : 1;
+    bool fin_queued : 1;   /* tcp_close(): FIN follows the last byte */
+    bool fin_received : 1; /* in order: receive_next counts it */
+    bool fin_known : 1;    /* fin_seq is valid */
+    bool send_refused : 1; /* owes the application a `writable` */
+    bool timestamps : 1;   /* RFC 7323, agreed */
+    bool sack : 1;         /* RFC 2018, agreed */
+    bool scaling : 1;      /* RFC 7323, agreed */
+    bool timing : 1;       /* timed_seq is being timed (without timestamps) */
+    bool read_closed : 1;  /* tcp_close(): what arrives is acknowledged and dropped */
+
+    /* Receive. */
+    uint32_t receive_next;
+    uint32_t read_seq;        /* first byte the application has not consumed */
+    uint32_t base_seq;        /* of slot 0; meaningful while slot_count > 0 */
+    uint32_t advertised_edge; /* right edge promised to the peer: never retracted */
+    uint32_t fin_seq;
+    uint32_t newest_interval; /* start of the interval that grew last: first SACK block */
+    uint32_t unacknowledged_segments;
+    uint32_t timestamp_recent; /* TS.Recent */
+    uint32_t last_ack_sent;    /* Last.ACK.sent */
+    uint8_t receive_scale;
+    uint8_t send_scale;
+    uint8_t slot_count;
+    uint8_t interval_count;
+    uint8_t quick_acks;
+    uint32_t slots[TCP_SLOTS];
+    struct tcp_interval intervals[TCP_INTERVALS_MAX]; /* beyond receive_next, ascending, apart */
+
+    /* Send. The reply bytes [send_base, send_base + send_length) lie in a circular block. */
+    uint32_t initial_send_seq;
+    uint32_t send_una;
+    uint32_t send_next;
+    uint32_t send_max; /* highest send_next ever: what may be acknowledged */
+    uint32_t send_window;
+    uint32_t send_window_max; /* largest ever seen, for RFC 5961 5.2 */
+    uint32_t send_wl1;
+    uint32_t send_wl2;
+    uint32_t send_base;
+    uint32_t send_block;
+    uint16_t send_head; /* place of send_base in the block */
+    uint16_t send_length;
+    uint16_t mss;     /* payload bytes of a segment we send, before its options */
+    uint16_t own_mss; /* what we offered */
+    uint8_t retries;
+    uint8_t duplicate_acks;
+    uint32_t congestion_window;
+    uint32_t slow_start_threshold;
+    uint32_t recover; /* RFC 6582 */
+    bool recovering;
+    uint32_t timed_seq;
+    uint32_t timestamp_offset;
+    int64_t timed_ns;
+    int64_t srtt_ns; /* 0: no sample yet */
+    int64_t rttvar_ns;
+    int64_t rto_ns;
+
+    /* Timers: deadlines (0 = unset) and one entry in the wheel at the earliest of them. */
+    int64_t deadline_ns[TCP_TIMER_COUNT];
+    int64_t armed_ns;
+    uint32_t wheel_slot; /* TCP_NONE: not linked */
+    uint32_t wheel_next;
+    uint32_t wheel_previous;
+    uint32_t dirty_next;
+    uint32_t dirty_previous;
+    uint32_t age_next; /* list of half-open or TIME-WAIT connections, oldest first */
+    uint32_t age_previous;
+    uint16_t challenges;
+    int64_t challenge_ns;
+};
+
+static inline struct tcp_connection *tcp_at(const struct tcp_endpoint *endpoint, uint32_t index)
+{
+    return (struct tcp_connection *)(endpoint->connections + (size_t)index * endpoint->stride);
+}
+
+/* table.c */
+struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key);
+void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
+void tcp_table_remove(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
+/* Counts one more connection of that address; false (and counts nothing) at its limit. */
+bool tcp_client_enter(struct tcp_endpoint *endpoint, const uint8_t address[16], uint32_t *client);
+void tcp_client_leave(struct tcp_endpoint *endpoint, uint32_t client);
+
+/* endpoint.c */
+struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint, const struct tcp_key *key);
+/* Marks for the end; tcp_settle() makes it so once no callback runs. */
+void tcp_kill(struct tcp_connection *connection, enum tcp_close_reason reason);
+/* Finalises `connection` if it is dying: tells the application, frees all it holds. */
+void tcp_settle(struct tcp_connection *connection, int64_t now_ns);
+void tcp_age_add(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);
+void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);
+
+/* timer.c */
+void tcp_timer_set(struct tcp_connection *connection, enum tcp_timer timer, int64_t deadline_ns);
+void tcp_timer_clear(struct tcp_connection *connection, enum tcp_timer timer);
+void tcp_wheel_remove(struct tcp_connection *connection);
+
+/* reassembly.c */
+enum tcp_placed { TCP_PLACED, TCP_PLACED_AHEAD, TCP_PLACED_NOTHING, TCP_PLACED_NO_ROOM };
+/* Places payload at `seq`; receive_next moves over what is now in order. */
+enum tcp_placed tcp_place(struct tcp_connection *connection, uint32_t seq, const uint8_t *bytes,
+                          uint32_t length);
+/* Recomputes the right edge that may be advertised now (reserving blocks in DATA) and returns it;
+ * never before the edge that was promised. */
+uint32_t tcp_window_edge(struct tcp_connection *connection);
+/* First sequence number after the in-order bytes (a FIN is not a byte). */
+static inline uint32_t tcp_data_end(const struct tcp_connection *connection)
+{
+    return connection->receive_next - (connection->fin_received ? 1 : 0);
+}
+/* Gives back every block and forgets what lies ahead of receive_next. */
+void tcp_receive_release(struct tcp_connection *connection);
+
+/* acknowledge.c */
+/* The peer acknowledges up to `ack`, which is new. `echo` is TSecr in ms since our offset, valid
+ * when `timed`. */
+void tcp_acknowledged(struct tcp_connection *connection, uint32_t ack, bool timed, uint32_t echo,
+                      int64_t now_ns);
+void tcp_duplicate_ack(struct tcp_connection *connection, int64_t now_ns);
+void tcp_retransmit_expired(struct tcp_connection *connection, int64_t now_ns);
+uint32_t tcp_timestamp(const struct tcp_connection *connection, int64_t now_ns);
+
+/* True when everything sent, FIN included, has been acknowledged. */
+bool tcp_fin_acknowledged(const struct tcp_connection *connection);
+
+/* output.c */
+void tcp_mark_dirty(struct tcp_connection *connection);
+void tcp_unmark_dirty(struct tcp_connection *connection);
+void tcp_output(struct tcp_connection *connection, int64_t now_ns);
+void tcp_send_syn_ack(struct tcp_connection *connection, int64_t now_ns);
+void tcp_send_ack(struct tcp_connection *connection, int64_t now_ns);
+void tcp_send_reset(struct tcp_connection *connection, int64_t now_ns);
+/* Sends one byte into a closed window (RFC 9293 3.8.6.1). */
+void tcp_send_probe(struct tcp_connection *connection, int64_t now_ns);
+/* Answers a segment that belongs to no connection (RFC 9293 3.10.7.1). */
+void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+                        uint32_t seq, uint32_t ack, uint8_t flags);
+/* First sequence number after the queued reply bytes. */
+uint32_t tcp_send_end(const struct tcp_connection *connection);
+/* Retransmits the first unacknowledged segment. */
+void tcp_retransmit(struct tcp_connection *connection, int64_t now_ns);
+/* Payload bytes that fit a segment with the options it will carry. */
+uint32_t tcp_segment_payload(const struct tcp_connection *connection);
+
+#endif

@@ -1,0 +1,225 @@
+#include "dataplane/tcp/endpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/tcp/connection.h"
+#include "platform/check.h"
+
+static uint32_t endpoint_buckets(uint32_t connections)
+{
+    uint32_t buckets = 64;
+
+    while (buckets < connections)
+        buckets *= 2;
+    return buckets;
+}
+
+static bool endpoint_allocate(struct tcp_endpoint *endpoint)
+{
+    uint32_t buckets = endpoint_buckets(endpoint->limits.connections);
+
+    endpoint->table_mask = buckets - 1;
+    endpoint->connections = calloc(endpoint->limits.connections, endpoint->stride);
+    endpoint->clients = calloc(endpoint->limits.connections, sizeof(*endpoint->clients));
+    endpoint->table = malloc(buckets * sizeof(*endpoint->table));
+    endpoint->client_table = malloc(buckets * sizeof(*endpoint->client_table));
+    if (endpoint->connections == NULL || endpoint->clients == NULL || endpoint->table == NULL ||
+        endpoint->client_table == NULL)
+        return false;
+    memset(endpoint->table, 0xff, buckets * sizeof(*endpoint->table));
+    memset(endpoint->client_table, 0xff, buckets * sizeof(*endpoint->client_table));
+    for (uint32_t i = 0; i < endpoint->limits.connections; i++) {
+        uint32_t next = i + 1 < endpoint->limits.connections ? i + 1 : TCP_NONE;
+
+        tcp_at(endpoint, i)->index = i;
+        tcp_at(endpoint, i)->table_next = next;
+        endpoint->clients[i].next = next;
+    }
+    return true;
+}
+
+enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *store,
+                                struct region_counters *counters, struct packet_output *output,
+                                const struct tcp_application *application,
+                                const struct tcp_limits *limits, const struct siphash_key *secret,
+                                int64_t now_ns)
+{
+    CHECK(limits->connections > 0 && limits->connections < TCP_NONE);
+    CHECK(limits->window_bytes >= MESSAGE_BLOCK_BYTES && limits->window_bytes <= TCP_WINDOW_MAX);
+    *endpoint = (struct tcp_endpoint){
+        .store = store,
+        .counters = counters,
+        .output = output,
+        .application = *application,
+        .limits = *limits,
+        .secret = *secret,
+        .half_open = {TCP_NONE, TCP_NONE, 0},
+        .time_wait = {TCP_NONE, TCP_NONE, 0},
+        .dirty = TCP_NONE,
+        .dirty_last = TCP_NONE,
+        .now_ns = now_ns,
+        .tick = (uint64_t)now_ns >> TCP_TICK_SHIFT,
+        .stride = (sizeof(struct tcp_connection) + application->session_bytes + 63) & ~(size_t)63,
+    };
+    memset(endpoint->wheel, 0xff, sizeof(endpoint->wheel));
+    if (!endpoint_allocate(endpoint)) {
+        tcp_endpoint_destroy(endpoint, now_ns);
+        return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns)
+{
+    for (uint32_t i = 0; endpoint->connections != NULL && i < endpoint->limits.connections; i++) {
+        struct tcp_connection *c = tcp_at(endpoint, i);
+
+        if (c->state == TCP_STATE_FREE)
+            continue;
+        tcp_kill(c, TCP_CLOSED_ABORTED);
+        tcp_settle(c, now_ns);
+    }
+    free(endpoint->connections);
+    free(endpoint->clients);
+    free(endpoint->table);
+    free(endpoint->client_table);
+    endpoint->connections = NULL;
+    endpoint->clients = NULL;
+    endpoint->table = NULL;
+    endpoint->client_table = NULL;
+}
+
+void tcp_age_add(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c)
+{
+    c->age_next = TCP_NONE;
+    c->age_previous = age->newest;
+    if (age->newest != TCP_NONE)
+        tcp_at(endpoint, age->newest)->age_next = c->index;
+    else
+        age->oldest = c->index;
+    age->newest = c->index;
+    age->count++;
+}
+
+void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c)
+{
+    if (c->age_previous != TCP_NONE)
+        tcp_at(endpoint, c->age_previous)->age_next = c->age_next;
+    else
+        age->oldest = c->age_next;
+    if (c->age_next != TCP_NONE)
+        tcp_at(endpoint, c->age_next)->age_previous = c->age_previous;
+    else
+        age->newest = c->age_previous;
+    age->count--;
+}
+
+/* A connection nobody uses any more makes room for a new one: TIME-WAIT costs least to forget
+ * (RFC 6191 gives the same licence), then nothing. */
+static bool endpoint_make_room(struct tcp_endpoint *endpoint)
+{
+    struct tcp_connection *oldest;
+
+    if (endpoint->free_connection != TCP_NONE)
+        return true;
+    if (endpoint->time_wait.oldest == TCP_NONE)
+        return false;
+    oldest = tcp_at(endpoint, endpoint->time_wait.oldest);
+    tcp_kill(oldest, TCP_CLOSED_NORMAL);
+    tcp_settle(oldest, endpoint->now_ns);
+    return true;
+}
+
+struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint, const struct tcp_key *key)
+{
+    struct tcp_connection *c;
+    uint32_t index;
+    uint32_t generation;
+    uint32_t client;
+
+    if (endpoint->half_open.count >= endpoint->limits.half_open) {
+        struct tcp_connection *oldest = tcp_at(endpoint, endpoint->half_open.oldest);
+
+        tcp_kill(oldest, TCP_CLOSED_HANDSHAKE);
+        tcp_settle(oldest, endpoint->now_ns);
+    }
+    if (!endpoint_make_room(endpoint))
+        return NULL;
+    if (!tcp_client_enter(endpoint, key->remote_address, &client))
+        return NULL;
+    index = endpoint->free_connection;
+    c = tcp_at(endpoint, index);
+    endpoint->free_connection = c->table_next;
+    generation = c->generation + 1 != 0 ? c->generation + 1 : 1;
+    memset(c, 0, endpoint->stride);
+    c->endpoint = endpoint;
+    c->index = index;
+    c->generation = generation;
+    c->client = client;
+    c->key = *key;
+    c->state = TCP_STATE_SYN_RECEIVED;
+    c->send_block = MESSAGE_BLOCK_NONE;
+    c->wheel_slot = TCP_NONE;
+    c->rto_ns = TCP_RTO_INITIAL_NS;
+    tcp_table_insert(endpoint, c);
+    tcp_age_add(endpoint, &endpoint->half_open, c);
+    endpoint->connection_count++;
+    count(endpoint->counters, COUNTER_CONNECTIONS_OPENED);
+    count_set(endpoint->counters, COUNTER_CONNECTIONS_OPEN, endpoint->connection_count);
+    return c;
+}
+
+void tcp_kill(struct tcp_connection *connection, enum tcp_close_reason reason)
+{
+    if (connection->dying)
+        return;
+    connection->dying = true;
+    connection->close_reason = (uint8_t)reason;
+    tcp_mark_dirty(connection);
+}
+
+static void endpoint_count_close(struct tcp_endpoint *endpoint, enum tcp_close_reason reason)
+{
+    static const enum counter counters[] = {
+        [TCP_CLOSED_NORMAL] = COUNTER_CLOSED_NORMAL,
+        [TCP_CLOSED_RESET] = COUNTER_CLOSED_RESET,
+        [TCP_CLOSED_TIMEOUT] = COUNTER_CLOSED_TIMEOUT,
+        [TCP_CLOSED_ABORTED] = COUNTER_CLOSED_ABORTED,
+        [TCP_CLOSED_HANDSHAKE] = COUNTER_CLOSED_HANDSHAKE,
+    };
+
+    count(endpoint->counters, counters[reason]);
+}
+
+void tcp_settle(struct tcp_connection *connection, int64_t now_ns)
+{
+    struct tcp_endpoint *endpoint = connection->endpoint;
+
+    if (!connection->dying || connection->state == TCP_STATE_FREE)
+        return;
+    if (connection->opened) {
+        connection->opened = false;
+        endpoint->application.closed(endpoint->application.context, connection,
+                                     (enum tcp_close_reason)connection->close_reason, now_ns);
+    }
+    if (connection->state == TCP_STATE_SYN_RECEIVED)
+        tcp_age_remove(endpoint, &endpoint->half_open, connection);
+    if (connection->state == TCP_STATE_TIME_WAIT)
+        tcp_age_remove(endpoint, &endpoint->time_wait, connection);
+    else
+        tcp_client_leave(endpoint, connection->client);
+    tcp_unmark_dirty(connection);
+    tcp_wheel_remove(connection);
+    tcp_receive_release(connection);
+    if (connection->send_block != MESSAGE_BLOCK_NONE)
+        block_give(endpoint->store, connection->send_block);
+    tcp_table_remove(endpoint, connection);
+    endpoint_count_close(endpoint, (enum tcp_close_reason)connection->close_reason);
+    connection->state = TCP_STATE_FREE;
+    connection->generation++; /* handles to it are stale from here on */
+    endpoint->connection_count--;
+    count_set(endpoint->counters, COUNTER_CONNECTIONS_OPEN, endpoint->connection_count);
+    connection->table_next = endpoint->free_connection;
+    endpoint->free_connection = connection->index;
+}

@@ -1,0 +1,106 @@
+/* endpoint.h: a worker's TCP endpoint as the worker and the simulator drive it.
+ *
+ * For each burst: tcp_input() for every segment, then tcp_timers(), then tcp_flush(), which sends
+ * what the burst gave rise to (so replies and acknowledgements of one burst share segments).
+ *
+ * Threads: one. Memory: tcp_endpoint_create() allocates everything, on the main thread; nothing is
+ * allocated afterwards.
+ */
+#ifndef DATAPLANE_TCP_ENDPOINT_H
+#define DATAPLANE_TCP_ENDPOINT_H
+
+#include "dataplane/counting.h"
+#include "dataplane/net/siphash.h"
+#include "dataplane/tcp/tcp.h"
+
+#define TCP_WHEEL_BITS  8u
+#define TCP_WHEEL_SLOTS (1u << TCP_WHEEL_BITS)
+#define TCP_TICK_SHIFT  22u /* a tick is 2^22 ns, about 4.2 ms */
+
+/* IPv4 addresses stand as ::ffff:a.b.c.d. No padding: it is hashed and compared as bytes. */
+struct tcp_key {
+    uint8_t local_address[16];
+    uint8_t remote_address[16];
+    uint16_t local_port; /* host order */
+    uint16_t remote_port;
+};
+_Static_assert(sizeof(struct tcp_key) == 36, "hashed as bytes");
+
+/* Connections in the order they came: half open, or in TIME-WAIT. */
+struct tcp_age {
+    uint32_t oldest;
+    uint32_t newest;
+    uint32_t count;
+};
+
+struct tcp_client {
+    uint8_t address[16];
+    uint32_t connections;
+    uint32_t next;
+};
+
+struct tcp_limits {
+    uint32_t connections; /* of this endpoint, TIME-WAIT included */
+    uint32_t half_open;   /* of them in SYN-RECEIVED; the oldest goes when one more comes */
+    uint32_t connections_a_client; /* of one address, TIME-WAIT excluded; beyond it: RST */
+    uint32_t window_bytes;         /* in DATA: 16 KiB..TCP_WINDOW_MAX */
+};
+
+struct tcp_endpoint {
+    struct store *store;
+    struct region_counters *counters;
+    struct packet_output *output;
+    struct tcp_application application;
+    struct tcp_limits limits;
+    struct siphash_key secret;
+    uint8_t *connections; /* stride bytes each: struct tcp_connection, then the session */
+    size_t stride;
+    uint32_t free_connection;
+    uint32_t connection_count;
+    uint32_t *table;
+    uint32_t table_mask;
+    struct tcp_client *clients;
+    uint32_t *client_table;
+    uint32_t free_client;
+    struct tcp_age half_open;
+    struct tcp_age time_wait;
+    uint32_t dirty; /* connections with something to send */
+    uint32_t dirty_last;
+    int64_t now_ns; /* of the call in progress */
+    uint64_t tick;  /* the wheel has run up to here */
+    uint32_t wheel[2][TCP_WHEEL_SLOTS];
+};
+
+/* A received segment whose IP header is already checked. */
+struct tcp_segment {
+    const uint8_t *bytes; /* TCP header */
+    uint32_t length;      /* bytes of header and payload */
+    bool checksum_good;
+    uint16_t mtu;       /* of the interface it came by: our MSS follows from it */
+    struct tcp_key key; /* ports are filled in by tcp_input() */
+    struct packet_path path;
+    uint8_t address_bytes; /* 4 or 16 */
+};
+
+/* `store`, `counters` and `output` are borrowed. `secret` must be random. STATUS_NO_MEMORY. */
+enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *store,
+                                struct region_counters *counters, struct packet_output *output,
+                                const struct tcp_application *application,
+                                const struct tcp_limits *limits, const struct siphash_key *secret,
+                                int64_t now_ns) STATUS_CHECKED;
+
+/* Forgets every connection (no packet is sent, `closed` is called for each). */
+void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns);
+
+/* Takes one segment for `local_port` in the listener's address. Returns the counter it belongs to:
+ * exactly one a packet. `listening`: a SYN may open a connection. */
+enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segment, bool listening,
+                       int64_t now_ns);
+
+/* Runs timers that are due, at most `budget` of them; returns how many it ran. */
+unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budget);
+
+/* Sends what is waiting; returns how many connections had something. */
+unsigned tcp_flush(struct tcp_endpoint *endpoint, int64_t now_ns);
+
+#endif

@@ -1,0 +1,492 @@
+/* Segment arrival, in the order of RFC 9293 3.10.7, with the checks of RFC 5961 and RFC 7323. */
+#include <string.h>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/frame.h"
+#include "dataplane/tcp/connection.h"
+#include "dataplane/tcp/wire.h"
+
+static bool input_checksum_good(const struct tcp_segment *segment)
+{
+    const uint8_t *remote = segment->key.remote_address + 16 - segment->address_bytes;
+    const uint8_t *local = segment->key.local_address + 16 - segment->address_bytes;
+    uint64_t sum =
+        checksum_pseudo(remote, local, segment->address_bytes, FRAME_PROTOCOL_TCP, segment->length);
+
+    return checksum_fold(checksum_add(sum, segment->bytes, segment->length)) == 0xffff;
+}
+
+/* What a segment takes of the sequence space. */
+static uint32_t input_length(const struct tcp_header *header)
+{
+    return header->payload_length + ((header->flags & TCP_FLAG_SYN) != 0) +
+           ((header->flags & TCP_FLAG_FIN) != 0);
+}
+
+/* No connection: RFC 9293 3.10.7.1. */
+static void input_refuse(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+                         const struct tcp_header *header)
+{
+    if (header->flags & TCP_FLAG_RST)
+        return;
+    if (header->flags & TCP_FLAG_ACK)
+        tcp_refuse_segment(endpoint, segment, header->ack, 0, TCP_FLAG_RST);
+    else
+        tcp_refuse_segment(endpoint, segment, 0, header->seq + input_length(header),
+                           TCP_FLAG_RST | TCP_FLAG_ACK);
+}
+
+static void input_choose_options(struct tcp_connection *c, const struct tcp_segment *segment,
+                                 const struct tcp_header *header, uint64_t random)
+{
+    uint32_t headers = FRAME_IPV4_BYTES + TCP_HEADER_BYTES;
+    uint16_t offered = header->has_mss ? header->mss : TCP_MSS_DEFAULT;
+
+    c->own_mss = (uint16_t)(segment->mtu - headers);
+    c->mss = offered < c->own_mss ? offered : c->own_mss;
+    if (c->mss < TCP_MSS_MIN)
+        c->mss = TCP_MSS_MIN;
+    c->scaling = header->has_scale;
+    c->receive_scale = c->scaling ? TCP_RECEIVE_SCALE : 0;
+    c->send_scale = c->scaling ? header->scale : 0;
+    c->sack = header->sack_ok;
+    c->timestamps = header->has_timestamp;
+    c->timestamp_recent = header->timestamp;
+    c->timestamp_offset = (uint32_t)(random >> 32);
+}
+
+/* A SYN for a listening port (RFC 9293 3.10.7.2). Data on it is left for the retransmission. */
+static enum counter input_listen(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+                                 const struct tcp_header *header, int64_t now_ns)
+{
+    struct tcp_connection *c = tcp_connection_new(endpoint, &segment->key);
+    uint64_t random;
+
+    if (c == NULL) {
+        count(endpoint->counters, COUNTER_CONNECTIONS_REFUSED);
+        input_refuse(endpoint, segment, header);
+        return COUNTER_TCP_IN_REFUSED;
+    }
+    /* RFC 6528: a clock of 4 us ticks plus a keyed hash of the four-tuple. */
+    random = siphash(&endpoint->secret, &segment->key, sizeof(segment->key));
+    c->initial_send_seq = (uint32_t)(now_ns / 4000) + (uint32_t)random;
+    c->path = segment->path;
+    input_choose_options(c, segment, header, random);
+    c->receive_next = header->seq + 1;
+    c->read_seq = c->receive_next;
+    c->advertised_edge = c->receive_next + TCP_COMMAND_WINDOW;
+    c->expect = TCP_EXPECT_COMMANDS;
+    c->quick_acks = TCP_QUICK_ACKS;
+    c->send_una = c->initial_send_seq;
+    c->send_next = c->initial_send_seq + 1;
+    c->send_max = c->send_next;
+    c->send_base = c->send_next;
+    c->timing = true;
+    c->timed_seq = c->initial_send_seq;
+    c->timed_ns = now_ns;
+    tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
+    tcp_send_syn_ack(c, now_ns);
+    return COUNTER_TCP_IN_ACCEPTED;
+}
+
+/* A challenge ACK (RFC 5961), at most TCP_CHALLENGES_MAX a second for each connection. */
+static void input_challenge(struct tcp_connection *c, int64_t now_ns)
+{
+    if (now_ns - c->challenge_ns >= TCP_CHALLENGE_NS) {
+        c->challenge_ns = now_ns;
+        c->challenges = 0;
+    }
+    if (c->challenges >= TCP_CHALLENGES_MAX)
+        return;
+    c->challenges++;
+    c->ack_now = true;
+    tcp_mark_dirty(c);
+}
+
+/* RFC 9293 3.10.7.4, first check. */
+static bool input_in_window(const struct tcp_connection *c, const struct tcp_header *header)
+{
+    uint32_t length = input_length(header);
+    uint32_t window = c->advertised_edge - c->receive_next;
+    uint32_t first = header->seq - c->receive_next;
+    uint32_t last = header->seq + length - 1 - c->receive_next;
+
+    if (length == 0)
+        return window == 0 ? first == 0 : first < window;
+    return window > 0 && (first < window || last < window ||
+                          (seq_before(header->seq, c->receive_next) &&
+                           seq_after(header->seq + length, c->advertised_edge)));
+}
+
+/* A segment outside the window: tell the peer where we are. What lies just before it is most
+ * likely a retransmission whose acknowledgement was lost, and is always answered. */
+static enum counter input_outside(struct tcp_connection *c, const struct tcp_header *header,
+                                  int64_t now_ns)
+{
+    uint32_t end = header->seq + input_length(header);
+
+    if (header->flags & TCP_FLAG_RST)
+        return COUNTER_TCP_IN_OUT_OF_WINDOW;
+    if (seq_at_or_before(end, c->receive_next) && c->receive_next - end < TCP_WINDOW_MAX) {
+        c->ack_now = true;
+        tcp_mark_dirty(c);
+        return COUNTER_TCP_IN_DUPLICATE;
+    }
+    input_challenge(c, now_ns);
+    return COUNTER_TCP_IN_OUT_OF_WINDOW;
+}
+
+static void input_enter_time_wait(struct tcp_connection *c, int64_t now_ns)
+{
+    struct tcp_endpoint *endpoint = c->endpoint;
+
+    if (c->opened) {
+        c->opened = false;
+        endpoint->application.closed(endpoint->application.context, c, TCP_CLOSED_NORMAL, now_ns);
+    }
+    tcp_receive_release(c);
+    for (int i = 0; i < TCP_TIMER_COUNT; i++)
+        tcp_timer_clear(c, (enum tcp_timer)i);
+    tcp_client_leave(endpoint, c->client);
+    c->state = TCP_STATE_TIME_WAIT;
+    tcp_age_add(endpoint, &endpoint->time_wait, c);
+    tcp_timer_set(c, TCP_TIMER_STATE, now_ns + TCP_TIME_WAIT_NS);
+}
+
+/* Our FIN has been acknowledged. */
+static void input_fin_acknowledged(struct tcp_connection *c, int64_t now_ns)
+{
+    switch (c->state) {
+    case TCP_STATE_FIN_WAIT_1:
+        c->state = TCP_STATE_FIN_WAIT_2;
+        tcp_timer_set(c, TCP_TIMER_STATE, now_ns + TCP_FIN_WAIT_NS);
+        break;
+    case TCP_STATE_CLOSING:
+        input_enter_time_wait(c, now_ns);
+        break;
+    case TCP_STATE_LAST_ACK:
+        tcp_kill(c, TCP_CLOSED_NORMAL);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The ACK field (fifth check). False when the segment is to be dropped. */
+static bool input_acknowledgement(struct tcp_connection *c, const struct tcp_header *header,
+                                  int64_t now_ns)
+{
+    uint32_t window = (uint32_t)header->window << c->send_scale;
+    bool same_window = window == c->send_window;
+
+    /* RFC 5961 5.2: older than the largest window we ever had is a blind guess. */
+    if (seq_after(header->ack, c->send_max) ||
+        seq_before(header->ack, c->send_una - c->send_window_max)) {
+        input_challenge(c, now_ns);
+        return false;
+    }
+    if (seq_before(c->send_wl1, header->seq) ||
+        (c->send_wl1 == header->seq && seq_at_or_before(c->send_wl2, header->ack))) {
+        if (window > c->send_window)
+            tcp_mark_dirty(c);
+        c->send_window = window;
+        c->send_window_max = window > c->send_window_max ? window : c->send_window_max;
+        c->send_wl1 = header->seq;
+        c->send_wl2 = header->ack;
+    }
+    if (seq_after(header->ack, c->send_una)) {
+        bool was_acknowledged = tcp_fin_acknowledged(c);
+
+        tcp_acknowledged(c, header->ack, header->has_timestamp && header->timestamp_echo != 0,
+                         header->timestamp_echo, now_ns);
+        if (!was_acknowledged && tcp_fin_acknowledged(c))
+            input_fin_acknowledged(c, now_ns);
+    } else if (header->ack == c->send_una && header->payload_length == 0 && same_window &&
+               !(header->flags & TCP_FLAG_FIN) && c->send_una != c->send_max) {
+        tcp_duplicate_ack(c, now_ns);
+    }
+    return true;
+}
+
+/* A FIN that is now in order. True when it is new. */
+static bool input_finish(struct tcp_connection *c, int64_t now_ns)
+{
+    if (!c->fin_known || c->fin_received || c->receive_next != c->fin_seq)
+        return false;
+    c->fin_received = true;
+    if (c->read_closed)
+        c->read_seq = c->receive_next;
+    c->receive_next++;
+    c->ack_now = true;
+    tcp_mark_dirty(c);
+    if (c->state == TCP_STATE_ESTABLISHED) {
+        c->state = TCP_STATE_CLOSE_WAIT;
+    } else if (c->state == TCP_STATE_FIN_WAIT_1) {
+        c->state = TCP_STATE_CLOSING;
+    } else if (c->state == TCP_STATE_FIN_WAIT_2) {
+        input_enter_time_wait(c, now_ns);
+        tcp_mark_dirty(c);
+    }
+    return true;
+}
+
+/* When to acknowledge (RFC 5681 4.2): every second segment, and at once while the peer is starting
+ * up or repairing a gap. */
+static void input_schedule_ack(struct tcp_connection *c, bool at_once, int64_t now_ns)
+{
+    c->unacknowledged_segments++;
+    if (at_once)
+        c->quick_acks = TCP_QUICK_ACKS;
+    if (at_once || c->quick_acks > 0 || c->unacknowledged_segments >= 2) {
+        if (c->quick_acks > 0 && !at_once)
+            c->quick_acks--;
+        c->ack_now = true;
+        tcp_mark_dirty(c);
+    } else if (c->deadline_ns[TCP_TIMER_ACK] == 0) {
+        tcp_timer_set(c, TCP_TIMER_ACK, now_ns + TCP_DELAYED_ACK_NS);
+    }
+}
+
+static enum counter input_payload(struct tcp_connection *c, const struct tcp_header *header,
+                                  int64_t now_ns)
+{
+    bool had_gap = c->interval_count > 0;
+
+    if (header->payload_length == 0)
+        return COUNTER_TCP_IN_ACCEPTED;
+    switch (tcp_place(c, header->seq, header->payload, header->payload_length)) {
+    case TCP_PLACED:
+        input_schedule_ack(c, had_gap, now_ns);
+        return COUNTER_TCP_IN_ACCEPTED;
+    case TCP_PLACED_AHEAD:
+        count(c->endpoint->counters, COUNTER_TCP_OUT_OF_ORDER);
+        input_schedule_ack(c, true, now_ns);
+        return COUNTER_TCP_IN_ACCEPTED;
+    case TCP_PLACED_NOTHING:
+        input_schedule_ack(c, true, now_ns);
+        return COUNTER_TCP_IN_DUPLICATE;
+    case TCP_PLACED_NO_ROOM:
+        break;
+    }
+    return COUNTER_TCP_IN_NO_ROOM;
+}
+
+/* Tells the application what has changed. It may close or abort in any of these. */
+static void input_tell(struct tcp_connection *c, bool readable, bool finished, int64_t now_ns)
+{
+    const struct tcp_application *application = &c->endpoint->application;
+
+    if (c->send_refused && c->opened && !c->dying && c->send_length < TCP_SEND_BYTES / 2) {
+        c->send_refused = false;
+        application->writable(application->context, c, now_ns);
+    }
+    if (readable && c->opened && !c->dying && !c->read_closed)
+        application->readable(application->context, c, now_ns);
+    if (finished && c->opened && !c->dying && !c->read_closed)
+        application->finished(application->context, c, now_ns);
+}
+
+/* Sixth to eighth check: data and FIN of an acceptable segment. */
+static enum counter input_deliver(struct tcp_connection *c, const struct tcp_header *header,
+                                  int64_t now_ns)
+{
+    uint32_t readable = tcp_readable(c);
+    uint32_t fin_seq = header->seq + header->payload_length;
+    enum counter outcome;
+    bool finished;
+
+    if (c->fin_received || c->dying || c->state == TCP_STATE_TIME_WAIT) {
+        if (input_length(header) > 0 && !c->dying)
+            input_schedule_ack(c, true, now_ns);
+        return COUNTER_TCP_IN_ACCEPTED;
+    }
+    outcome = input_payload(c, header, now_ns);
+    /* A FIN before bytes we already hold contradicts them: the bytes were first. */
+    if ((header->flags & TCP_FLAG_FIN) && !c->fin_known && outcome != COUNTER_TCP_IN_NO_ROOM &&
+        seq_at_or_before(fin_seq, c->advertised_edge) && !seq_before(fin_seq, c->receive_next) &&
+        (c->interval_count == 0 || !seq_before(fin_seq, c->intervals[c->interval_count - 1].end))) {
+        c->fin_known = true;
+        c->fin_seq = fin_seq;
+    }
+    finished = input_finish(c, now_ns);
+    input_tell(c, tcp_readable(c) != readable, finished, now_ns);
+    return outcome;
+}
+
+/* RFC 7323: timestamps on every segment once agreed; PAWS; TS.Recent. False: drop (*outcome). */
+static bool input_timestamp(struct tcp_connection *c, const struct tcp_header *header,
+                            enum counter *outcome)
+{
+    if (!c->timestamps || (header->flags & TCP_FLAG_RST))
+        return true;
+    if (!header->has_timestamp) {
+        *outcome = COUNTER_TCP_IN_BAD_HEADER;
+        return false;
+    }
+    if (seq_before(header->timestamp, c->timestamp_recent)) {
+        c->ack_now = true;
+        tcp_mark_dirty(c);
+        *outcome = COUNTER_TCP_IN_OUT_OF_WINDOW;
+        return false;
+    }
+    if (seq_at_or_before(header->seq, c->last_ack_sent))
+        c->timestamp_recent = header->timestamp;
+    return true;
+}
+
+static enum counter input_reset(struct tcp_connection *c, const struct tcp_header *header,
+                                int64_t now_ns)
+{
+    if (header->seq == c->receive_next) {
+        tcp_kill(c, c->state == TCP_STATE_SYN_RECEIVED ? TCP_CLOSED_HANDSHAKE : TCP_CLOSED_RESET);
+        return COUNTER_TCP_IN_RESET;
+    }
+    input_challenge(c, now_ns); /* RFC 5961 3.2 */
+    return COUNTER_TCP_IN_CHALLENGED;
+}
+
+static void input_establish(struct tcp_connection *c, const struct tcp_header *header,
+                            int64_t now_ns)
+{
+    struct tcp_endpoint *endpoint = c->endpoint;
+
+    tcp_age_remove(endpoint, &endpoint->half_open, c);
+    c->state = TCP_STATE_ESTABLISHED;
+    c->send_window = (uint32_t)header->window << c->send_scale;
+    c->send_window_max = c->send_window;
+    c->send_wl1 = header->seq;
+    c->send_wl2 = header->ack;
+    c->slow_start_threshold = UINT32_MAX;
+    /* RFC 6298 5.7: a lost SYN-ACK leaves us with 3 s and one segment until we know better. */
+    c->congestion_window = c->retries > 0 ? c->mss : TCP_INITIAL_WINDOW * c->mss;
+    c->rto_ns = c->retries > 0 ? 3 * TCP_RTO_INITIAL_NS : TCP_RTO_INITIAL_NS;
+    tcp_acknowledged(c, header->ack, header->has_timestamp && header->timestamp_echo != 0,
+                     header->timestamp_echo, now_ns);
+    c->opened = true;
+    endpoint->application.opened(endpoint->application.context, c, now_ns);
+}
+
+static enum counter input_half_open(struct tcp_connection *c, const struct tcp_segment *segment,
+                                    const struct tcp_header *header, int64_t now_ns)
+{
+    if ((header->flags & TCP_FLAG_SYN) && !(header->flags & TCP_FLAG_ACK) &&
+        header->seq + 1 == c->receive_next) {
+        tcp_send_syn_ack(c, now_ns); /* ours was lost */
+        return COUNTER_TCP_IN_DUPLICATE;
+    }
+    if (!input_in_window(c, header))
+        return input_outside(c, header, now_ns);
+    if (header->flags & TCP_FLAG_RST)
+        return input_reset(c, header, now_ns);
+    if (header->flags & TCP_FLAG_SYN) {
+        tcp_send_ack(c, now_ns);
+        return COUNTER_TCP_IN_CHALLENGED;
+    }
+    if (!(header->flags & TCP_FLAG_ACK))
+        return COUNTER_TCP_IN_BAD_HEADER;
+    if (header->ack != c->send_next) {
+        tcp_refuse_segment(c->endpoint, segment, header->ack, 0, TCP_FLAG_RST);
+        return COUNTER_TCP_IN_BAD_ACK;
+    }
+    input_establish(c, header, now_ns);
+    return input_deliver(c, header, now_ns);
+}
+
+static enum counter input_synchronised(struct tcp_connection *c, const struct tcp_header *header,
+                                       int64_t now_ns)
+{
+    enum counter outcome;
+
+    if (!input_timestamp(c, header, &outcome))
+        return outcome;
+    if (!input_in_window(c, header)) {
+        /* A full window still takes acknowledgements (RFC 9293 3.10.7.4). */
+        if ((header->flags & (TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_SYN)) == TCP_FLAG_ACK &&
+            header->seq == c->receive_next)
+            (void)input_acknowledgement(c, header, now_ns);
+        return input_outside(c, header, now_ns);
+    }
+    if (header->flags & TCP_FLAG_RST)
+        return input_reset(c, header, now_ns);
+    if (header->flags & TCP_FLAG_SYN) {
+        input_challenge(c, now_ns); /* RFC 5961 4.2 */
+        return COUNTER_TCP_IN_CHALLENGED;
+    }
+    if (!(header->flags & TCP_FLAG_ACK))
+        return COUNTER_TCP_IN_BAD_HEADER;
+    if (!input_acknowledgement(c, header, now_ns))
+        return COUNTER_TCP_IN_BAD_ACK;
+    return input_deliver(c, header, now_ns);
+}
+
+/* TIME-WAIT: a new SYN may take the place over (RFC 6191, RFC 9293 3.10.7.4); RST is ignored
+ * (RFC 1337); anything else is told where we were. Returns false when the caller should treat the
+ * segment as one for a listener. */
+static bool input_time_wait(struct tcp_connection *c, const struct tcp_header *header,
+                            bool listening, enum counter *outcome, int64_t now_ns)
+{
+    bool newer = c->timestamps && header->has_timestamp
+                     ? seq_after(header->timestamp, c->timestamp_recent)
+                     : seq_after(header->seq, c->receive_next);
+
+    *outcome = COUNTER_TCP_IN_DUPLICATE;
+    if (header->flags & TCP_FLAG_RST)
+        return true;
+    if ((header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN && listening && newer) {
+        tcp_kill(c, TCP_CLOSED_NORMAL);
+        tcp_settle(c, now_ns);
+        return false;
+    }
+    if (header->flags & TCP_FLAG_FIN)
+        tcp_timer_set(c, TCP_TIMER_STATE, now_ns + TCP_TIME_WAIT_NS);
+    if (input_length(header) > 0)
+        input_challenge(c, now_ns);
+    return true;
+}
+
+static enum counter input_without_connection(struct tcp_endpoint *endpoint,
+                                             const struct tcp_segment *segment,
+                                             const struct tcp_header *header, bool listening,
+                                             int64_t now_ns)
+{
+    uint8_t control = header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN);
+
+    if (control == TCP_FLAG_SYN && listening)
+        return input_listen(endpoint, segment, header, now_ns);
+    input_refuse(endpoint, segment, header);
+    return listening ? COUNTER_TCP_IN_NO_CONNECTION : COUNTER_TCP_IN_NO_LISTENER;
+}
+
+enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segment, bool listening,
+                       int64_t now_ns)
+{
+    struct tcp_header header;
+    struct tcp_connection *c;
+    enum counter outcome;
+
+    endpoint->now_ns = now_ns;
+    if (!tcp_header_read(&header, segment->bytes, segment->length))
+        return COUNTER_TCP_IN_BAD_HEADER;
+    if (!segment->checksum_good && !input_checksum_good(segment))
+        return COUNTER_TCP_IN_BAD_CHECKSUM;
+    segment->key.local_port = header.destination_port;
+    segment->key.remote_port = header.source_port;
+    c = tcp_table_find(endpoint, &segment->key);
+    if (c != NULL && c->dying) {
+        tcp_settle(c, now_ns);
+        c = NULL;
+    }
+    if (c != NULL && c->state == TCP_STATE_TIME_WAIT) {
+        if (input_time_wait(c, &header, listening, &outcome, now_ns))
+            return outcome;
+        c = NULL;
+    }
+    if (c == NULL)
+        return input_without_connection(endpoint, segment, &header, listening, now_ns);
+    if (c->state == TCP_STATE_SYN_RECEIVED)
+        outcome = input_half_open(c, segment, &header, now_ns);
+    else
+        outcome = input_synchronised(c, &header, now_ns);
+    tcp_settle(c, now_ns);
+    return outcome;
+}

@@ -1,0 +1,376 @@
+/* Building and sending segments. */
+#include <string.h>
+
+#include "dataplane/net/bytes.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/frame.h"
+#include "dataplane/tcp/connection.h"
+#include "dataplane/tcp/wire.h"
+
+/* What one outgoing segment carries besides its connection's addresses. */
+struct output_segment {
+    uint32_t seq;
+    uint32_t ack;
+    uint16_t window;
+    uint8_t flags;
+    uint8_t option_bytes; /* a multiple of 4 */
+    uint8_t options[TCP_OPTION_BYTES_MAX];
+    uint32_t payload_bytes;
+};
+
+void tcp_mark_dirty(struct tcp_connection *c)
+{
+    struct tcp_endpoint *endpoint = c->endpoint;
+
+    if (c->dirty)
+        return;
+    c->dirty = true;
+    c->dirty_next = TCP_NONE;
+    c->dirty_previous = endpoint->dirty_last;
+    if (endpoint->dirty_last != TCP_NONE)
+        tcp_at(endpoint, endpoint->dirty_last)->dirty_next = c->index;
+    else
+        endpoint->dirty = c->index;
+    endpoint->dirty_last = c->index;
+}
+
+void tcp_unmark_dirty(struct tcp_connection *c)
+{
+    struct tcp_endpoint *endpoint = c->endpoint;
+
+    if (!c->dirty)
+        return;
+    c->dirty = false;
+    if (c->dirty_previous != TCP_NONE)
+        tcp_at(endpoint, c->dirty_previous)->dirty_next = c->dirty_next;
+    else
+        endpoint->dirty = c->dirty_next;
+    if (c->dirty_next != TCP_NONE)
+        tcp_at(endpoint, c->dirty_next)->dirty_previous = c->dirty_previous;
+    else
+        endpoint->dirty_last = c->dirty_previous;
+}
+
+uint32_t tcp_send_end(const struct tcp_connection *c)
+{
+    return c->send_base + c->send_length;
+}
+
+static void output_timestamp_option(const struct tcp_connection *c, struct output_segment *segment,
+                                    int64_t now_ns)
+{
+    uint8_t *at = segment->options + segment->option_bytes;
+
+    at[0] = TCP_OPTION_NOP;
+    at[1] = TCP_OPTION_NOP;
+    at[2] = TCP_OPTION_TIMESTAMP;
+    at[3] = 10;
+    bytes_put32(at + 4, tcp_timestamp(c, now_ns));
+    bytes_put32(at + 8, c->timestamp_recent);
+    segment->option_bytes += TCP_TIMESTAMP_BYTES;
+}
+
+static unsigned output_sack_blocks(const struct tcp_connection *c)
+{
+    unsigned most = c->timestamps ? 3 : 4;
+
+    if (!c->sack || c->read_closed)
+        return 0;
+    return c->interval_count < most ? c->interval_count : most;
+}
+
+/* The block that grew last comes first (RFC 2018 4). */
+static void output_sack_option(const struct tcp_connection *c, struct output_segment *segment)
+{
+    unsigned blocks = output_sack_blocks(c);
+    uint8_t *at = segment->options + segment->option_bytes;
+    unsigned newest = 0;
+
+    if (blocks == 0)
+        return;
+    for (unsigned i = 0; i < c->interval_count; i++) {
+        if (c->intervals[i].start == c->newest_interval)
+            newest = i;
+    }
+    at[0] = TCP_OPTION_NOP;
+    at[1] = TCP_OPTION_NOP;
+    at[2] = TCP_OPTION_SACK;
+    at[3] = (uint8_t)(2 + 8 * blocks);
+    for (unsigned i = 0; i < blocks; i++) {
+        const struct tcp_interval *held = &c->intervals[(newest + i) % c->interval_count];
+
+        bytes_put32(at + 4 + 8 * (size_t)i, held->start);
+        bytes_put32(at + 8 + 8 * (size_t)i, held->end);
+    }
+    segment->option_bytes = (uint8_t)(segment->option_bytes + 4 + 8 * blocks);
+}
+
+uint32_t tcp_segment_payload(const struct tcp_connection *c)
+{
+    unsigned sack = output_sack_blocks(c);
+    uint32_t options = (c->timestamps ? TCP_TIMESTAMP_BYTES : 0) + (sack > 0 ? 4 + 8 * sack : 0);
+
+    return c->mss - options;
+}
+
+static void output_payload(const struct tcp_connection *c, uint32_t seq, uint8_t *to,
+                           uint32_t length)
+{
+    const uint8_t *block = block_bytes(c->endpoint->store, c->send_block);
+    uint32_t place = (c->send_head + (seq - c->send_base)) % TCP_SEND_BYTES;
+    uint32_t first = TCP_SEND_BYTES - place;
+
+    if (first > length)
+        first = length;
+    memcpy(to, block + place, first);
+    memcpy(to + first, block, length - first);
+}
+
+static void output_header(uint8_t *tcp, const struct tcp_key *key,
+                          const struct output_segment *segment)
+{
+    bytes_put16(tcp, key->local_port);
+    bytes_put16(tcp + 2, key->remote_port);
+    bytes_put32(tcp + 4, segment->seq);
+    bytes_put32(tcp + 8, segment->ack);
+    tcp[12] = (uint8_t)((TCP_HEADER_BYTES + segment->option_bytes) / 4 << 4);
+    tcp[13] = segment->flags;
+    bytes_put16(tcp + 14, segment->window);
+    memset(tcp + 16, 0, 4);
+    memcpy(tcp + TCP_HEADER_BYTES, segment->options, segment->option_bytes);
+}
+
+/* Builds one frame and hands it to the port. `c` is null for a segment that belongs to no
+ * connection (it has no payload). False when the port had no room. */
+static bool output_send(struct tcp_endpoint *endpoint, const struct tcp_connection *c,
+                        const struct tcp_key *key, const struct packet_path *path,
+                        const struct output_segment *segment)
+{
+    struct packet_output *output = endpoint->output;
+    uint32_t tcp_bytes = TCP_HEADER_BYTES + segment->option_bytes + segment->payload_bytes;
+    uint32_t l2_bytes = frame_header_bytes(path);
+    uint8_t *frame =
+        output->begin(output->context, path->port, l2_bytes + FRAME_IPV4_BYTES + tcp_bytes);
+    uint8_t *tcp;
+    uint64_t sum;
+    uint16_t checksum;
+
+    if (frame == NULL)
+        return false;
+    frame_put_ethernet(frame, path, FRAME_TYPE_IPV4);
+    frame_put_ipv4(frame + l2_bytes, key->local_address + 12, key->remote_address + 12,
+                   FRAME_PROTOCOL_TCP, tcp_bytes, output->fills_checksums);
+    tcp = frame + l2_bytes + FRAME_IPV4_BYTES;
+    output_header(tcp, key, segment);
+    if (segment->payload_bytes > 0)
+        output_payload(c, segment->seq, tcp + TCP_HEADER_BYTES + segment->option_bytes,
+                       segment->payload_bytes);
+    sum = checksum_pseudo(key->local_address + 12, key->remote_address + 12, 4, FRAME_PROTOCOL_TCP,
+                          tcp_bytes);
+    if (!output->fills_checksums)
+        sum = checksum_add(sum, tcp, tcp_bytes);
+    checksum = checksum_fold(sum);
+    if (!output->fills_checksums)
+        checksum = (uint16_t)~checksum;
+    memcpy(tcp + 16, &checksum, sizeof(checksum));
+    output->end(output->context, l2_bytes, FRAME_IPV4_BYTES);
+    return true;
+}
+
+/* The window field, and the promise it makes. Rounded up where rounding down would take back what
+ * was promised (RFC 7323 2.4). */
+static uint16_t output_window(struct tcp_connection *c, uint32_t edge)
+{
+    uint32_t promised = edge - c->receive_next;
+    uint32_t field = promised >> c->receive_scale;
+
+    if (seq_before(c->receive_next + (field << c->receive_scale), c->advertised_edge))
+        field++;
+    if (field > UINT16_MAX)
+        field = UINT16_MAX;
+    c->advertised_edge =
+        seq_later(c->advertised_edge, c->receive_next + (field << c->receive_scale));
+    return (uint16_t)field;
+}
+
+static bool output_segment_of(struct tcp_connection *c, uint32_t seq, uint8_t flags,
+                              uint32_t payload, int64_t now_ns)
+{
+    struct output_segment segment = {
+        .seq = seq, .ack = c->receive_next, .flags = flags, .payload_bytes = payload};
+
+    segment.window = output_window(c, tcp_window_edge(c));
+    if (c->timestamps)
+        output_timestamp_option(c, &segment, now_ns);
+    output_sack_option(c, &segment);
+    if (!output_send(c->endpoint, c, &c->key, &c->path, &segment))
+        return false;
+    c->ack_now = false;
+    c->unacknowledged_segments = 0;
+    c->last_ack_sent = c->receive_next;
+    tcp_timer_clear(c, TCP_TIMER_ACK);
+    return true;
+}
+
+void tcp_send_ack(struct tcp_connection *c, int64_t now_ns)
+{
+    if (output_segment_of(c, c->send_next, TCP_FLAG_ACK, 0, now_ns))
+        return;
+    c->ack_now = true;
+    tcp_timer_set(c, TCP_TIMER_ACK, now_ns + CLOCK_NS_PER_MS);
+}
+
+void tcp_send_syn_ack(struct tcp_connection *c, int64_t now_ns)
+{
+    struct output_segment segment = {.seq = c->initial_send_seq,
+                                     .ack = c->receive_next,
+                                     .flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
+                                     .window = TCP_COMMAND_WINDOW};
+    uint8_t *at = segment.options;
+
+    at[0] = TCP_OPTION_MSS;
+    at[1] = 4;
+    bytes_put16(at + 2, c->own_mss);
+    segment.option_bytes = 4;
+    if (c->scaling) {
+        at[4] = TCP_OPTION_NOP;
+        at[5] = TCP_OPTION_SCALE;
+        at[6] = 3;
+        at[7] = c->receive_scale;
+        segment.option_bytes += 4;
+    }
+    if (c->sack) {
+        at += segment.option_bytes;
+        at[0] = TCP_OPTION_NOP;
+        at[1] = TCP_OPTION_NOP;
+        at[2] = TCP_OPTION_SACK_OK;
+        at[3] = 2;
+        segment.option_bytes += 4;
+    }
+    if (c->timestamps)
+        output_timestamp_option(c, &segment, now_ns);
+    c->last_ack_sent = c->receive_next;
+    /* Lost for want of a packet buffer is as good as lost on the wire: the timer sends it again. */
+    (void)output_send(c->endpoint, c, &c->key, &c->path, &segment);
+}
+
+void tcp_send_reset(struct tcp_connection *c, int64_t now_ns)
+{
+    (void)output_segment_of(c, c->send_next, TCP_FLAG_RST | TCP_FLAG_ACK, 0, now_ns);
+}
+
+void tcp_send_probe(struct tcp_connection *c, int64_t now_ns)
+{
+    (void)output_segment_of(c, c->send_una, TCP_FLAG_ACK, 1, now_ns);
+    c->send_max = seq_later(c->send_max, c->send_una + 1);
+}
+
+void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+                        uint32_t seq, uint32_t ack, uint8_t flags)
+{
+    struct output_segment reset = {.seq = seq, .ack = ack, .flags = flags};
+
+    (void)output_send(endpoint, NULL, &segment->key, &segment->path, &reset);
+}
+
+void tcp_retransmit(struct tcp_connection *c, int64_t now_ns)
+{
+    uint32_t length = tcp_send_end(c) - c->send_una;
+    uint32_t most = tcp_segment_payload(c);
+    uint8_t flags = TCP_FLAG_ACK | TCP_FLAG_PSH;
+
+    if (length > most)
+        length = most;
+    if (c->fin_queued && c->send_una + length == tcp_send_end(c))
+        flags |= TCP_FLAG_FIN;
+    count(c->endpoint->counters, COUNTER_TCP_RETRANSMITS);
+    c->timing = false;
+    (void)output_segment_of(c, c->send_una, flags, length, now_ns);
+}
+
+/* Sends one segment of what is queued; false when there is nothing (more) to send now. */
+static bool output_next(struct tcp_connection *c, int64_t now_ns)
+{
+    uint32_t end = tcp_send_end(c);
+    uint32_t window = c->send_window < c->congestion_window ? c->send_window : c->congestion_window;
+    uint32_t edge = c->send_una + window;
+    uint32_t most = tcp_segment_payload(c);
+    uint32_t length = 0;
+    uint8_t flags = TCP_FLAG_ACK;
+    bool fin;
+
+    if (seq_before(c->send_next, seq_earlier(end, edge)))
+        length = seq_earlier(end, edge) - c->send_next;
+    if (length > most)
+        length = most;
+    fin = c->fin_queued && c->send_next + length == end;
+    if (length == 0 && !fin)
+        return false;
+    if (c->send_next + length == end)
+        flags |= TCP_FLAG_PSH;
+    if (fin)
+        flags |= TCP_FLAG_FIN;
+    if (!output_segment_of(c, c->send_next, flags, length, now_ns)) {
+        tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + CLOCK_NS_PER_MS);
+        return false;
+    }
+    if (!c->timing && c->send_next == c->send_max) {
+        c->timing = true;
+        c->timed_seq = c->send_next;
+        c->timed_ns = now_ns;
+    }
+    c->send_next += length + (fin ? 1 : 0);
+    c->send_max = seq_later(c->send_max, c->send_next);
+    if (c->deadline_ns[TCP_TIMER_RETRANSMIT] == 0)
+        tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
+    return true;
+}
+
+/* Tells the peer of a window that has opened by enough to be worth it (RFC 9293 3.8.6.2.2). */
+static void output_window_update(struct tcp_connection *c)
+{
+    uint32_t opened;
+    uint32_t enough = 2u * c->mss;
+
+    if (c->fin_received || c->read_closed)
+        return;
+    opened = tcp_window_edge(c) - c->advertised_edge;
+    if (enough > c->endpoint->limits.window_bytes / 2)
+        enough = c->endpoint->limits.window_bytes / 2;
+    if (opened >= enough)
+        c->ack_now = true;
+}
+
+void tcp_output(struct tcp_connection *c, int64_t now_ns)
+{
+    if (c->state < TCP_STATE_ESTABLISHED)
+        return;
+    if (c->state != TCP_STATE_TIME_WAIT) {
+        output_window_update(c);
+        /* Each round moves send_next or ends: bounded by the send block. */
+        while (output_next(c, now_ns))
+            continue;
+        if (c->send_window == 0 && c->send_length > 0 && c->deadline_ns[TCP_TIMER_RETRANSMIT] == 0)
+            tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
+    }
+    if (c->ack_now)
+        tcp_send_ack(c, now_ns);
+}
+
+unsigned tcp_flush(struct tcp_endpoint *endpoint, int64_t now_ns)
+{
+    unsigned sent = 0;
+
+    endpoint->now_ns = now_ns;
+    while (endpoint->dirty != TCP_NONE) {
+        struct tcp_connection *c = tcp_at(endpoint, endpoint->dirty);
+
+        tcp_unmark_dirty(c);
+        if (c->dying)
+            tcp_settle(c, now_ns);
+        else
+            tcp_output(c, now_ns);
+        sent++;
+    }
+    return sent;
+}

@@ -1,0 +1,273 @@
+/* Direct placement: a byte's place follows from its sequence number, so a segment is copied once
+ * and the packet is done with. Bytes already placed are never written again. */
+#include <string.h>
+
+#include "dataplane/tcp/connection.h"
+#include "platform/check.h"
+
+static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
+{
+    uint32_t block;
+
+    CHECK(c->slot_count < TCP_SLOTS);
+    block = block_take(c->endpoint->store, class);
+    if (block == MESSAGE_BLOCK_NONE)
+        return false;
+    if (c->slot_count == 0)
+        c->base_seq = c->read_seq;
+    c->slots[c->slot_count++] = block;
+    return true;
+}
+
+static void receive_drop_slots(struct tcp_connection *c, uint32_t keep)
+{
+    while (c->slot_count > keep)
+        block_give(c->endpoint->store, c->slots[--c->slot_count]);
+}
+
+void tcp_receive_release(struct tcp_connection *c)
+{
+    receive_drop_slots(c, 0);
+    c->interval_count = 0;
+}
+
+/* Slots that hold received bytes, in order or not. */
+static uint32_t receive_slots_used(const struct tcp_connection *c)
+{
+    uint32_t end = tcp_data_end(c);
+
+    if (c->interval_count > 0)
+        end = c->intervals[c->interval_count - 1].end;
+    if (c->slot_count == 0 || end == c->read_seq)
+        return 0;
+    return (end - c->base_seq + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
+}
+
+static bool receive_reserve(struct tcp_connection *c)
+{
+    while (c->slot_count == 0 || c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES - c->read_seq <
+                                     c->endpoint->limits.window_bytes) {
+        if (c->slot_count == TCP_SLOTS)
+            return true;
+        if (!receive_add_slot(c, BLOCK_FOR_DATA))
+            return false;
+    }
+    return true;
+}
+
+uint32_t tcp_window_edge(struct tcp_connection *c)
+{
+    uint32_t edge = c->advertised_edge;
+    uint32_t limit = c->receive_next + (UINT16_MAX << c->receive_scale);
+
+    if (c->read_closed || c->expect == TCP_EXPECT_COMMANDS) {
+        edge = c->read_seq + TCP_COMMAND_WINDOW;
+    } else if (c->expect == TCP_EXPECT_DATA) {
+        if (!receive_reserve(c))
+            tcp_timer_set(c, TCP_TIMER_WINDOW, c->endpoint->now_ns + TCP_WINDOW_RETRY_NS);
+        if (c->slot_count > 0)
+            edge = c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES - TCP_EDGE_SLACK;
+    }
+    if (seq_after(edge, limit))
+        edge = limit;
+    return seq_later(edge, c->advertised_edge);
+}
+
+static void receive_copy(struct tcp_connection *c, uint32_t start, uint32_t end,
+                         const uint8_t *bytes)
+{
+    while (start != end) {
+        uint32_t place = start - c->base_seq;
+        uint32_t offset = place % MESSAGE_BLOCK_BYTES;
+        uint32_t part = MESSAGE_BLOCK_BYTES - offset;
+
+        if (part > end - start)
+            part = end - start;
+        CHECK(place / MESSAGE_BLOCK_BYTES < c->slot_count);
+        memcpy(block_bytes(c->endpoint->store, c->slots[place / MESSAGE_BLOCK_BYTES]) + offset,
+               bytes, part);
+        bytes += part;
+        start += part;
+    }
+}
+
+/* Copies those bytes of [start, end) that no interval holds yet; returns how many. */
+static uint32_t receive_fill(struct tcp_connection *c, uint32_t start, uint32_t end,
+                             const uint8_t *bytes)
+{
+    uint32_t at = start;
+    uint32_t copied = 0;
+
+    for (unsigned i = 0; i < c->interval_count && seq_before(at, end); i++) {
+        const struct tcp_interval *held = &c->intervals[i];
+        uint32_t until = seq_earlier(held->start, end);
+
+        if (seq_before(at, until)) {
+            receive_copy(c, at, until, bytes + (at - start));
+            copied += until - at;
+        }
+        at = seq_later(at, held->end);
+    }
+    if (seq_before(at, end)) {
+        receive_copy(c, at, end, bytes + (at - start));
+        copied += end - at;
+    }
+    return copied;
+}
+
+/* Index of the first interval that ends at or after `seq`. */
+static unsigned receive_interval_at(const struct tcp_connection *c, uint32_t seq)
+{
+    unsigned i = 0;
+
+    while (i < c->interval_count && seq_before(c->intervals[i].end, seq))
+        i++;
+    return i;
+}
+
+static bool receive_interval_fits(const struct tcp_connection *c, uint32_t start, uint32_t end)
+{
+    unsigned i = receive_interval_at(c, start);
+
+    if (start == c->receive_next || c->interval_count < TCP_INTERVALS_MAX)
+        return true;
+    return i < c->interval_count && seq_at_or_before(c->intervals[i].start, end);
+}
+
+/* Joins [start, end) with every interval it touches. */
+static void receive_add_interval(struct tcp_connection *c, uint32_t start, uint32_t end)
+{
+    unsigned first = receive_interval_at(c, start);
+    unsigned last = first;
+
+    while (last < c->interval_count && seq_at_or_before(c->intervals[last].start, end)) {
+        start = seq_earlier(start, c->intervals[last].start);
+        end = seq_later(end, c->intervals[last].end);
+        last++;
+    }
+    memmove(&c->intervals[first + 1], &c->intervals[last],
+            (c->interval_count - last) * sizeof(c->intervals[0]));
+    c->interval_count = (uint8_t)(c->interval_count + 1 - (last - first));
+    c->intervals[first] = (struct tcp_interval){start, end};
+    c->newest_interval = start;
+}
+
+static void receive_advance(struct tcp_connection *c, uint32_t end)
+{
+    unsigned taken = 0;
+
+    c->receive_next = end;
+    while (taken < c->interval_count &&
+           seq_at_or_before(c->intervals[taken].start, c->receive_next)) {
+        c->receive_next = seq_later(c->receive_next, c->intervals[taken].end);
+        taken++;
+    }
+    memmove(&c->intervals[0], &c->intervals[taken],
+            (c->interval_count - taken) * sizeof(c->intervals[0]));
+    c->interval_count = (uint8_t)(c->interval_count - taken);
+}
+
+static bool receive_make_room(struct tcp_connection *c, uint32_t end)
+{
+    enum block_class class = c->expect == TCP_EXPECT_DATA ? BLOCK_FOR_DATA : BLOCK_FOR_COMMAND;
+
+    while (c->slot_count == 0 ||
+           seq_before(c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES, end)) {
+        if (!receive_add_slot(c, class))
+            return false;
+    }
+    return true;
+}
+
+enum tcp_placed tcp_place(struct tcp_connection *c, uint32_t seq, const uint8_t *bytes,
+                          uint32_t length)
+{
+    uint32_t start = seq_later(seq, c->receive_next);
+    uint32_t end = seq_earlier(seq + length, c->advertised_edge);
+
+    if (c->fin_known)
+        end = seq_earlier(end, c->fin_seq);
+    if (!seq_before(start, end))
+        return TCP_PLACED_NOTHING;
+    if (c->read_closed) {
+        /* Acknowledged and dropped: nobody is going to read it. */
+        if (start != c->receive_next)
+            return TCP_PLACED_NOTHING;
+        c->receive_next = end;
+        c->read_seq = end;
+        return TCP_PLACED;
+    }
+    if (!receive_interval_fits(c, start, end) || !receive_make_room(c, end))
+        return TCP_PLACED_NO_ROOM;
+    if (receive_fill(c, start, end, bytes + (start - seq)) == 0)
+        return TCP_PLACED_NOTHING;
+    if (start == c->receive_next) {
+        receive_advance(c, end);
+        return TCP_PLACED;
+    }
+    receive_add_interval(c, start, end);
+    return TCP_PLACED_AHEAD;
+}
+
+uint32_t tcp_readable(const struct tcp_connection *c)
+{
+    return tcp_data_end(c) - c->read_seq;
+}
+
+bool tcp_peek(struct tcp_connection *c, uint32_t skip, struct tcp_span *span)
+{
+    uint32_t readable = tcp_readable(c);
+    uint32_t place;
+
+    if (skip >= readable)
+        return false;
+    place = c->read_seq + skip - c->base_seq;
+    span->block = c->slots[place / MESSAGE_BLOCK_BYTES];
+    span->offset = place % MESSAGE_BLOCK_BYTES;
+    span->bytes = block_bytes(c->endpoint->store, span->block) + span->offset;
+    span->length = MESSAGE_BLOCK_BYTES - span->offset;
+    if (span->length > readable - skip)
+        span->length = readable - skip;
+    return true;
+}
+
+void tcp_consume(struct tcp_connection *c, uint32_t length)
+{
+    uint32_t passed;
+
+    if (c->read_closed)
+        return; /* tcp_close() has dropped it all */
+    CHECK(length <= tcp_readable(c));
+    c->read_seq += length;
+    passed = c->slot_count > 0 ? (c->read_seq - c->base_seq) / MESSAGE_BLOCK_BYTES : 0;
+    for (uint32_t i = 0; i < passed; i++)
+        block_give(c->endpoint->store, c->slots[i]);
+    if (passed > 0) {
+        memmove(&c->slots[0], &c->slots[passed], (c->slot_count - passed) * sizeof(c->slots[0]));
+        c->slot_count = (uint8_t)(c->slot_count - passed);
+        c->base_seq += passed * MESSAGE_BLOCK_BYTES;
+    }
+    /* An idle connection holds nothing. */
+    if (c->expect != TCP_EXPECT_DATA && receive_slots_used(c) == 0)
+        receive_drop_slots(c, 0);
+    if (length > 0)
+        tcp_mark_dirty(c);
+}
+
+bool tcp_expect(struct tcp_connection *c, enum tcp_expect expect)
+{
+    enum tcp_expect before = (enum tcp_expect)c->expect;
+
+    c->expect = (uint8_t)expect;
+    if (expect == TCP_EXPECT_DATA) {
+        if (!receive_reserve(c) && c->slot_count < 2) {
+            receive_drop_slots(c, receive_slots_used(c));
+            c->expect = (uint8_t)before;
+            return false;
+        }
+    } else {
+        receive_drop_slots(c, receive_slots_used(c));
+    }
+    tcp_mark_dirty(c);
+    return true;
+}

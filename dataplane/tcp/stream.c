@@ -1,0 +1,108 @@
+/* What the application calls, besides reading (reassembly.c). */
+#include <stdio.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+
+#include "dataplane/tcp/connection.h"
+
+void *tcp_session(struct tcp_connection *c)
+{
+    return c + 1;
+}
+
+struct connection_handle tcp_handle(const struct tcp_connection *c)
+{
+    return (struct connection_handle){c->index, c->generation};
+}
+
+struct tcp_connection *tcp_find(struct tcp_endpoint *endpoint, struct connection_handle handle)
+{
+    struct tcp_connection *c;
+
+    if (handle.generation == 0 || handle.index >= endpoint->limits.connections)
+        return NULL;
+    c = tcp_at(endpoint, handle.index);
+    if (c->generation != handle.generation || !c->opened || c->dying)
+        return NULL;
+    return c;
+}
+
+void tcp_peer_text(const struct tcp_connection *c, char text[46])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (memcmp(c->key.remote_address, mapped, sizeof(mapped)) == 0)
+        inet_ntop(AF_INET, c->key.remote_address + 12, text, 46);
+    else
+        inet_ntop(AF_INET6, c->key.remote_address, text, 46);
+}
+
+uint32_t tcp_send_space(const struct tcp_connection *c)
+{
+    return c->fin_queued ? 0 : TCP_SEND_BYTES - c->send_length;
+}
+
+enum status tcp_send(struct tcp_connection *c, const void *bytes, size_t length)
+{
+    uint32_t place;
+    uint32_t first;
+    uint8_t *block;
+
+    if (c->fin_queued || c->dying)
+        return STATUS_CLOSED;
+    if (length > TCP_SEND_BYTES - (uint32_t)c->send_length) {
+        c->send_refused = true;
+        return STATUS_NO_SPACE;
+    }
+    if (c->send_block == MESSAGE_BLOCK_NONE) {
+        c->send_block = block_take(c->endpoint->store, BLOCK_FOR_REPLY);
+        c->send_head = 0;
+        if (c->send_block == MESSAGE_BLOCK_NONE) {
+            c->send_refused = true;
+            tcp_timer_set(c, TCP_TIMER_WINDOW, c->endpoint->now_ns + TCP_WINDOW_RETRY_NS);
+            return STATUS_NO_SPACE;
+        }
+    }
+    block = block_bytes(c->endpoint->store, c->send_block);
+    place = (c->send_head + c->send_length) % TCP_SEND_BYTES;
+    first = TCP_SEND_BYTES - place;
+    if (first > length)
+        first = (uint32_t)length;
+    memcpy(block + place, bytes, first);
+    memcpy(block, (const uint8_t *)bytes + first, length - first);
+    c->send_length = (uint16_t)(c->send_length + length);
+    tcp_mark_dirty(c);
+    return STATUS_OK;
+}
+
+void tcp_close(struct tcp_connection *c)
+{
+    if (c->fin_queued || c->dying)
+        return;
+    c->fin_queued = true;
+    c->read_closed = true;
+    c->retries = 0;
+    c->state = c->state == TCP_STATE_CLOSE_WAIT ? TCP_STATE_LAST_ACK : TCP_STATE_FIN_WAIT_1;
+    tcp_receive_release(c);
+    c->read_seq = tcp_data_end(c);
+    tcp_timer_clear(c, TCP_TIMER_APPLICATION);
+    tcp_timer_clear(c, TCP_TIMER_WINDOW);
+    tcp_mark_dirty(c);
+}
+
+void tcp_abort(struct tcp_connection *c)
+{
+    if (c->dying)
+        return;
+    tcp_send_reset(c, c->endpoint->now_ns);
+    tcp_kill(c, TCP_CLOSED_ABORTED);
+}
+
+void tcp_set_deadline(struct tcp_connection *c, int64_t deadline_ns)
+{
+    if (deadline_ns == 0 || c->fin_queued)
+        tcp_timer_clear(c, TCP_TIMER_APPLICATION);
+    else
+        tcp_timer_set(c, TCP_TIMER_APPLICATION, deadline_ns);
+}
