@@ -18,6 +18,9 @@
 #include "dataplane/log/record.h"
 #include "platform/config/config.h"
 
+/* No record makes a longer line in either format, whatever its fields hold. */
+#define LOG_LINE_BYTES 16384u
+
 /* Writes the line with its newline into `to` (cut, but always newline-ended, at `size`); returns
  * its length. */
 size_t log_format(const struct log_record *record, const char *hostname,

@@ -274,7 +274,7 @@ static void turn_until_ready(struct readiness *readiness, int64_t limit_ns)
 
         if (next_ns > end_ns)
             next_ns = end_ns;
-        if (next_ns > now_ns)
+        if (!readiness->ready && next_ns > now_ns)
             poll(&waiting, 1, (int)((next_ns - now_ns) / CLOCK_NS_PER_MS) + 1);
     }
 }
