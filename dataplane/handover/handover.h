@@ -24,7 +24,8 @@
 struct handover_peer {
     uint64_t life; /* as acted on */
     struct channel channel;
-    uint32_t outstanding;
+    uint32_t outstanding; /* jobs without an answer */
+    bool broken;          /* breaks the protocol or overran: gets nothing more, waits for its end */
 };
 
 struct message_list {
@@ -56,6 +57,9 @@ void handover_init(struct handover *handover, struct store *store, struct smtp_s
                    struct tcp_endpoint *endpoint, struct region_counters *counters,
                    struct peers *peers, struct ring *log, uint32_t worker,
                    const struct config *config);
+
+/* Takes over the time limits of a (re)loaded configuration. */
+void handover_configure(struct handover *handover, const struct config *config);
 
 /* Worker, once a burst: takes answers, notices peers that came or went, starts waiting jobs,
  * enforces deadlines (a bounded slice of them a call). Returns how many things it did: 0 = idle. */

@@ -36,6 +36,7 @@ struct peer_slot {
 
 struct peers {
     uint32_t worker_count;
+    _Atomic uint32_t changes; /* raised by main after each change of a slot's life */
     struct peer_slot slots[PEERS_SLOTS];
     /* seen[worker][slot]: the `life` the worker has acted on; written by that worker only. */
     _Atomic uint64_t seen[REGION_WORKERS_MAX][PEERS_SLOTS];
@@ -44,6 +45,16 @@ struct peers {
 static inline uint64_t peer_life(uint32_t epoch, enum peer_state state)
 {
     return (uint64_t)epoch << 8 | (uint64_t)state;
+}
+
+static inline enum peer_state peer_state_of(uint64_t life)
+{
+    return (enum peer_state)(life & 0xff);
+}
+
+static inline uint32_t peer_epoch_of(uint64_t life)
+{
+    return (uint32_t)(life >> 8);
 }
 
 void peers_init(struct peers *peers, uint32_t worker_count);

@@ -63,10 +63,14 @@ struct message {
     uint64_t job; /* of the hand-over in force; 0: none */
     int64_t deadline_ns;
     uint32_t scan_attempts;
+    bool waiting;   /* on the list of those without a scanner */
+    bool started;   /* the scanner has been seen at work on it */
+    bool concluded; /* counted and logged, but a peer still reads it */
     uint32_t scanner_slot;
     uint32_t verdict;       /* enum verdict_kind; 0 until known */
     uint32_t reason;        /* enum unscannable_reason */
     char verdict_name[160]; /* signature, or the engine's words */
+    char engine[128];       /* what gave the verdict */
     /* For the log line. */
     char client[46];
     char helo[256];

@@ -1,0 +1,121 @@
+/* The one end of every message, and the lines it leaves in the log. */
+#include <string.h>
+
+#include "dataplane/handover/internal.h"
+#include "platform/check.h"
+
+static const enum counter conclude_counters[] = {
+    [MAIL_DELIVERED] = COUNTER_MESSAGE_DELIVERED,
+    [MAIL_INFECTED] = COUNTER_MESSAGE_INFECTED,
+    [MAIL_UNSCANNABLE] = COUNTER_MESSAGE_UNSCANNABLE,
+    [MAIL_RELAY_TEMPORARY] = COUNTER_MESSAGE_RELAY_TEMPORARY,
+    [MAIL_RELAY_PERMANENT] = COUNTER_MESSAGE_RELAY_PERMANENT,
+    [MAIL_NO_RELAY] = COUNTER_MESSAGE_NO_RELAY,
+    [MAIL_TOO_LARGE] = COUNTER_MESSAGE_TOO_LARGE,
+    [MAIL_NO_ROOM] = COUNTER_MESSAGE_NO_ROOM,
+    [MAIL_MALFORMED] = COUNTER_MESSAGE_MALFORMED,
+    [MAIL_CUT_OFF] = COUNTER_MESSAGE_CUT_OFF,
+    [MAIL_ABANDONED] = COUNTER_MESSAGE_ABANDONED,
+};
+
+/* Copies a string into a fixed field of a zeroed record, cut to fit. */
+static void record_text(char *to, size_t size, const char *from)
+{
+    if (from != NULL)
+        memcpy(to, from, strcspn(from, "\r\n") < size ? strcspn(from, "\r\n") : size - 1);
+}
+
+static void record_push(struct handover *handover, const struct log_record *record)
+{
+    if (ring_push(handover->log, record) != STATUS_OK)
+        count(handover->counters, COUNTER_LOG_LOST);
+}
+
+/* Microseconds from one station to the next; 0 when either was not reached. */
+static uint32_t record_delay(int64_t from_ns, int64_t to_ns)
+{
+    int64_t us = (to_ns - from_ns) / CLOCK_NS_PER_US;
+
+    if (from_ns == 0 || to_ns == 0 || us < 0)
+        return 0;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static void conclude_log(struct handover *handover, const struct message *message,
+                         enum mail_outcome outcome, const char *status, const char *relay,
+                         int64_t now_ns)
+{
+    struct log_record record = {
+        .wall_ns = now_ns + handover->wall_offset_ns,
+        .kind = LOG_MESSAGE,
+        .worker = handover->worker,
+        .size = message->shared->size - message->shared->trace_size,
+        .recipients = message->shared->recipient_count,
+        .outcome = outcome,
+        .verdict = message->verdict,
+        .scan_attempts = message->scan_attempts,
+        .delay_envelope_us = record_delay(message->started_ns, message->data_ns),
+        .delay_data_us = record_delay(message->data_ns, message->received_ns),
+        .delay_scan_us = record_delay(message->received_ns, message->verdict_ns),
+        .delay_relay_us = record_delay(message->relay_ns, now_ns),
+    };
+
+    record_text(record.id, sizeof(record.id), message->id);
+    record_text(record.decided_by, sizeof(record.decided_by),
+                message->verdict != 0 ? "scanner" : "none");
+    record_text(record.client, sizeof(record.client), message->client);
+    record_text(record.helo, sizeof(record.helo), message->helo);
+    record_text(record.from, sizeof(record.from), message->sender);
+    record_text(record.to, sizeof(record.to), message->recipient);
+    if (message->verdict == VERDICT_INFECTED)
+        record_text(record.name, sizeof(record.name), message->verdict_name);
+    else if (message->verdict == VERDICT_UNSCANNABLE)
+        record_text(record.name, sizeof(record.name),
+                    unscannable_text((enum unscannable_reason)message->reason));
+    record_text(record.relay, sizeof(record.relay), relay);
+    record_text(record.engine, sizeof(record.engine), message->engine);
+    record_text(record.status, sizeof(record.status), status);
+    record_push(handover, &record);
+}
+
+void handover_release(struct handover *handover, struct message *message)
+{
+    CHECK(message->job == 0);
+    message_give(handover->store, message);
+}
+
+void handover_conclude(struct handover *handover, struct message *message,
+                       enum mail_outcome outcome, const char *status, const char *relay,
+                       int64_t now_ns)
+{
+    CHECK((size_t)outcome < sizeof(conclude_counters) / sizeof(conclude_counters[0]));
+    CHECK(!message->concluded);
+    message->concluded = true;
+    count(handover->counters, conclude_counters[outcome]);
+    conclude_log(handover, message, outcome, status, relay, now_ns);
+    if (message->job != 0)
+        return; /* a peer still reads it: it goes when the peer has answered or is gone */
+    if (message->waiting)
+        handover_wait_end(handover, message);
+    handover_release(handover, message);
+}
+
+void handover_log_rejected(void *context, const char *command, const char *client, const char *helo,
+                           const char *sender, const char *recipient, const char *reply,
+                           int64_t now_ns)
+{
+    struct handover *handover = context;
+    struct log_record record = {
+        .wall_ns = now_ns + handover->wall_offset_ns,
+        .kind = LOG_REJECT,
+        .worker = handover->worker,
+    };
+
+    record_text(record.command, sizeof(record.command), command);
+    record_text(record.client, sizeof(record.client), client);
+    record_text(record.helo, sizeof(record.helo), helo);
+    record_text(record.from, sizeof(record.from), sender);
+    record_text(record.to, sizeof(record.to), recipient);
+    record_text(record.status, sizeof(record.status), reply);
+    record_push(handover, &record);
+}

@@ -1,0 +1,324 @@
+/* The main thread's half: hearing of peers and keeping the slot table. See peers.h. */
+#include "dataplane/handover/peers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/check.h"
+#include "platform/clock.h"
+
+#define PEERS_LINKS_MAX       8u /* connections at once: one scanner parent, one control, late ones */
+#define PEERS_HELLO_LIMIT_NS  (5 * CLOCK_NS_PER_SECOND)
+#define PEERS_MESSAGES_A_POLL 64u
+
+enum peer_link_stage { PEER_LINK_UNUSED, PEER_LINK_HELLO, PEER_LINK_WAITING, PEER_LINK_ACTIVE };
+
+struct peer_link {
+    enum peer_link_stage stage;
+    enum link_kind kind;
+    int fd;
+    uint32_t uid;
+    uint32_t slots;
+    int64_t since_ns;
+};
+
+struct peers_server {
+    struct peers *peers;
+    const struct region *region;
+    int listening;
+    uint32_t peer_uid;
+    uint32_t own_uid;
+    struct peer_link links[PEERS_LINKS_MAX];
+};
+
+void peers_init(struct peers *peers, uint32_t worker_count)
+{
+    memset(peers, 0, sizeof(*peers));
+    peers->worker_count = worker_count;
+    for (uint32_t i = 0; i < PEERS_SLOTS; i++)
+        peers->slots[i].memory.fd = -1;
+}
+
+enum status peers_server_create(struct peers_server **server, struct peers *peers,
+                                const struct region *region, const char *path, uint32_t peer_uid,
+                                uint32_t peer_gid)
+{
+    enum status status;
+
+    *server = calloc(1, sizeof(**server));
+    if (*server == NULL)
+        return STATUS_NO_MEMORY;
+    (*server)->peers = peers;
+    (*server)->region = region;
+    (*server)->peer_uid = peer_uid;
+    (*server)->own_uid = (uint32_t)geteuid();
+    status = link_listen(path, peer_gid, &(*server)->listening);
+    if (status != STATUS_OK) {
+        free(*server);
+        *server = NULL;
+    }
+    return status;
+}
+
+static uint32_t peers_first_slot(enum link_kind kind)
+{
+    return kind == LINK_KIND_CONTROL ? PEERS_CONTROL_SLOT : 0;
+}
+
+static uint64_t peers_life(const struct peers *peers, uint32_t slot)
+{
+    return atomic_load_explicit(&peers->slots[slot].life, memory_order_relaxed);
+}
+
+static void peers_set(struct peers *peers, uint32_t slot, uint32_t epoch, enum peer_state state)
+{
+    atomic_store_explicit(&peers->slots[slot].life, peer_life(epoch, state), memory_order_release);
+    atomic_fetch_add_explicit(&peers->changes, 1, memory_order_release);
+}
+
+/* The peer in that slot is no more. One that no worker ever saw can go at once. */
+static void peers_slot_lost(struct peers *peers, uint32_t slot)
+{
+    uint64_t life = peers_life(peers, slot);
+
+    if (peer_state_of(life) == PEER_OFFERED) {
+        channel_memory_close(&peers->slots[slot].memory);
+        peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
+    } else if (peer_state_of(life) == PEER_READY) {
+        peers_set(peers, slot, peer_epoch_of(life), PEER_GONE);
+    }
+}
+
+static void peers_drop(struct peers_server *server, struct peer_link *link, const char *why)
+{
+    static const char *const names[] = {"peer", "scanner", "control"};
+
+    if (link->stage == PEER_LINK_ACTIVE) {
+        uint32_t first = peers_first_slot(link->kind);
+
+        for (uint32_t i = 0; i < link->slots; i++)
+            peers_slot_lost(server->peers, first + i);
+    }
+    fprintf(stderr, "postern-dataplane: %s link closed: %s\n",
+            names[link->stage == PEER_LINK_ACTIVE ? link->kind : 0], why);
+    close(link->fd);
+    link->stage = PEER_LINK_UNUSED;
+}
+
+/* Gives a peer fresh channel memory for one slot. */
+static void peers_offer(struct peers_server *server, struct peer_link *link, uint32_t index)
+{
+    uint32_t slot = peers_first_slot(link->kind) + index;
+    struct peer_slot *entry = &server->peers->slots[slot];
+    uint32_t epoch = peer_epoch_of(peers_life(server->peers, slot)) + 1;
+    struct link_message message = {.type = LINK_CHANNEL, .slot = index, .epoch = epoch};
+    enum channel_kind kind = link->kind == LINK_KIND_CONTROL ? CHANNEL_CONTROL : CHANNEL_SCANNER;
+    enum status status = channel_memory_create(&entry->memory, kind, server->peers->worker_count);
+
+    if (status != STATUS_OK) {
+        peers_drop(server, link, status_text(status));
+        return;
+    }
+    atomic_store_explicit(&entry->kill_epoch, 0, memory_order_relaxed);
+    entry->engine[0] = '\0';
+    peers_set(server->peers, slot, epoch, PEER_OFFERED);
+    status = link_send(link->fd, &message, entry->memory.fd);
+    if (status != STATUS_OK) {
+        peers_slot_lost(server->peers, slot);
+        peers_drop(server, link, status_text(status));
+    }
+}
+
+/* A slot whose peer is gone is free again when every worker has let go of it. */
+static void peers_retire(struct peers *peers, uint32_t slot)
+{
+    uint64_t life = peers_life(peers, slot);
+
+    if (peer_state_of(life) != PEER_GONE)
+        return;
+    for (uint32_t worker = 0; worker < peers->worker_count; worker++) {
+        if (atomic_load_explicit(&peers->seen[worker][slot], memory_order_acquire) != life)
+            return;
+    }
+    channel_memory_close(&peers->slots[slot].memory);
+    peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
+}
+
+static bool peers_slots_free(const struct peers_server *server, const struct peer_link *link)
+{
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        const struct peer_link *other = &server->links[i];
+
+        if (other != link && other->stage == PEER_LINK_ACTIVE && other->kind == link->kind)
+            return false;
+    }
+    for (uint32_t i = 0; i < link->slots; i++) {
+        if (peer_state_of(peers_life(server->peers, peers_first_slot(link->kind) + i)) !=
+            PEER_ABSENT)
+            return false;
+    }
+    return true;
+}
+
+static void peers_welcome(struct peers_server *server, struct peer_link *link)
+{
+    struct link_message message = {.type = LINK_WELCOME, .workers = server->peers->worker_count};
+    enum status status = link_send(link->fd, &message, server->region->fd);
+
+    link->stage = PEER_LINK_ACTIVE;
+    if (status != STATUS_OK) {
+        peers_drop(server, link, status_text(status));
+        return;
+    }
+    for (uint32_t i = 0; i < link->slots && link->stage == PEER_LINK_ACTIVE; i++)
+        peers_offer(server, link, i);
+}
+
+/* Only root (or whoever we are) may scan; control's user may only be control. */
+static bool peers_hello(const struct peers_server *server, struct peer_link *link,
+                        const struct link_message *message)
+{
+    bool own = link->uid == 0 || link->uid == server->own_uid;
+
+    link->kind = (enum link_kind)message->kind;
+    link->slots = message->slots;
+    if (link->kind == LINK_KIND_SCANNER)
+        return own && link->slots >= 1 && link->slots <= LINK_SLOTS_MAX;
+    return link->kind == LINK_KIND_CONTROL && link->slots == 1 &&
+           (own || link->uid == server->peer_uid);
+}
+
+static void peers_ready(struct peers *peers, uint32_t slot, const struct link_message *message)
+{
+    struct peer_slot *entry = &peers->slots[slot];
+
+    if (peers_life(peers, slot) != peer_life(message->epoch, PEER_OFFERED))
+        return; /* about an incarnation that is already over */
+    for (size_t i = 0; i < PEERS_ENGINE_BYTES; i++) {
+        char c = message->text[i];
+
+        entry->engine[i] = (char)(c == '\0' || (c >= ' ' && c <= '~') ? c : '?');
+    }
+    entry->engine[PEERS_ENGINE_BYTES - 1] = '\0';
+    peers_set(peers, slot, message->epoch, PEER_READY);
+}
+
+/* False when the peer broke the protocol. */
+static bool peers_active_message(struct peers_server *server, const struct peer_link *link,
+                                 const struct link_message *message)
+{
+    uint32_t slot = peers_first_slot(link->kind) + message->slot;
+
+    if (message->slot >= link->slots)
+        return false;
+    if (message->type == LINK_READY) {
+        peers_ready(server->peers, slot, message);
+        return true;
+    }
+    if (message->type != LINK_GONE)
+        return false;
+    if (peer_epoch_of(peers_life(server->peers, slot)) == message->epoch) {
+        fprintf(stderr, "postern-dataplane: scanner %u ended: %s\n", message->slot, message->text);
+        peers_slot_lost(server->peers, slot);
+    }
+    return true;
+}
+
+static void peers_hear(struct peers_server *server, struct peer_link *link)
+{
+    for (unsigned i = 0; i < PEERS_MESSAGES_A_POLL; i++) {
+        struct link_message message;
+        int fd;
+        enum status status = link_receive(link->fd, &message, &fd);
+
+        if (status == STATUS_AGAIN)
+            return;
+        if (fd >= 0)
+            close(fd); /* peers have no business sending any */
+        if (status != STATUS_OK) {
+            peers_drop(server, link, status_text(status));
+            return;
+        }
+        if (link->stage == PEER_LINK_HELLO && message.type == LINK_HELLO &&
+            peers_hello(server, link, &message)) {
+            link->stage = PEER_LINK_WAITING;
+        } else if (link->stage != PEER_LINK_ACTIVE ||
+                   !peers_active_message(server, link, &message)) {
+            peers_drop(server, link, "broke the protocol or is not allowed");
+            return;
+        }
+    }
+}
+
+static void peers_accept(struct peers_server *server, int64_t now_ns)
+{
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        struct peer_link *link = &server->links[i];
+
+        if (link->stage != PEER_LINK_UNUSED)
+            continue;
+        if (link_accept(server->listening, &link->fd, &link->uid) != STATUS_OK)
+            return;
+        link->stage = PEER_LINK_HELLO;
+        link->since_ns = now_ns;
+    }
+}
+
+/* Sends on what workers ask for, and offers slots that have become free again. */
+static void peers_serve_slots(struct peers_server *server, struct peer_link *link)
+{
+    uint32_t first = peers_first_slot(link->kind);
+
+    for (uint32_t i = 0; i < link->slots && link->stage == PEER_LINK_ACTIVE; i++) {
+        struct peer_slot *entry = &server->peers->slots[first + i];
+        uint64_t life = peers_life(server->peers, first + i);
+        uint32_t kill = atomic_exchange_explicit(&entry->kill_epoch, 0, memory_order_relaxed);
+
+        if (kill != 0 && life == peer_life(kill, PEER_READY)) {
+            struct link_message message = {.type = LINK_KILL, .slot = i, .epoch = kill};
+
+            if (link_send(link->fd, &message, -1) != STATUS_OK)
+                peers_drop(server, link, "does not read its link");
+        } else if (peer_state_of(life) == PEER_ABSENT) {
+            peers_offer(server, link, i);
+        }
+    }
+}
+
+void peers_server_poll(struct peers_server *server)
+{
+    int64_t now_ns = clock_monotonic_ns();
+
+    peers_accept(server, now_ns);
+    for (uint32_t slot = 0; slot < PEERS_SLOTS; slot++)
+        peers_retire(server->peers, slot);
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        struct peer_link *link = &server->links[i];
+
+        if (link->stage == PEER_LINK_UNUSED)
+            continue;
+        peers_hear(server, link);
+        if (link->stage == PEER_LINK_WAITING && peers_slots_free(server, link))
+            peers_welcome(server, link);
+        else if (link->stage == PEER_LINK_HELLO && now_ns - link->since_ns > PEERS_HELLO_LIMIT_NS)
+            peers_drop(server, link, "said no hello");
+        if (link->stage == PEER_LINK_ACTIVE)
+            peers_serve_slots(server, link);
+    }
+}
+
+void peers_server_free(struct peers_server *server)
+{
+    if (server == NULL)
+        return;
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        if (server->links[i].stage != PEER_LINK_UNUSED)
+            close(server->links[i].fd);
+    }
+    for (uint32_t i = 0; i < PEERS_SLOTS; i++)
+        channel_memory_close(&server->peers->slots[i].memory);
+    close(server->listening);
+    free(server);
+}
