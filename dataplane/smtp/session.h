@@ -94,12 +94,14 @@ void smtp_server_application(struct smtp_server *server, struct tcp_application 
 
 /* The worker has an outcome for a message whose sender still waits: says it and goes on. The
  * message stays the caller's (only its id is read). `connection` comes from
- * tcp_find(message->owner). */
+ * tcp_find(message->owner). Commands that were pipelined behind the message are handled before it
+ * returns, so submit(), conclude() and rejected() may be called for a later message from within. */
 void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
                  const struct message *message, const struct mail_result *result, int64_t now_ns);
 
-/* Writes the reply `result` calls for, CRLF included, into `text`; returns its length. The same
- * words go to the sender and to the log. */
+/* Writes the reply `result` calls for, CRLF included, into `text` (`size` >= 512; not
+ * zero-terminated); returns its length. A reply of several lines is cut to whole lines that fit.
+ * The same words go to the sender and to the log. */
 size_t smtp_result_reply(const struct message *message, const struct mail_result *result,
                          char *text, size_t size);
 

@@ -1,0 +1,256 @@
+/* Message data (RFC 5321 4.1.1.4, 4.5.2), one pass, in the blocks TCP placed it in.
+ *
+ * Only CR LF ends a line and only CR LF "." CR LF ends the data; any other CR or LF refuses the
+ * message, so two servers can never disagree about where it ends. Stuffed dots are taken out by
+ * moving what follows up inside the block. The state survives between any two bytes.
+ */
+#include <string.h>
+
+#include "dataplane/smtp/state.h"
+#include "platform/check.h"
+
+#define DATA_FIELD_BYTES 9u    /* "received:" */
+#define DATA_FIELD_NONE  0xffu /* this header line is another field */
+
+enum data_found { DATA_ALL_READ, DATA_END, DATA_MALFORMED, DATA_LOOP };
+
+/* A span while it is read. */
+struct data_cursor {
+    uint8_t *read;
+    const uint8_t *end;
+    uint8_t *write; /* kept bytes go here; never ahead of `read` */
+};
+
+static inline void data_keep(struct data_cursor *cursor, size_t length)
+{
+    if (cursor->write != cursor->read)
+        memmove(cursor->write, cursor->read, length);
+    cursor->write += length;
+    cursor->read += length;
+}
+
+/* Compares the start of a header line with "Received:", however it is cut. True when this byte
+ * completed it. */
+static bool data_match_field(struct smtp_session *session, uint8_t byte)
+{
+    if (byte >= 'A' && byte <= 'Z')
+        byte = (uint8_t)(byte + 32);
+    if (byte != (uint8_t) "received:"[session->field_match]) {
+        session->field_match = DATA_FIELD_NONE;
+        return false;
+    }
+    session->field_match++;
+    return session->field_match == DATA_FIELD_BYTES;
+}
+
+/* Inside a line: keeps as much of it as there is. True when a bare LF stops it. */
+static bool data_text(struct smtp_session *session, struct data_cursor *cursor)
+{
+    size_t length = (size_t)(cursor->end - cursor->read);
+    const uint8_t *feed = memchr(cursor->read, '\n', length);
+    size_t stop = feed == NULL ? length : (size_t)(feed - cursor->read);
+    const uint8_t *cr = memchr(cursor->read, '\r', stop);
+    size_t line = cr == NULL ? stop : (size_t)(cr - cursor->read);
+
+    if (cr == NULL) {
+        data_keep(cursor, stop);
+        return feed != NULL;
+    }
+    if (feed != NULL && cr + 1 == feed) {
+        data_keep(cursor, line + 2);
+        session->scan = SMTP_SCAN_LINE_START;
+    } else {
+        data_keep(cursor, line + 1);
+        session->scan = SMTP_SCAN_CR;
+    }
+    return false;
+}
+
+/* The first byte of a line, a stuffed dot before it already dropped. */
+static void data_begin_text(struct smtp_session *session)
+{
+    session->scan = SMTP_SCAN_TEXT;
+    session->field_match = session->in_header ? 0 : DATA_FIELD_NONE;
+}
+
+/* Reads until the span or the data ends, or something is wrong: then `read` stands at the byte that
+ * is wrong and the state is the one before it. */
+static enum data_found data_scan(struct smtp_session *session, struct data_cursor *cursor,
+                                 uint32_t received_max)
+{
+    while (cursor->read < cursor->end) {
+        uint8_t byte = *cursor->read;
+
+        switch ((enum smtp_scan)session->scan) {
+        case SMTP_SCAN_LINE_START:
+            if (byte == '.') {
+                session->scan = SMTP_SCAN_DOT;
+                cursor->read++;
+            } else if (byte == '\r') {
+                session->scan = SMTP_SCAN_CR;
+                session->in_header = false; /* the empty line */
+                data_keep(cursor, 1);
+            } else {
+                data_begin_text(session);
+            }
+            break;
+        case SMTP_SCAN_TEXT:
+            if (session->field_match < DATA_FIELD_BYTES) {
+                if (data_match_field(session, byte) && ++session->received_fields > received_max)
+                    return DATA_LOOP;
+                if (session->field_match != DATA_FIELD_NONE)
+                    data_keep(cursor, 1);
+            } else if (data_text(session, cursor)) {
+                return DATA_MALFORMED;
+            }
+            break;
+        case SMTP_SCAN_CR:
+            if (byte != '\n')
+                return DATA_MALFORMED;
+            session->scan = SMTP_SCAN_LINE_START;
+            data_keep(cursor, 1);
+            break;
+        case SMTP_SCAN_DOT:
+            if (byte == '\r') {
+                session->scan = SMTP_SCAN_DOT_CR;
+                cursor->read++;
+            } else {
+                data_begin_text(session);
+            }
+            break;
+        case SMTP_SCAN_DOT_CR:
+            if (byte != '\n')
+                return DATA_MALFORMED;
+            session->scan = SMTP_SCAN_END;
+            cursor->read++;
+            return DATA_END;
+        case SMTP_SCAN_END:
+            CHECK(false);
+        }
+    }
+    return DATA_ALL_READ;
+}
+
+/* The same rules where nothing is kept and nothing is wrong any more: finds the end only. Returns
+ * how many bytes belong to the message. */
+static size_t data_skip(struct smtp_session *session, const uint8_t *bytes, size_t length)
+{
+    size_t at = 0;
+
+    while (at < length && session->scan != SMTP_SCAN_END) {
+        uint8_t byte = bytes[at++];
+        uint8_t other = byte == '\r' ? SMTP_SCAN_CR : SMTP_SCAN_TEXT;
+
+        switch ((enum smtp_scan)session->scan) {
+        case SMTP_SCAN_LINE_START:
+            session->scan = byte == '.' ? SMTP_SCAN_DOT : other;
+            break;
+        case SMTP_SCAN_TEXT: {
+            const uint8_t *cr = memchr(bytes + at - 1, '\r', length - at + 1);
+
+            at = cr == NULL ? length : (size_t)(cr - bytes) + 1;
+            session->scan = cr == NULL ? SMTP_SCAN_TEXT : SMTP_SCAN_CR;
+            break;
+        }
+        case SMTP_SCAN_CR:
+            session->scan = byte == '\n' ? SMTP_SCAN_LINE_START : other;
+            break;
+        case SMTP_SCAN_DOT:
+            session->scan = byte == '\r' ? SMTP_SCAN_DOT_CR : SMTP_SCAN_TEXT;
+            break;
+        case SMTP_SCAN_DOT_CR:
+            session->scan = byte == '\n' ? SMTP_SCAN_END : other;
+            break;
+        case SMTP_SCAN_END:
+            break;
+        }
+    }
+    return at;
+}
+
+/* The message ends here; its bytes are still to be read past. Its blocks go back at once, and so do
+ * those that were reserved for the rest. */
+static void data_refuse(struct smtp_call *call, enum mail_outcome outcome, bool loop)
+{
+    call->session->state = SMTP_DISCARD;
+    call->session->refusal = (uint8_t)outcome;
+    call->session->loop = loop;
+    tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
+    smtp_transaction_end(call, outcome, smtp_refusal_text(outcome, loop));
+}
+
+/* Reads one span into the message; returns how much of it was used. */
+static uint32_t data_take(struct smtp_call *call, const struct tcp_span *span)
+{
+    const struct config *config = smtp_config(call);
+    struct store *store = call->server->store;
+    struct message *message = call->session->message;
+    struct data_cursor cursor = {span->bytes, span->bytes + span->length, span->bytes};
+    uint32_t block;
+    uint32_t start = span->offset;
+    uint32_t tail;
+    enum data_found found;
+
+    /* What lies between the message's last byte and this span in the same block are dots of this
+     * message that were dropped: closing the gap joins the extents, so that their number depends on
+     * the blocks and not on how the sender cut its segments. */
+    if (message_tail(store, message, &block, &tail) && block == span->block && tail < start) {
+        cursor.write -= start - tail;
+        start = tail;
+    }
+    found = data_scan(call->session, &cursor, config->limits.received_fields);
+    if (found == DATA_MALFORMED || found == DATA_LOOP) {
+        data_refuse(call, MAIL_MALFORMED, found == DATA_LOOP);
+    } else {
+        uint32_t kept = (uint32_t)(cursor.write - (block_bytes(store, span->block) + start));
+
+        if (message_append(store, message, span->block, start, kept) != STATUS_OK)
+            data_refuse(call, MAIL_NO_ROOM, false);
+        else if (message->shared->size - message->shared->trace_size > config->limits.message_bytes)
+            data_refuse(call, MAIL_TOO_LARGE, false);
+    }
+    return (uint32_t)(cursor.read - span->bytes);
+}
+
+/* All of it is here: the message is somebody else's until smtp_finish(). */
+static void data_submit(struct smtp_call *call)
+{
+    struct smtp_server *server = call->server;
+    struct message *message = call->session->message;
+
+    message->received_ns = call->now_ns;
+    call->session->state = SMTP_WAITING;
+    tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
+    tcp_set_deadline(call->connection, 0);
+    server->service.submit(server->service.context, message, call->now_ns);
+}
+
+void smtp_data_read(struct smtp_call *call)
+{
+    struct smtp_session *session = call->session;
+    uint64_t drain_max = 2 * smtp_config(call)->limits.message_bytes;
+    struct tcp_span span;
+
+    while (session->scan != SMTP_SCAN_END && tcp_peek(call->connection, 0, &span)) {
+        uint32_t used = session->state == SMTP_DATA
+                            ? data_take(call, &span)
+                            : (uint32_t)data_skip(session, span.bytes, span.length);
+
+        if (used > 0)
+            tcp_consume(call->connection, used);
+        session->drained_bytes += used;
+        if (session->state == SMTP_DISCARD && session->scan != SMTP_SCAN_END &&
+            session->drained_bytes > drain_max) {
+            smtp_say_closing(call, "421 4.7.0", "Error: too much data");
+            return;
+        }
+    }
+    if (session->scan != SMTP_SCAN_END)
+        return;
+    if (session->state == SMTP_DATA) {
+        data_submit(call);
+    } else {
+        session->state = SMTP_COMMAND;
+        smtp_say(call, smtp_refusal_text((enum mail_outcome)session->refusal, session->loop));
+    }
+}

@@ -1,0 +1,123 @@
+/* state.h: what is kept for one SMTP connection, and the calls between the files of this folder.
+ *
+ * A session is small, for most connections are idle ones: HELO and sender are kept here until the
+ * first recipient is accepted; only then is a message slot taken, so that probing costs nothing.
+ *
+ * Life of a session: COMMAND -> DATA -> WAITING -> COMMAND ..., with DISCARD in place of the rest
+ * of DATA when the message is refused while it comes in, and CLOSING from the moment our side is
+ * closed. A message in COMMAND or DATA is the session's; from submit() on it is only named.
+ *
+ * Room for replies is made sure of before a command is read (SMTP_REPLY_ROOM), so that every reply,
+ * the one after end of data included, can be said at once and in order.
+ *
+ * Threads: the owning worker. Memory: beside the connection. Hot path.
+ */
+#ifndef DATAPLANE_SMTP_STATE_H
+#define DATAPLANE_SMTP_STATE_H
+
+#include "dataplane/smtp/session.h"
+#include "dataplane/smtp/text.h"
+
+#define SMTP_LINE_BYTES   508u  /* longest reply line without CRLF; with it under 512 */
+#define SMTP_RESULT_BYTES 6144u /* longest end-of-data reply of several lines */
+#define SMTP_REPLY_ROOM   (SMTP_RESULT_BYTES + 1024u)
+_Static_assert(SMTP_REPLY_ROOM <= TCP_SEND_BYTES, "an empty queue takes every reply");
+
+enum smtp_state {
+    SMTP_COMMAND,
+    SMTP_DATA,
+    SMTP_DISCARD, /* the message is refused; its bytes are read to their end and dropped */
+    SMTP_WAITING, /* for smtp_finish(); nothing is read */
+    SMTP_CLOSING,
+};
+
+/* Where in a line of message data the next byte stands. */
+enum smtp_scan {
+    SMTP_SCAN_LINE_START,
+    SMTP_SCAN_TEXT,
+    SMTP_SCAN_CR,
+    SMTP_SCAN_DOT,    /* after a dot at the start of a line; the dot is dropped */
+    SMTP_SCAN_DOT_CR, /* and then CR: with LF the end of data */
+    SMTP_SCAN_END,
+};
+
+struct smtp_session {
+    struct message *message; /* of the transaction, from its first recipient on */
+    int64_t mail_ns;
+    uint64_t drained_bytes; /* raw bytes of DATA and DISCARD */
+    uint32_t message_flags; /* MESSAGE_FLAG_* of MAIL */
+    uint32_t received_fields;
+    uint16_t bad_commands;
+    uint16_t helo_length; /* 0: none yet */
+    uint16_t sender_length;
+    uint8_t state;       /* enum smtp_state */
+    uint8_t scan;        /* enum smtp_scan */
+    uint8_t field_match; /* bytes of "Received:" seen at the start of this header line */
+    uint8_t refusal;     /* enum mail_outcome, in DISCARD */
+    bool loop; /* DISCARD, MAIL_MALFORMED: too many Received fields, not a bare CR or LF */
+    bool in_header;
+    bool esmtp;
+    bool has_sender;  /* MAIL was accepted */
+    bool skipping;    /* an over-long command line is being dropped */
+    bool skipped_cr;  /* its last byte was CR */
+    bool finished;    /* the sender closed its half */
+    char helo[256];   /* zero-terminated */
+    char sender[256]; /* zero-terminated */
+};
+_Static_assert(sizeof(struct smtp_session) <= 768, "idle connections have to cost little");
+
+/* What every handler needs. */
+struct smtp_call {
+    struct smtp_server *server;
+    struct tcp_connection *connection;
+    struct smtp_session *session;
+    int64_t now_ns;
+};
+
+static inline const struct config *smtp_config(const struct smtp_call *call)
+{
+    return smtp_policy_config(call->server->policy);
+}
+
+#define SMTP_SHUTTING_DOWN "421 4.3.2 Service shutting down, try again later"
+
+/* A reply line under construction, zero-terminated when it is said. */
+struct smtp_line {
+    char bytes[SMTP_LINE_BYTES + 3];
+    struct smtp_text text;
+};
+
+/* reply.c */
+void smtp_line_begin(struct smtp_line *line, const char *string);
+void smtp_line_say(struct smtp_call *call, struct smtp_line *line);
+void smtp_say(struct smtp_call *call, const char *string);
+/* Whole lines, CRLF included; counts by the first digit. */
+void smtp_say_lines(struct smtp_call *call, const char *bytes, size_t length);
+void smtp_say_refused(struct smtp_call *call, const char *command, const char *recipient,
+                      struct smtp_line *line);
+/* `code`, our host name and `words`, then smtp_close(). */
+void smtp_say_closing(struct smtp_call *call, const char *code, const char *words);
+/* FIN after what was said; nothing is read any more. */
+void smtp_close(struct smtp_call *call);
+/* The words of a message that was refused while it came in. */
+const char *smtp_refusal_text(enum mail_outcome outcome, bool loop);
+
+/* command.c: one command line without its CRLF. */
+void smtp_command_line(struct smtp_call *call, const char *line, size_t length);
+/* A line that is no command at all: 500 5.5.2, or 421 when there were too many. */
+void smtp_command_garbled(struct smtp_call *call);
+
+/* transaction.c: MAIL and RCPT (after the verb; `text` is their argument) and the end of what they
+ * began. */
+void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t length);
+void smtp_transaction_recipient(struct smtp_call *call, const char *text, size_t length);
+void smtp_transaction_data(struct smtp_call *call);
+/* Forgets MAIL and RCPT; a message ends as `outcome` with `status`. */
+void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, const char *status);
+/* 501 and the like: counted against limits.bad_commands. True when it led to 421 instead. */
+bool smtp_command_bad(struct smtp_call *call, const char *reply);
+
+/* data.c: reads what there is of a message, up to its end. */
+void smtp_data_read(struct smtp_call *call);
+
+#endif

@@ -1,0 +1,52 @@
+#include "dataplane/smtp/text.h"
+
+#include <string.h>
+
+void smtp_text_put(struct smtp_text *text, const char *bytes, size_t length)
+{
+    if (length > text->size - text->used)
+        length = text->size - text->used;
+    memcpy(text->bytes + text->used, bytes, length);
+    text->used += length;
+}
+
+void smtp_text_string(struct smtp_text *text, const char *string)
+{
+    smtp_text_put(text, string, strlen(string));
+}
+
+void smtp_text_safe(struct smtp_text *text, const char *bytes, size_t length, size_t max)
+{
+    if (length > max)
+        length = max;
+    if (length > text->size - text->used)
+        length = text->size - text->used;
+    for (size_t i = 0; i < length; i++) {
+        char c = bytes[i];
+
+        text->bytes[text->used++] = c >= ' ' && c <= '~' ? c : '?';
+    }
+}
+
+static void text_digits(struct smtp_text *text, uint64_t number, unsigned digits, unsigned base)
+{
+    char reversed[24];
+    unsigned count = 0;
+
+    while ((number > 0 || count < digits) && count < sizeof(reversed)) {
+        reversed[count++] = "0123456789ABCDEF"[number % base];
+        number /= base;
+    }
+    while (count > 0)
+        smtp_text_put(text, &reversed[--count], 1);
+}
+
+void smtp_text_number(struct smtp_text *text, uint64_t number, unsigned digits)
+{
+    text_digits(text, number, digits, 10);
+}
+
+void smtp_text_hex(struct smtp_text *text, uint64_t number, unsigned digits)
+{
+    text_digits(text, number, digits, 16);
+}
