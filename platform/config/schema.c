@@ -1,0 +1,182 @@
+#include "platform/config/schema.h"
+
+#include <assert.h>
+
+#define KIB    UINT64_C(1024)
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
+#define MS     UINT64_C(1000000)
+#define SECOND (1000 * MS)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
+#define MEMBER(base, member) \
+    .offset = offsetof(base, member), .size = sizeof(((base *)NULL)->member)
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define SECTION(title, base, table)                                                  \
+    {                                                                                \
+        .name = (title), .offset = (base), .count = COUNT_OF(table), .keys = (table) \
+    }
+
+static const struct schema_choice port_kinds[] = {{"tap", CONFIG_PORT_TAP},
+                                                  {"af_packet", CONFIG_PORT_AF_PACKET},
+                                                  {"pci", CONFIG_PORT_PCI},
+                                                  {NULL, 0}};
+static const struct schema_choice spreadings[] = {{"auto", CONFIG_SPREADING_AUTO},
+                                                  {"rss", CONFIG_SPREADING_RSS},
+                                                  {"software", CONFIG_SPREADING_SOFTWARE},
+                                                  {NULL, 0}};
+static const struct schema_choice checksums[] = {{"verify", true}, {"trust", false}, {NULL, 0}};
+static const struct schema_choice idles[] = {
+    {"adaptive", CONFIG_IDLE_ADAPTIVE}, {"poll", CONFIG_IDLE_POLL}, {NULL, 0}};
+static const struct schema_choice hugepages[] = {{"auto", CONFIG_HUGEPAGES_AUTO},
+                                                 {"required", CONFIG_HUGEPAGES_REQUIRED},
+                                                 {"off", CONFIG_HUGEPAGES_OFF},
+                                                 {NULL, 0}};
+static const struct schema_choice policies[] = {{"defer", CONFIG_POLICY_DEFER},
+                                                {"reject", CONFIG_POLICY_REJECT},
+                                                {"deliver", CONFIG_POLICY_DELIVER},
+                                                {NULL, 0}};
+static const struct schema_choice log_formats[] = {
+    {"text", CONFIG_LOG_TEXT}, {"json", CONFIG_LOG_JSON}, {NULL, 0}};
+
+static const struct schema_key top_keys[] = {
+    {"hostname", SCHEMA_DOMAIN, true, MEMBER(struct config, hostname)},
+    /* Without a default here: it depends on the customers and is filled in after them. */
+    {"postmaster", SCHEMA_MAILBOX, false, MEMBER(struct config, postmaster)},
+    {"runtime_directory", SCHEMA_PATH, false, MEMBER(struct config, runtime_directory),
+     .fallback = "/run/postern"},
+    {"state_directory", SCHEMA_PATH, false, MEMBER(struct config, state_directory),
+     .fallback = "/var/lib/postern"},
+};
+
+static const struct schema_key log_keys[] = {
+    {"format", SCHEMA_CHOICE, false, MEMBER(struct config, log_format), .fallback = "text",
+     .choices = log_formats},
+};
+
+static const struct schema_key cores_keys[] = {
+    {"main", SCHEMA_CPUS, false, MEMBER(struct config_cores, main), .max = 1, .fallback = "auto"},
+    {"workers", SCHEMA_CPUS, false, MEMBER(struct config_cores, workers), .max = CONFIG_CPUS_MAX,
+     .fallback = "auto"},
+    {"scanners", SCHEMA_CPUS, false, MEMBER(struct config_cores, scanners), .max = CONFIG_CPUS_MAX,
+     .fallback = "auto"},
+    {"control", SCHEMA_CPUS, false, MEMBER(struct config_cores, control), .max = CONFIG_CPUS_MAX,
+     .fallback = "auto"},
+    {"idle", SCHEMA_CHOICE, false, MEMBER(struct config_cores, idle), .fallback = "adaptive",
+     .choices = idles},
+};
+
+static const struct schema_key memory_keys[] = {
+    {"hugepages", SCHEMA_CHOICE, false, MEMBER(struct config_memory, hugepages), .fallback = "auto",
+     .choices = hugepages},
+    {"messages", SCHEMA_SIZE, false, MEMBER(struct config_memory, messages_bytes), .min = MIB,
+     .max = 64 * GIB, .fallback = "256M"},
+    {"packets", SCHEMA_SIZE, false, MEMBER(struct config_memory, packets_bytes), .min = 16 * MIB,
+     .max = 64 * GIB, .fallback = "128M"},
+};
+
+#define LIMIT(member) MEMBER(struct config_limits, member)
+static const struct schema_key limits_keys[] = {
+    {"message_size", SCHEMA_SIZE, false, LIMIT(message_bytes), .min = KIB, .max = 100 * MIB,
+     .fallback = "50M"},
+    {"recipients", SCHEMA_COUNT, false, LIMIT(recipients), .min = 1, .max = 1000,
+     .fallback = "1000"},
+    {"connections", SCHEMA_COUNT, false, LIMIT(connections), .min = 1, .max = 1000000,
+     .fallback = "10000"},
+    {"connections_per_client", SCHEMA_COUNT, false, LIMIT(connections_a_client), .min = 1,
+     .max = 1000000, .fallback = "1000"},
+    {"messages_in_progress", SCHEMA_COUNT, false, LIMIT(messages_in_progress), .min = 1,
+     .max = 65536, .fallback = "1024"},
+    {"bad_commands", SCHEMA_COUNT, false, LIMIT(bad_commands), .min = 1, .max = 1000,
+     .fallback = "20"},
+    {"received_fields", SCHEMA_COUNT, false, LIMIT(received_fields), .min = 1, .max = 1000,
+     .fallback = "100"},
+    {"window", SCHEMA_SIZE, false, LIMIT(window_bytes), .min = 16 * KIB, .max = 256 * KIB,
+     .fallback = "128K"},
+    {"command_timeout", SCHEMA_TIME, false, LIMIT(command_timeout_ns), .min = SECOND, .max = HOUR,
+     .fallback = "5m"},
+    {"data_timeout", SCHEMA_TIME, false, LIMIT(data_timeout_ns), .min = SECOND, .max = HOUR,
+     .fallback = "3m"},
+    {"verdict_timeout", SCHEMA_TIME, false, LIMIT(verdict_timeout_ns), .min = SECOND,
+     .max = 10 * MINUTE, .fallback = "2m"},
+};
+
+#define SCANNER(member) MEMBER(struct config_scanner, member)
+static const struct schema_key scanner_keys[] = {
+    {"processes", SCHEMA_COUNT_OR_AUTO, false, SCANNER(processes), .min = 1, .max = 64,
+     .fallback = "auto"},
+    {"database", SCHEMA_PATH, false, SCANNER(database), .fallback = "/var/lib/clamav"},
+    {"user", SCHEMA_USER, false, SCANNER(user), .fallback = "postern-scanner"},
+    {"time_limit", SCHEMA_TIME, false, SCANNER(time_limit_ns), .min = 100 * MS, .max = 10 * MINUTE,
+     .fallback = "30s"},
+    {"scan_size", SCHEMA_SIZE, false, SCANNER(scan_bytes_max), .min = MIB, .max = 4 * GIB,
+     .fallback = "400M"},
+    {"memory", SCHEMA_SIZE, false, SCANNER(memory_bytes), .min = 64 * MIB, .max = 64 * GIB,
+     .fallback = "2G"},
+    {"files", SCHEMA_COUNT, false, SCANNER(files_max), .min = 1, .max = 1000000,
+     .fallback = "10000"},
+    {"recursion", SCHEMA_COUNT, false, SCANNER(recursion_max), .min = 1, .max = 100,
+     .fallback = "17"},
+};
+
+static const struct schema_key control_keys[] = {
+    {"user", SCHEMA_USER, false, MEMBER(struct config, control_user), .fallback = "postern"},
+};
+
+#define PORT(member) MEMBER(struct config_port, member)
+static const struct schema_key port_keys[] = {
+    {"kind", SCHEMA_CHOICE, true, PORT(kind), .choices = port_kinds},
+    {"interface", SCHEMA_INTERFACE, false, PORT(interface)},
+    {"pci_address", SCHEMA_PCI_ADDRESS, false, PORT(pci_address)},
+    {"namespace", SCHEMA_NAMESPACE, false, PORT(network_namespace)},
+    /* These two fill several members and take the whole struct. */
+    {"mac", SCHEMA_MAC, false, .offset = 0, .size = sizeof(struct config_port)},
+    {"address", SCHEMA_ADDRESS, true, .offset = 0, .size = sizeof(struct config_port)},
+    {"smtp_port", SCHEMA_TCP_PORT, false, PORT(smtp_port), .min = 1, .max = 65535,
+     .fallback = "25"},
+    {"mtu", SCHEMA_COUNT, false, PORT(mtu), .min = 576, .max = 9000, .fallback = "1500"},
+    {"spreading", SCHEMA_CHOICE, false, PORT(spreading), .fallback = "auto", .choices = spreadings},
+    {"rx_checksum", SCHEMA_CHOICE, false, PORT(verify_rx_checksums), .fallback = "verify",
+     .choices = checksums},
+};
+
+static const struct schema_key customer_keys[] = {
+    {"name", SCHEMA_LABEL, true, MEMBER(struct config_customer, name)},
+    {"unscannable", SCHEMA_CHOICE, false, MEMBER(struct config_customer, unscannable),
+     .fallback = "defer", .choices = policies},
+};
+
+#define ROUTE(member) MEMBER(struct config_route, member)
+static const struct schema_key route_keys[] = {
+    {"host", SCHEMA_HOST, true, ROUTE(host)},
+    {"port", SCHEMA_TCP_PORT, false, ROUTE(port), .min = 1, .max = 65535, .fallback = "25"},
+    {"connections", SCHEMA_COUNT, false, ROUTE(connections), .min = 1, .max = 1000,
+     .fallback = "20"},
+    {"connect_timeout", SCHEMA_TIME, false, ROUTE(connect_timeout_ns), .min = 100 * MS,
+     .max = 5 * MINUTE, .fallback = "10s"},
+    {"command_timeout", SCHEMA_TIME, false, ROUTE(command_timeout_ns), .min = SECOND, .max = HOUR,
+     .fallback = "60s"},
+    {"data_timeout", SCHEMA_TIME, false, ROUTE(data_timeout_ns), .min = SECOND, .max = HOUR,
+     .fallback = "5m"},
+    {"idle_timeout", SCHEMA_TIME, false, ROUTE(idle_timeout_ns), .min = 100 * MS, .max = HOUR,
+     .fallback = "30s"},
+};
+
+static_assert(COUNT_OF(limits_keys) <= SCHEMA_KEYS_MAX, "raw.h keeps a text for each key");
+static_assert(COUNT_OF(port_keys) <= SCHEMA_KEYS_MAX, "raw.h keeps a text for each key");
+static_assert(COUNT_OF(scanner_keys) <= SCHEMA_KEYS_MAX, "raw.h keeps a text for each key");
+
+const struct schema_section schema_singles[SCHEMA_SINGLES] = {
+    SECTION("log", 0, log_keys),
+    SECTION("cores", offsetof(struct config, cores), cores_keys),
+    SECTION("memory", offsetof(struct config, memory), memory_keys),
+    SECTION("limits", offsetof(struct config, limits), limits_keys),
+    SECTION("scanner", offsetof(struct config, scanner), scanner_keys),
+    SECTION("control", 0, control_keys),
+};
+
+const struct schema_section schema_top = SECTION("", 0, top_keys);
+const struct schema_section schema_port = SECTION("ports", 0, port_keys);
+const struct schema_section schema_customer = SECTION("customers", 0, customer_keys);
+const struct schema_section schema_route = SECTION("route", 0, route_keys);
