@@ -1,9 +1,10 @@
 /* eal.h: starting DPDK from our configuration.
  *
  * Builds the EAL arguments (lcores from the core map, memory, hugepages or none, PCI devices;
- * nothing is left behind in the file system) and starts it. TAP and AF_PACKET ports come later,
+ * no file is left behind) and starts it. TAP and AF_PACKET ports come later,
  * with port_open(), in their network namespaces. `hugepages: auto` uses them when enough are free
- * and says so when not. Main thread, once a process.
+ * for packets and messages together: make the message region after eal_start(), or its pages are
+ * counted twice. DPDK's log lines below warning level are dropped. Main thread, once a process.
  */
 #ifndef PLATFORM_DPDK_EAL_H
 #define PLATFORM_DPDK_EAL_H

@@ -2,9 +2,11 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +55,32 @@ uint64_t port_pool_bytes(unsigned mbufs, unsigned mtu)
     return (uint64_t)mbufs * rte_mempool_calc_obj_size(object, 0, NULL);
 }
 
+/* rte_pktmbuf_pool_create(), but where addresses of devices are virtual ones buffers may lie across
+ * pages: without hugepages DPDK would otherwise give each buffer a 4 KiB page of its own. */
+static struct rte_mempool *make_pool(const char *name, unsigned mbufs, unsigned cache,
+                                     unsigned room, int node)
+{
+    struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = (uint16_t)room};
+    unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+    struct rte_mempool *pool = rte_mempool_create_empty(
+        name, mbufs, (unsigned)sizeof(struct rte_mbuf) + room, cache, sizeof(private), node, flags);
+
+    if (pool == NULL)
+        return NULL;
+    int result = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);
+    if (result == 0) {
+        rte_pktmbuf_pool_init(pool, &private);
+        result = rte_mempool_populate_default(pool);
+    }
+    if (result < 0) {
+        rte_mempool_free(pool);
+        rte_errno = -result;
+        return NULL;
+    }
+    rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+    return pool;
+}
+
 struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu, int numa_node,
                                    char *why, size_t why_size)
 {
@@ -61,8 +89,8 @@ struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu
     unsigned cache = mbufs >= 8 * POOL_CACHE ? POOL_CACHE : mbufs / 8;
 
     snprintf(name, sizeof(name), "packets-%u", worker);
-    struct rte_mempool *pool = rte_pktmbuf_pool_create(
-        name, mbufs, cache, 0, (uint16_t)pool_room(mtu), numa_node < 0 ? SOCKET_ID_ANY : numa_node);
+    struct rte_mempool *pool =
+        make_pool(name, mbufs, cache, pool_room(mtu), numa_node < 0 ? SOCKET_ID_ANY : numa_node);
     if (pool != NULL)
         return pool;
     if (rte_errno == EEXIST)

@@ -41,7 +41,8 @@ uint64_t port_pool_bytes(unsigned mbufs, unsigned mtu);
 struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu, int numa_node,
                                    char *why, size_t why_size);
 
-/* Opens and starts port number `index` of the configuration. `pools[worker]` feed its RX queues. */
+/* Opens and starts port number `index` of the configuration. `pools[worker]` feed its RX queues.
+ * Otherwise nothing stays open and `why` (>= 512 bytes) is one line: the cause and its cure. */
 enum status port_open(struct port *port, const struct config *config, unsigned index,
                       unsigned worker_count, struct rte_mempool **pools, char *why,
                       size_t why_size) STATUS_CHECKED;

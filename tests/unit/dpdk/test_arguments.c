@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "platform/dpdk/arguments.h"
+#include "platform/dpdk/eal.h"
 
 #define MIB (1ull << 20)
 
@@ -189,6 +190,35 @@ static void virtual_devices_get_their_arguments(void **state)
     }
 }
 
+/* Refused before DPDK is touched, so this binary never starts it. */
+static void start_refuses_what_cannot_work(void **state)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    struct core_map map = {.worker_count = 1};
+    struct eal_choice choice;
+    char why[512];
+
+    (void)state;
+    assert_non_null(config);
+    config->memory = (struct config_memory){.hugepages = CONFIG_HUGEPAGES_REQUIRED,
+                                            .messages_bytes = 1ull << 50,
+                                            .packets_bytes = 64 * MIB};
+    assert_int_equal(eal_start(config, &map, &choice, why, sizeof(why)), STATUS_NO_MEMORY);
+    assert_non_null(strstr(why, "memory.hugepages is required, but "));
+    assert_non_null(strstr(why, ": 536870944 are needed"));
+    const char *command = strstr(why, "run: echo ");
+    assert_non_null(command);
+    /* The setting is a total, so what is in use already comes on top. */
+    assert_true(strtoull(command + strlen("run: echo "), NULL, 10) >= 536870944ull);
+    assert_string_equal(strchr(command, '>'), "> /proc/sys/vm/nr_hugepages");
+
+    config->memory.hugepages = CONFIG_HUGEPAGES_OFF;
+    config->ports[config->port_count++] = pci("ffff:1f:1f.7");
+    assert_int_equal(eal_start(config, &map, &choice, why, sizeof(why)), STATUS_NOT_FOUND);
+    assert_non_null(strstr(why, "PCI port ffff:1f:1f.7: no such device"));
+    free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +227,7 @@ int main(void)
         cmocka_unit_test(hugepages_are_rounded_up_each),
         cmocka_unit_test(frames_hold_every_mtu),
         cmocka_unit_test(virtual_devices_get_their_arguments),
+        cmocka_unit_test(start_refuses_what_cannot_work),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

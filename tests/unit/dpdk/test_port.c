@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <glob.h>
 #include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
@@ -97,6 +98,22 @@ static void pool_rooms_fit_the_mtu(void **state)
     assert_true(port_pool_bytes(1000, 9000) > 1000ull * 10240);
     assert_true(port_pool_bytes(1000, 1500) > 1000ull * 2048);
     assert_true(port_pool_bytes(1000, 1500) < 1000ull * 2600);
+}
+
+/* 96 MiB hold 40 MiB of buffers only if no buffer wastes the rest of a page. */
+static void pool_takes_what_was_planned(void **state)
+{
+    const unsigned mbufs = 8000;
+    struct rte_mempool *pool = port_make_pool(5, mbufs, 1500, -1, why, sizeof(why));
+    uint64_t bytes = 0;
+    struct rte_mempool_memhdr *header;
+
+    (void)state;
+    assert_non_null(pool);
+    STAILQ_FOREACH(header, &pool->mem_list, next)
+    bytes += header->len;
+    assert_in_range(bytes, port_pool_bytes(mbufs, 1500), port_pool_bytes(mbufs, 1500) + (1u << 20));
+    rte_mempool_free(pool);
 }
 
 static void pool_failures_are_explained(void **state)
@@ -191,6 +208,37 @@ static void missing_pci_device_is_named(void **state)
     assert_int_equal(open_port(&port, 0), STATUS_NOT_FOUND);
     assert_string_equal(why, "PCI port ffff:1f:1f.7: no such device; list them with: "
                              "dpdk-devbind.py --status-dev net");
+}
+
+/* Any device of this machine that a kernel driver holds will do; it is only looked at. */
+static void kernel_driver_is_named(void **state)
+{
+    struct config_port *wanted = configure(0, CONFIG_PORT_PCI, "", "");
+    struct port port;
+    glob_t found = {0};
+    char target[256] = "";
+    char expected[512];
+
+    (void)state;
+    (void)glob("/sys/bus/pci/drivers/virtio-pci/0*", 0, NULL, &found);
+    if (found.gl_pathc == 0)
+        (void)glob("/sys/bus/pci/drivers/[aenp]*/0*", 0, NULL, &found);
+    if (found.gl_pathc == 0) {
+        globfree(&found);
+        print_message("SKIPPED: no PCI device with a kernel driver on this machine\n");
+        skip();
+    }
+    const char *path = found.gl_pathv[0];
+    const char *address = strrchr(path, '/') + 1;
+    const char *driver = path + strlen("/sys/bus/pci/drivers/");
+    snprintf(target, sizeof(target), "%.*s", (int)(address - 1 - driver), driver);
+    snprintf(wanted->pci_address, sizeof(wanted->pci_address), "%.31s", address);
+    snprintf(expected, sizeof(expected),
+             "PCI port %s is bound to the kernel driver %s; run: dpdk-devbind.py -b vfio-pci %s",
+             address, target, address);
+    globfree(&found);
+    assert_int_equal(open_port(&port, 0), STATUS_IN_USE);
+    assert_string_equal(why, expected);
 }
 
 static void missing_interface_is_named(void **state)
@@ -564,11 +612,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(second_start_is_refused),
         cmocka_unit_test(pool_rooms_fit_the_mtu),
+        cmocka_unit_test(pool_takes_what_was_planned),
         cmocka_unit_test(pool_failures_are_explained),
         cmocka_unit_test(workers_are_launched),
         cmocka_unit_test(losses_are_read_and_end_with_the_port),
         cmocka_unit_test(missing_namespace_is_named),
         cmocka_unit_test(missing_pci_device_is_named),
+        cmocka_unit_test(kernel_driver_is_named),
         cmocka_unit_test(missing_interface_is_named),
         cmocka_unit_test(odd_names_never_reach_dpdk),
         cmocka_unit_test(rights_are_asked_for),
