@@ -23,7 +23,9 @@ struct sandbox {
 };
 
 /* Applies all of it to this process: namespaces, tmpfs, limits, user, no_new_privs, death with the
- * parent. On failure `why` says which step. */
+ * parent. On failure `why` says which step. On STATUS_OK `why` is empty, or lists the steps that
+ * the kernel or the lack of root forbade (namespaces, tmpfs): the caller logs it. The process must
+ * have one thread. A parent that died before the call is not noticed: compare getppid() after. */
 enum status sandbox_enter(const struct sandbox *sandbox, char *why, size_t why_size) STATUS_CHECKED;
 
 /* uid and gid of a user by name; STATUS_NOT_FOUND. */
