@@ -1,0 +1,255 @@
+#include "signatures/scanner/engine.h"
+
+#include <clamav.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+#include "signatures/scanner/shortage.h"
+#include "signatures/scanner/verdict.h"
+
+#define ENGINE_SCAN_BYTES_MIN 65536u
+#define ENGINE_SCAN_BYTES_MAX ((UINT64_C(1) << 31) - 3) /* beyond it the library looks away */
+#define ENGINE_TIME_MAX_NS    (3600 * CLOCK_NS_PER_SECOND)
+#define ENGINE_FILES_MAX      1000000u
+#define ENGINE_RECURSION_MAX  100u
+#define ENGINE_BYTECODE_MS    10000
+
+struct engine {
+    struct cl_engine *library;
+    struct cl_scan_options scan;
+    int64_t time_limit_ns;
+    unsigned signatures;
+    char text[128];
+};
+
+/* Where the library's own words go while it loads: the last one explains a failure. */
+static char engine_said[256];
+
+static void engine_message(enum cl_msg severity, const char *whole, const char *message,
+                           void *context)
+{
+    (void)whole;
+    (void)context;
+    if (severity != CL_MSG_ERROR)
+        return;
+    verdict_printable(engine_said, sizeof(engine_said), message);
+    for (size_t length = strlen(engine_said);
+         length > 0 && (engine_said[length - 1] == '?' || engine_said[length - 1] == ' ');)
+        engine_said[--length] = '\0'; /* the library ends lines itself */
+}
+
+static void engine_message_dropped(enum cl_msg severity, const char *whole, const char *message,
+                                   void *context)
+{
+    (void)severity;
+    (void)whole;
+    (void)message;
+    (void)context;
+}
+
+void engine_quiet(void)
+{
+    cl_set_clcb_msg(engine_message_dropped);
+}
+
+static enum status engine_options_check(const struct engine_options *options, char *why,
+                                        size_t why_size)
+{
+    const char *wrong = NULL;
+
+    if (options->time_limit_ns < CLOCK_NS_PER_MS || options->time_limit_ns > ENGINE_TIME_MAX_NS)
+        wrong = "time limit must be 1 ms to 1 h";
+    else if (options->scan_bytes < ENGINE_SCAN_BYTES_MIN ||
+             options->scan_bytes > ENGINE_SCAN_BYTES_MAX)
+        wrong = "scan bytes must be 64 KiB to 2 GiB - 3";
+    else if (options->files_max < 1 || options->files_max > ENGINE_FILES_MAX)
+        wrong = "files must be 1 to 1000000";
+    else if (options->recursion_max < 1 || options->recursion_max > ENGINE_RECURSION_MAX)
+        wrong = "recursion must be 1 to 100";
+    if (wrong == NULL)
+        return STATUS_OK;
+    (void)snprintf(why, why_size, "%s", wrong);
+    return STATUS_BAD_CONFIG;
+}
+
+/* A file size limit below the scan size would cut a long archive member short and say nothing; so
+ * would the smaller limits of single parsers. All of them are the scan size, which does say so. */
+static cl_error_t engine_limit(struct cl_engine *library, const struct engine_options *options)
+{
+    const long long bytes = (long long)options->scan_bytes;
+    const struct {
+        enum cl_engine_field field;
+        long long value;
+    } settings[] = {
+        {CL_ENGINE_MAX_SCANSIZE, bytes},
+        {CL_ENGINE_MAX_FILESIZE, bytes},
+        {CL_ENGINE_MAX_EMBEDDEDPE, bytes},
+        {CL_ENGINE_MAX_HTMLNORMALIZE, bytes},
+        {CL_ENGINE_MAX_HTMLNOTAGS, bytes},
+        {CL_ENGINE_MAX_SCRIPTNORMALIZE, bytes},
+        {CL_ENGINE_MAX_ZIPTYPERCG, bytes},
+        {CL_ENGINE_PCRE_MAX_FILESIZE, bytes},
+        {CL_ENGINE_MAX_FILES, options->files_max},
+        {CL_ENGINE_MAX_RECURSION, options->recursion_max},
+        {CL_ENGINE_MAX_SCANTIME, options->time_limit_ns / CLOCK_NS_PER_MS},
+        {CL_ENGINE_BYTECODE_TIMEOUT, ENGINE_BYTECODE_MS},
+        {CL_ENGINE_DISABLE_CACHE, 1}, /* keyed by MD5, for which collisions can be made */
+    };
+    cl_error_t result = CL_SUCCESS;
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && result == CL_SUCCESS; i++)
+        result = cl_engine_set_num(library, settings[i].field, settings[i].value);
+    return result;
+}
+
+static enum status engine_load(struct engine *engine, const struct engine_options *options,
+                               char *why, size_t why_size)
+{
+    cl_error_t result = engine_limit(engine->library, options);
+
+    if (result != CL_SUCCESS) {
+        (void)snprintf(why, why_size, "engine limits: %s", cl_strerror(result));
+        return STATUS_BAD_CONFIG;
+    }
+    if (access(options->database, R_OK) != 0) {
+        (void)snprintf(why, why_size, "signature database %s: %s", options->database,
+                       strerror(errno));
+        return STATUS_BAD_CONFIG;
+    }
+    engine_said[0] = '\0';
+    result = cl_load(options->database, engine->library, &engine->signatures, CL_DB_STDOPT);
+    if (result == CL_SUCCESS && engine->signatures > 0)
+        result = cl_engine_compile(engine->library);
+    if (result != CL_SUCCESS) {
+        (void)snprintf(why, why_size, "signature database %s: %s%s%s", options->database,
+                       cl_strerror(result), engine_said[0] != '\0' ? ": " : "", engine_said);
+        return STATUS_BAD_CONFIG;
+    }
+    if (engine->signatures == 0) {
+        (void)snprintf(why, why_size, "signature database %s holds no signatures",
+                       options->database);
+        return STATUS_BAD_CONFIG;
+    }
+    return STATUS_OK;
+}
+
+static void engine_describe(struct engine *engine)
+{
+    char whole[128];
+    int failed = 0;
+    long long version = cl_engine_get_num(engine->library, CL_ENGINE_DB_VERSION, &failed);
+
+    if (failed == 0 && version > 0)
+        (void)snprintf(whole, sizeof(whole), "ClamAV %s/%lld", cl_retver(), version);
+    else
+        (void)snprintf(whole, sizeof(whole), "ClamAV %s/%u", cl_retver(), engine->signatures);
+    verdict_printable(engine->text, sizeof(engine->text), whole);
+}
+
+enum status engine_open(struct engine **engine, const struct engine_options *options, char *why,
+                        size_t why_size)
+{
+    struct engine *made;
+    enum status status = engine_options_check(options, why, why_size);
+
+    *engine = NULL;
+    if (status != STATUS_OK)
+        return status;
+    cl_set_clcb_msg(engine_message);
+    made = calloc(1, sizeof(*made));
+    if (made == NULL || cl_init(CL_INIT_DEFAULT) != CL_SUCCESS ||
+        (made->library = cl_engine_new()) == NULL) {
+        (void)snprintf(why, why_size, "libclamav does not start");
+        free(made);
+        return STATUS_NO_MEMORY;
+    }
+    made->time_limit_ns = options->time_limit_ns;
+    made->scan = (struct cl_scan_options){
+        .general = CL_SCAN_GENERAL_HEURISTICS,
+        .parse = ~0u,
+        .heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX | CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE |
+                     CL_SCAN_HEURISTIC_ENCRYPTED_DOC,
+    };
+    status = engine_load(made, options, why, why_size);
+    if (status != STATUS_OK) {
+        engine_close(made);
+        return status;
+    }
+    engine_describe(made);
+    *engine = made;
+    return STATUS_OK;
+}
+
+void engine_close(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    (void)cl_engine_free(engine->library);
+    free(engine);
+}
+
+const char *engine_text(const struct engine *engine)
+{
+    return engine->text;
+}
+
+unsigned engine_signatures(const struct engine *engine)
+{
+    return engine->signatures;
+}
+
+enum status engine_use_scratch(struct engine *engine, const char *directory)
+{
+    return cl_engine_set_str(engine->library, CL_ENGINE_TMPDIR, directory) == CL_SUCCESS
+               ? STATUS_OK
+               : STATUS_NO_MEMORY;
+}
+
+static off_t engine_read(void *handle, void *to, size_t count, off_t offset)
+{
+    if (offset < 0)
+        return -1;
+    return (off_t)message_view_read(handle, (size_t)offset, to, count);
+}
+
+/* libclamav passes over what it could not do in many places and still says clean; what can be seen
+ * from outside is held against such an answer. */
+static void engine_doubt(const struct engine *engine, int64_t elapsed_ns,
+                         struct scan_result *result)
+{
+    const char *shortage = shortage_seen();
+
+    if (result->verdict != VERDICT_CLEAN)
+        return;
+    if (elapsed_ns >= engine->time_limit_ns)
+        verdict_unscannable(result, UNSCANNABLE_TIME, "time limit passed during the scan");
+    else if (shortage != NULL)
+        verdict_unscannable(result, UNSCANNABLE_LIMIT, shortage);
+}
+
+void engine_scan(struct engine *engine, const struct message_view *view, struct scan_result *result)
+{
+    int64_t started_ns = clock_monotonic_ns();
+    int64_t started_cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    const char *virus = NULL;
+    unsigned long scanned = 0;
+    cl_fmap_t *map;
+    cl_error_t code;
+
+    shortage_forget();
+    map = cl_fmap_open_handle((void *)(uintptr_t)view, 0, view->size, engine_read, 1);
+    if (map == NULL) {
+        verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "message could not be mapped");
+    } else {
+        code =
+            cl_scanmap_callback(map, NULL, &virus, &scanned, engine->library, &engine->scan, NULL);
+        verdict_from_engine(code, virus, result);
+        cl_fmap_close(map);
+        engine_doubt(engine, clock_monotonic_ns() - started_ns, result);
+    }
+    result->cpu_ns = (uint64_t)(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - started_cpu_ns);
+}

@@ -1,0 +1,58 @@
+/* engine.h: the signature engine, which is libclamav. The only room that knows it.
+ *
+ * The parent opens the engine once and forks; each child sets a scratch directory of its own and
+ * scans, one message at a time. Nothing here forks, sandboxes or talks to anyone.
+ *
+ * Threads: one a process. Memory: engine_open() allocates the engine (hundreds of MiB with the
+ * official set), engine_close() frees it; message views are borrowed for the call. Not hot.
+ *
+ * Limits (struct engine_options): over any of them the message is unscannable, never clean.
+ */
+#ifndef SIGNATURES_SCANNER_ENGINE_H
+#define SIGNATURES_SCANNER_ENGINE_H
+
+#include "platform/memory/channel.h"
+#include "platform/memory/message_view.h"
+
+struct engine;
+
+struct engine_options {
+    const char *database;  /* file or directory of signatures */
+    int64_t time_limit_ns; /* a message; 1 ms..1 h (scanner.time_limit) */
+    uint64_t scan_bytes;   /* unpacked bytes of one message; 64 KiB..2 GiB-3 (scanner.scan_bytes) */
+    unsigned files_max;    /* files in one message; 1..1,000,000 (scanner.files) */
+    unsigned recursion_max; /* nesting depth; 1..100 (scanner.recursion) */
+};
+
+#define ENGINE_OPTIONS_DEFAULT                                                            \
+    {                                                                                     \
+        .time_limit_ns = INT64_C(60000000000), .scan_bytes = UINT64_C(400) * 1024 * 1024, \
+        .files_max = 10000, .recursion_max = 17                                           \
+    }
+
+/* Loads and compiles the signatures (seconds, with the official set). STATUS_BAD_CONFIG with one
+ * line in `why` when the database is missing, empty or broken or an option is out of range. */
+enum status engine_open(struct engine **engine, const struct engine_options *options, char *why,
+                        size_t why_size) STATUS_CHECKED;
+
+void engine_close(struct engine *engine);
+
+/* "ClamAV 1.4.6/27813": library and daily version, or number of signatures when the database has
+ * no version. Printable ASCII; borrowed. */
+const char *engine_text(const struct engine *engine);
+
+unsigned engine_signatures(const struct engine *engine);
+
+/* Child, after the fork: temporary files go to `directory`, which no other process may use (two
+ * children sharing one generate the same names, and overwrite each other's files). */
+enum status engine_use_scratch(struct engine *engine, const char *directory) STATUS_CHECKED;
+
+/* Child: from now on what the library says is dropped. About hostile input it would be the sender's
+ * way into our log. */
+void engine_quiet(void);
+
+/* Scans; fills verdict, reason, name and cpu_ns of `result`. Always comes to a verdict. */
+void engine_scan(struct engine *engine, const struct message_view *view,
+                 struct scan_result *result);
+
+#endif

@@ -1,0 +1,183 @@
+/* postern-scanner: loads the signatures and scans what the dataplane hands over. docs/scanner.md */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+#include "platform/sandbox.h"
+#include "signatures/scanner/engine.h"
+#include "signatures/scanner/memory.h"
+#include "signatures/scanner/parent.h"
+
+#define EXIT_USAGE      2
+#define EXIT_BAD_CONFIG 78
+#define DEFAULT_MEMORY  (UINT64_C(2) * 1024 * 1024 * 1024)
+#define DEFAULT_USER    "nobody" /* for the --link-fd form as root, where no --user is given */
+
+struct arguments {
+    const char *config;
+    struct engine_options engine;
+    struct parent_setting parent;
+};
+
+static void usage(void)
+{
+    (void)fputs("usage: postern-scanner -c FILE\n"
+                "       postern-scanner --link-fd N --database PATH --processes K\n"
+                "                       [--time-limit-ms N] [--scan-bytes N] [--files N]\n"
+                "                       [--recursion N] [--memory-bytes N] [--user NAME]\n",
+                stderr);
+}
+
+static bool number(const char *text, uint64_t *value, uint64_t highest)
+{
+    char *end;
+
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && *value <= highest;
+}
+
+static bool take_option(struct arguments *arguments, int option, const char *value)
+{
+    uint64_t n = 0;
+
+    switch (option) {
+    case 'c':
+        arguments->config = value;
+        return true;
+    case 'd':
+        arguments->engine.database = value;
+        return true;
+    case 'u':
+        arguments->parent.user = value;
+        return true;
+    default:
+        break;
+    }
+    if (!number(value, &n, option == 't' ? UINT32_MAX : INT32_MAX) && option != 's' &&
+        option != 'm')
+        return false;
+    switch (option) {
+    case 'l':
+        arguments->parent.link_fd = (int)n;
+        return true;
+    case 'p':
+        arguments->parent.processes = (unsigned)n;
+        return true;
+    case 't':
+        arguments->engine.time_limit_ns = (int64_t)n * CLOCK_NS_PER_MS;
+        return true;
+    case 'f':
+        arguments->engine.files_max = (unsigned)n;
+        return true;
+    case 'r':
+        arguments->engine.recursion_max = (unsigned)n;
+        return true;
+    case 's':
+        return number(value, &arguments->engine.scan_bytes, INT64_MAX);
+    case 'm':
+        return number(value, &arguments->parent.memory_bytes, INT64_MAX / 2);
+    default:
+        return false;
+    }
+}
+
+static bool parse(struct arguments *arguments, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"link-fd", required_argument, NULL, 'l'},
+        {"database", required_argument, NULL, 'd'},
+        {"processes", required_argument, NULL, 'p'},
+        {"time-limit-ms", required_argument, NULL, 't'},
+        {"scan-bytes", required_argument, NULL, 's'},
+        {"files", required_argument, NULL, 'f'},
+        {"recursion", required_argument, NULL, 'r'},
+        {"memory-bytes", required_argument, NULL, 'm'},
+        {"user", required_argument, NULL, 'u'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (option == '?')
+            return false;
+        if (!take_option(arguments, option, optarg)) {
+            parent_log("\"%s\" is out of range", optarg);
+            return false;
+        }
+    }
+    if (optind != argc)
+        return false;
+    if (arguments->config != NULL)
+        return arguments->parent.link_fd < 0;
+    return arguments->parent.link_fd >= 0 && arguments->engine.database != NULL &&
+           arguments->parent.processes >= 1 && arguments->parent.processes <= LINK_SLOTS_MAX;
+}
+
+/* While the signatures load there is nothing to clean up. */
+static void stop_at_once(int number_of_signal)
+{
+    (void)number_of_signal;
+    _exit(EXIT_SUCCESS);
+}
+
+static int run(struct arguments *arguments)
+{
+    struct engine *engine;
+    char why[512];
+    uint32_t uid;
+    uint32_t gid;
+    int result;
+
+    if (geteuid() == 0 && (arguments->parent.user == NULL ||
+                           sandbox_user(arguments->parent.user, &uid, &gid) != STATUS_OK)) {
+        parent_log("user \"%s\" does not exist; scanners need one to run as (useradd --system %s)",
+                   arguments->parent.user, arguments->parent.user);
+        return EXIT_BAD_CONFIG;
+    }
+    (void)signal(SIGTERM, stop_at_once);
+    (void)signal(SIGINT, stop_at_once);
+    if (engine_open(&engine, &arguments->engine, why, sizeof(why)) != STATUS_OK) {
+        parent_log("%s", why);
+        return EXIT_BAD_CONFIG;
+    }
+    parent_log("%u signatures loaded, %s", engine_signatures(engine), engine_text(engine));
+    arguments->parent.engine = engine;
+    arguments->parent.time_limit_ns = arguments->engine.time_limit_ns;
+    arguments->parent.scratch_bytes = 2 * arguments->engine.scan_bytes;
+    arguments->parent.scratch = getenv("TMPDIR");
+    if (arguments->parent.scratch == NULL || arguments->parent.scratch[0] != '/')
+        arguments->parent.scratch = "/tmp";
+    result = parent_run(&arguments->parent);
+    engine_close(engine);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {
+        .engine = ENGINE_OPTIONS_DEFAULT,
+        .parent = {.link_fd = -1, .memory_bytes = DEFAULT_MEMORY, .user = DEFAULT_USER},
+    };
+
+    if (!parse(&arguments, argc, argv)) {
+        usage();
+        return EXIT_USAGE;
+    }
+    if (arguments.config != NULL)
+        return EXIT_USAGE;
+    if (fcntl(arguments.parent.link_fd, F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(arguments.parent.link_fd, F_SETFD, FD_CLOEXEC) != 0) {
+        parent_log("--link-fd %d: %s", arguments.parent.link_fd, strerror(errno));
+        return EXIT_USAGE;
+    }
+    memory_tune();
+    return run(&arguments);
+}

@@ -1,0 +1,37 @@
+/* parent.h: the process that keeps the scanner children alive. It never looks at mail.
+ *
+ * Holds the loaded engine, meets the dataplane on the link socket (platform/link.h), forks one
+ * child for each channel it is given, reports births and deaths, kills what the dataplane wants
+ * killed. When the dataplane goes away it kills and reaps every child, and (unless the socket was
+ * inherited) connects again for as long as it takes. SIGTERM and SIGINT: the same, then the end.
+ *
+ * Children that die within a second of their start are restarted with a delay: 10 ms, doubling to
+ * 1 s. Threads: one, or fork() would not be safe. One poll() loop. Memory: the setting is borrowed.
+ */
+#ifndef SIGNATURES_SCANNER_PARENT_H
+#define SIGNATURES_SCANNER_PARENT_H
+
+#include "platform/link.h"
+#include "signatures/scanner/engine.h"
+
+struct parent_setting {
+    struct engine *engine;
+    unsigned processes;      /* children: 1..LINK_SLOTS_MAX */
+    int link_fd;             /* inherited socket, becomes the parent's; or -1 */
+    const char *socket_path; /* where to connect when link_fd is -1 */
+    const char *user;        /* for the children when root; null: stay */
+    const char *scratch;     /* directory in which to make scratch directories */
+    uint64_t scratch_bytes;  /* a child's tmpfs */
+    uint64_t memory_bytes;   /* a child's address space on top of what is mapped */
+    int64_t time_limit_ns;   /* a message */
+    const unsigned *cpus;    /* cores for children, in turn; cpu_count 0: any */
+    unsigned cpu_count;
+};
+
+/* Returns the exit status of the program. */
+int parent_run(const struct parent_setting *setting);
+
+/* One line on standard error, after the program's name. */
+void parent_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

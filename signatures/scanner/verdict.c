@@ -1,0 +1,82 @@
+#include "signatures/scanner/verdict.h"
+
+#include <clamav.h>
+#include <string.h>
+
+#define NAME_LIMIT      "Heuristics.Limits.Exceeded"
+#define NAME_LIMIT_TIME "Heuristics.Limits.Exceeded.MaxScanTime"
+#define NAME_ENCRYPTED  "Heuristics.Encrypted."
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+void verdict_printable(char *to, size_t size, const char *from)
+{
+    size_t i = 0;
+
+    for (; i + 1 < size && from[i] != '\0'; i++)
+        to[i] = from[i] >= 0x20 && from[i] < 0x7f ? from[i] : '?';
+    to[i] = '\0';
+}
+
+void verdict_unscannable(struct scan_result *result, enum unscannable_reason reason,
+                         const char *text)
+{
+    result->verdict = VERDICT_UNSCANNABLE;
+    result->reason = reason;
+    verdict_printable(result->name, sizeof(result->name), text != NULL ? text : "");
+}
+
+static void verdict_named(struct scan_result *result, const char *virus)
+{
+    if (begins(virus, NAME_LIMIT_TIME)) {
+        verdict_unscannable(result, UNSCANNABLE_TIME, virus);
+        return;
+    }
+    if (begins(virus, NAME_LIMIT)) {
+        verdict_unscannable(result, UNSCANNABLE_LIMIT, virus);
+        return;
+    }
+    if (begins(virus, NAME_ENCRYPTED)) {
+        verdict_unscannable(result, UNSCANNABLE_ENCRYPTED, virus);
+        return;
+    }
+    result->verdict = VERDICT_INFECTED;
+    result->reason = UNSCANNABLE_NONE;
+    verdict_printable(result->name, sizeof(result->name), virus);
+    for (char *c = result->name; *c != '\0'; c++) {
+        if (*c == ' ')
+            *c = '_'; /* one word, for replies and log lines */
+    }
+}
+
+void verdict_from_engine(int code, const char *virus, struct scan_result *result)
+{
+    switch (code) {
+    case CL_CLEAN:
+        if (virus != NULL) { /* two stories: the worse one counts */
+            verdict_named(result, virus);
+            return;
+        }
+        result->verdict = VERDICT_CLEAN;
+        result->reason = UNSCANNABLE_NONE;
+        result->name[0] = '\0';
+        return;
+    case CL_VIRUS:
+        verdict_named(result, virus != NULL && virus[0] != '\0' ? virus : "unnamed");
+        return;
+    case CL_ETIMEOUT:
+        verdict_unscannable(result, UNSCANNABLE_TIME, cl_strerror(CL_ETIMEOUT));
+        return;
+    case CL_EMAXREC:
+    case CL_EMAXSIZE:
+    case CL_EMAXFILES:
+        verdict_unscannable(result, UNSCANNABLE_LIMIT, cl_strerror((cl_error_t)code));
+        return;
+    default:
+        verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, cl_strerror((cl_error_t)code));
+        return;
+    }
+}

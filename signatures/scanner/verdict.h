@@ -1,0 +1,24 @@
+/* verdict.h: what libclamav's answer means for a message.
+ *
+ * The one place where an answer becomes a verdict. Only a plain "no signature matched" is clean;
+ * limits, encryption, time-outs and every error are unscannable, whatever the library calls them.
+ *
+ * Threads: any. No state, no memory. Not on the packet path.
+ */
+#ifndef SIGNATURES_SCANNER_VERDICT_H
+#define SIGNATURES_SCANNER_VERDICT_H
+
+#include "platform/memory/channel.h"
+
+/* Fills verdict, reason and name of `result` from a cl_error_t and the name that came with it
+ * (null: none). Names are cut to SCAN_NAME_BYTES and made printable ASCII without spaces. */
+void verdict_from_engine(int code, const char *virus, struct scan_result *result);
+
+/* Makes it unscannable with `reason`; `text` (null: none) is the explanation. */
+void verdict_unscannable(struct scan_result *result, enum unscannable_reason reason,
+                         const char *text);
+
+/* Copies `from`, cut to `size`, each byte outside 0x20..0x7e as '?'. */
+void verdict_printable(char *to, size_t size, const char *from);
+
+#endif
