@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""Writes the signature file and the mails of the scanner tests into a directory.
+
+The EICAR string is put together from halves, so that no file of the tree is itself detected.
+usage: make_samples.py DIRECTORY [CLAMAV_TESTFILES]
+"""
+import base64
+import io
+import os
+import random
+import sys
+import zipfile
+
+EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + b"$EICAR-" + b"STANDARD-ANTIVIRUS-" + b"TEST-FILE!$H+H*"
+PATTERN = b"postern-scanner-" + b"test-pattern-0001"
+TRACE = b"Received: from client.example ([198.18.0.9]) by mx.example with ESMTP id 1;\r\n" \
+        b"\tSat, 21 Nov 2026 12:00:00 +0000\r\n"
+HEAD = TRACE + b"From: a@client.example\r\nTo: b@mx.example\r\nSubject: test\r\nMIME-Version: 1.0\r\n"
+
+
+def text_mail(body):
+    return HEAD + b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + body + b"\r\n"
+
+
+def attachment(name, data):
+    return (b"Content-Type: application/octet-stream; name=\"" + name.encode() + b"\"\r\n"
+            b"Content-Transfer-Encoding: base64\r\n"
+            b"Content-Disposition: attachment; filename=\"" + name.encode() + b"\"\r\n\r\n" +
+            base64.encodebytes(data).replace(b"\n", b"\r\n"))
+
+
+def mail_with(parts):
+    mail = HEAD + b"Content-Type: multipart/mixed; boundary=\"frontier\"\r\n\r\n"
+    mail += b"--frontier\r\nContent-Type: text/plain\r\n\r\nSee the attachment.\r\n"
+    for part in parts:
+        mail += b"--frontier\r\n" + part
+    return mail + b"--frontier--\r\n"
+
+
+def zip_of(members, compression=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression, compresslevel=9) as archive:
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+    return out.getvalue()
+
+
+def encrypted(data):
+    """The archive with its members marked as encrypted: without the password nobody can tell."""
+    data = bytearray(data)
+    for magic, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(magic)
+        while at >= 0:
+            data[at + offset] |= 1
+            at = data.find(magic, at + 4)
+    return bytes(data)
+
+
+def nested_zip(depth, inner):
+    for level in range(depth):
+        inner = zip_of([("level%d.zip" % level, inner)], zipfile.ZIP_STORED)
+    return inner
+
+
+def nested_multipart(depth, inner):
+    """A mail whose innermost part lies under `depth` multiparts."""
+    mail = HEAD + b"Content-Type: multipart/mixed; boundary=\"b0\"\r\n\r\n"
+    for level in range(1, depth):
+        mail += b"--b%d\r\nContent-Type: multipart/mixed; boundary=\"b%d\"\r\n\r\n" % (level - 1, level)
+    mail += b"--b%d\r\n" % (depth - 1) + inner
+    for level in reversed(range(depth)):
+        mail += b"--b%d--\r\n" % level
+    return mail
+
+
+def nested_message(depth, inner):
+    for _ in range(depth):
+        inner = HEAD + b"Content-Type: message/rfc822\r\n\r\n" + inner
+    return inner
+
+
+def slow():
+    """Costs far more than 30 ms: many members of noise."""
+    noise = random.Random(1)
+    return zip_of([("n%d" % i, noise.randbytes(65536)) for i in range(300)])
+
+
+def lying_zip():
+    """A stored member that claims a gigabyte."""
+    data = bytearray(zip_of([("a.txt", b"x" * 100)], zipfile.ZIP_STORED))
+    for magic, offset in ((b"PK\x03\x04", 18), (b"PK\x01\x02", 20)):
+        at = data.find(magic)
+        data[at + offset:at + offset + 8] = b"\x00\x00\x00\x40" * 2
+    return bytes(data)
+
+
+def samples():
+    eicar_zip = zip_of([("eicar.com", EICAR)])
+    words = b"The quick brown fox jumps over the lazy dog, and nothing else happens here.\r\n"
+    yield "clean", text_mail(b"Nothing to see.\r\n")
+    yield "clean-4k", text_mail(words * 52)
+    yield "clean-zip", mail_with([attachment("a.zip", zip_of([("a.txt", words * 10)]))])
+    yield "clean-1m", mail_with([attachment("a.bin", random.Random(2).randbytes(1 << 20))])
+    yield "empty", b""
+    yield "pattern", text_mail(b"... " + PATTERN + b" ...")
+    yield "eicar-text", text_mail(EICAR)
+    yield "eicar-attached", mail_with([attachment("eicar.com", EICAR)])
+    yield "eicar-zip", mail_with([attachment("eicar.zip", eicar_zip)])
+    yield "eicar-zip-zip", mail_with([attachment("e.zip", zip_of([("eicar.zip", eicar_zip)]))])
+    yield "encrypted-zip", mail_with([attachment("secret.zip", encrypted(eicar_zip))])
+    yield "encrypted-and-eicar", mail_with([attachment("secret.zip", encrypted(eicar_zip)),
+                                            attachment("eicar.com", EICAR)])
+    yield "bomb", mail_with([attachment("bomb.zip", zip_of([("zeros", bytes(64 << 20))]))])
+    yield "bomb-of-bombs", mail_with([attachment("bomb.zip", zip_of(
+        [("z%d.zip" % i, zip_of([("zeros", bytes(3 << 20))])) for i in range(8)]))])
+    yield "big", mail_with([attachment("big.bin", random.Random(3).randbytes(9 << 20))])
+    yield "deep-zip", mail_with([attachment("deep.zip", nested_zip(40, eicar_zip))])
+    yield "deep-multipart", nested_multipart(60, attachment("eicar.com", EICAR))
+    yield "deep-message", nested_message(60, mail_with([attachment("eicar.com", EICAR)]))
+    yield "many-files", mail_with([attachment("many.zip", zip_of(
+        [("f%d.txt" % i, b"file number %d " % i * 20) for i in range(300)] +
+        [("eicar.com", EICAR)]))])
+    yield "many-parts", mail_with([attachment("f%d.bin" % i, b"file number %d " % i * 20)
+                                   for i in range(300)] + [attachment("eicar.com", EICAR)])
+    yield "slow", mail_with([attachment("slow.zip", slow())])
+    yield "lying-zip", mail_with([attachment("lying.zip", lying_zip())])
+    yield "html-9m", (HEAD + b"Content-Type: text/html\r\n\r\n<html><body>" +
+                      b"<p>" * (3 << 20) + b"</body></html>\r\n")
+
+
+def main():
+    directory = sys.argv[1]
+    with open(os.path.join(directory, "test.ndb"), "w", encoding="ascii") as file:
+        file.write("Test.Pattern:0:*:%s\n" % PATTERN.hex())
+        file.write("Test.Eicar:0:*:%s\n" % EICAR.hex())
+    for name, mail in samples():
+        with open(os.path.join(directory, name + ".eml"), "wb") as file:
+            file.write(mail)
+    if len(sys.argv) > 2 and os.path.isdir(sys.argv[2]):
+        for name in sorted(os.listdir(sys.argv[2])):
+            with open(os.path.join(sys.argv[2], name), "rb") as file:
+                mail = mail_with([attachment(name, file.read())])
+            with open(os.path.join(directory, "testfile-" + name + ".eml"), "wb") as file:
+                file.write(mail)
+
+
+if __name__ == "__main__":
+    main()
