@@ -365,12 +365,22 @@ enum status port_open(struct port *port, const struct config *config, unsigned i
 
 void port_close(struct port *port)
 {
+    const struct config_port *config = port->config;
+    struct device_visit visit = {.home = -1};
     struct chatter chatter;
+    char why[512];
+    bool there = config != NULL && config->kind != CONFIG_PORT_PCI &&
+                 device_enter(config->network_namespace, &visit, why, sizeof(why)) == STATUS_OK;
 
     chatter_begin(&chatter);
+    /* The interface outlives us. The driver finds it by its name, which outside of its namespace
+     * may be another one's. */
+    if (there && config->kind == CONFIG_PORT_AF_PACKET && rte_eth_promiscuous_get(port->id) == 1)
+        (void)rte_eth_promiscuous_disable(port->id);
     (void)rte_eth_dev_stop(port->id);
     chatter_end(&chatter, NULL, 0);
     device_detach(port->id);
+    device_leave(&visit);
     *port = (struct port){.numa_node = -1};
 }
 

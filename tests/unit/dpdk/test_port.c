@@ -504,11 +504,41 @@ static void tap_takes_jumbo_frames(void **state)
     assert_pools_whole();
 }
 
+/* Sends one UDP packet from each of 64 source ports in `space`; counts arrivals by queue. */
+static void count_flows(const char *space, const struct port *port, unsigned *counts)
+{
+    uint64_t end = rte_get_tsc_cycles() + PING_WAIT_S * rte_get_tsc_hz();
+    unsigned sum = 0;
+
+    assert_int_equal(
+        run("ip netns exec %s bash -c 'for i in {1..64}; do echo > /dev/udp/198.18.0.1/9; done'",
+            space),
+        0);
+    while (sum < 64 && rte_get_tsc_cycles() < end) {
+        for (uint16_t queue = 0; queue < port->queue_count; queue++) {
+            struct rte_mbuf *burst[32];
+            uint16_t count = rte_eth_rx_burst(port->id, queue, burst, 32);
+
+            for (uint16_t i = 0; i < count; i++) {
+                const uint8_t *frame = rte_pktmbuf_mtod(burst[i], const uint8_t *);
+                bool ours = burst[i]->data_len >= 42 && frame[12] == 8 && frame[13] == 0 &&
+                            frame[23] == 17 && frame[36] == 0 && frame[37] == 9;
+
+                counts[queue] += ours;
+                sum += ours;
+                rte_pktmbuf_free(burst[i]);
+            }
+        }
+    }
+    assert_int_equal(sum, 64);
+}
+
 static void tap_spreads_when_told_to(void **state)
 {
     struct config_port *wanted = configure(0, CONFIG_PORT_TAP, "ptap0", spaces[0]);
     struct port port;
     struct heard heard;
+    unsigned counts[WORKERS] = {0};
 
     (void)state;
     need_root();
@@ -518,6 +548,8 @@ static void tap_spreads_when_told_to(void **state)
     assert_int_equal(port.queue_count, WORKERS);
     assert_int_equal(run("ip -n %s address add 198.18.0.2/24 dev ptap0", spaces[0]), 0);
     assert_int_equal(ping(spaces[0], "198.18.0.1", 56, &port, 1, &heard), 0);
+    count_flows(spaces[0], &port, counts);
+    assert_true(counts[0] > 0 && counts[1] > 0);
     port_close(&port);
     assert_pools_whole();
 }
@@ -556,6 +588,29 @@ static void af_packet_answers_with_jumbo_frames(void **state)
     assert_int_equal(run("ip -n %s neigh flush dev pveth0", spaces[0]), 0);
     assert_int_equal(ping(spaces[0], "198.18.0.1", 56, &port, 1, &heard), 0);
     assert_memory_equal(heard.last_destination, own, 6);
+    assert_int_equal(run("ip -n %s link show pveth1 | grep -q PROMISC", spaces[0]), 0);
+    port_close(&port);
+    assert_int_not_equal(run("ip -n %s link show pveth1 | grep -q PROMISC", spaces[0]), 0);
+    assert_pools_whole();
+}
+
+static void af_packet_spreads_when_told_to(void **state)
+{
+    struct config_port *wanted = configure(0, CONFIG_PORT_AF_PACKET, "pveth1", spaces[0]);
+    struct port port;
+    struct heard heard;
+    unsigned counts[WORKERS] = {0};
+
+    (void)state;
+    need_root();
+    make_veth(spaces[0], 1500);
+    assert_int_equal(run("ip -n %s link set pveth1 up", spaces[0]), 0);
+    wanted->spreading = CONFIG_SPREADING_RSS;
+    assert_int_equal(open_port(&port, 0), STATUS_OK);
+    assert_int_equal(port.queue_count, WORKERS);
+    assert_int_equal(ping(spaces[0], "198.18.0.1", 56, &port, 1, &heard), 0);
+    count_flows(spaces[0], &port, counts);
+    assert_true(counts[0] > 0 && counts[1] > 0);
     port_close(&port);
     assert_pools_whole();
 }
@@ -628,6 +683,7 @@ int main(void)
         WITH_SPACES(tap_takes_jumbo_frames),
         WITH_SPACES(tap_spreads_when_told_to),
         WITH_SPACES(af_packet_answers_with_jumbo_frames),
+        WITH_SPACES(af_packet_spreads_when_told_to),
         WITH_SPACES(af_packet_needs_are_named),
         WITH_SPACES(name_in_use_is_named),
     };
