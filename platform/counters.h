@@ -19,6 +19,7 @@
     X(PASS_FULL, "pass_full")                                                            \
     X(NO_MBUF, "no_mbuf")                                                                \
     X(FRAME_SHORT, "frame_short")                                                        \
+    X(FRAME_SCATTERED, "frame_scattered") /* too large for one buffer */                          \
     X(FRAME_NOT_OURS, "frame_not_ours")                                                  \
     X(FRAME_UNKNOWN_TYPE, "frame_unknown_type")                                          \
     X(FRAME_BAD_IP, "frame_bad_ip")                                                      \

@@ -198,14 +198,13 @@ static unsigned handover_notice_changes(struct handover *handover, int64_t now_n
 
 /* Deadlines are seconds; looking at all messages in flight every HANDOVER_SWEEP_NS is bounded by
  * the worker's message slots and costs next to nothing. */
-static unsigned handover_sweep(struct handover *handover, int64_t now_ns)
+static void handover_sweep(struct handover *handover, int64_t now_ns)
 {
     if (now_ns < handover->sweep_ns)
-        return 0;
+        return;
     handover->sweep_ns = now_ns + HANDOVER_SWEEP_NS;
     handover_scan_sweep(handover, now_ns);
     handover_relay_sweep(handover, now_ns);
-    return 0;
 }
 
 unsigned handover_poll(struct handover *handover, int64_t now_ns)
@@ -215,7 +214,7 @@ unsigned handover_poll(struct handover *handover, int64_t now_ns)
     did += handover_scan_answers(handover, now_ns);
     did += handover_relay_answers(handover, now_ns);
     did += handover_scan_start(handover, now_ns);
-    did += handover_sweep(handover, now_ns);
+    handover_sweep(handover, now_ns);
     return did;
 }
 

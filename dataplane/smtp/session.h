@@ -99,6 +99,11 @@ void smtp_server_application(struct smtp_server *server, struct tcp_application 
 void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
                  const struct message *message, const struct mail_result *result, int64_t now_ns);
 
+/* Shutting down: from now on new connections and transactions are answered 421 4.3.2, and sessions
+ * between two messages are told so and closed. Called again and again until all are gone: a session
+ * that finishes its message is closed by the next call. Walks all connections. */
+void smtp_server_drain(struct smtp_server *server, int64_t now_ns);
+
 /* Writes the reply `result` calls for, CRLF included, into `text` (`size` >= 512; not
  * zero-terminated); returns its length. A reply of several lines is cut to whole lines that fit.
  * The same words go to the sender and to the log. */

@@ -106,3 +106,15 @@ void tcp_set_deadline(struct tcp_connection *c, int64_t deadline_ns)
     else
         tcp_timer_set(c, TCP_TIMER_APPLICATION, deadline_ns);
 }
+
+void tcp_each(struct tcp_endpoint *endpoint,
+              void (*visit)(void *context, struct tcp_connection *connection, int64_t now_ns),
+              void *context, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < endpoint->limits.connections; i++) {
+        struct tcp_connection *c = tcp_at(endpoint, i);
+
+        if (c->opened && !c->dying && !c->fin_queued)
+            visit(context, c, now_ns);
+    }
+}

@@ -115,6 +115,12 @@ void tcp_close(struct tcp_connection *connection);
 /* Sends RST; `closed` is called before the next packet is looked at. */
 void tcp_abort(struct tcp_connection *connection);
 
+/* Calls `visit` for every connection the application knows. Walks the whole table: not for the hot
+ * path. */
+void tcp_each(struct tcp_endpoint *endpoint,
+              void (*visit)(void *context, struct tcp_connection *connection, int64_t now_ns),
+              void *context, int64_t now_ns);
+
 /* Asks for one `expired` call at or soon after `deadline_ns`; 0 unsets. */
 void tcp_set_deadline(struct tcp_connection *connection, int64_t deadline_ns);
 

@@ -1,0 +1,19 @@
+/* Shutting down: sessions between two messages are told so and closed; the rest finish theirs. */
+#include "dataplane/smtp/state.h"
+
+static void drain_session(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    struct smtp_call call = {.server = context,
+                             .connection = connection,
+                             .session = tcp_session(connection),
+                             .now_ns = now_ns};
+
+    if (call.session->state == SMTP_COMMAND && call.session->message == NULL)
+        smtp_say_closing(&call, "421 4.3.2", "Service shutting down, try again later");
+}
+
+void smtp_server_drain(struct smtp_server *server, int64_t now_ns)
+{
+    server->draining = true;
+    tcp_each(server->endpoint, drain_session, server, now_ns);
+}

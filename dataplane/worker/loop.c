@@ -1,0 +1,113 @@
+/* The worker's loop: receive a burst, process it, look after time, send, free. */
+#include <time.h>
+
+#include <rte_pause.h>
+#include <sys/prctl.h>
+
+#include "dataplane/counting.h"
+#include "dataplane/worker/worker.h"
+#include "platform/clock.h"
+
+#define LOOP_TIMERS_A_ROUND  64u
+#define LOOP_HOUSEKEEPING_NS (20 * CLOCK_NS_PER_MS)
+/* Adaptive idle: rounds without work before a nap, and how long naps grow. A nap is short while
+ * answers are awaited or work was seen lately, so that latency stays in the tens of microseconds.
+ */
+#define LOOP_SPIN_ROUNDS  64u
+#define LOOP_SHORT_NAPS   200u
+#define LOOP_SHORT_NAP_NS (20 * CLOCK_NS_PER_US)
+#define LOOP_LONG_NAP_NS  (250 * CLOCK_NS_PER_US)
+
+static void loop_nap(struct worker *worker)
+{
+    struct timespec nap = {0, LOOP_SHORT_NAP_NS};
+
+    worker->idle_rounds++;
+    if (worker->poll || worker->idle_rounds < LOOP_SPIN_ROUNDS) {
+        rte_pause();
+        return;
+    }
+    if (worker->idle_rounds > LOOP_SPIN_ROUNDS + LOOP_SHORT_NAPS) {
+        worker->idle_rounds = LOOP_SPIN_ROUNDS + LOOP_SHORT_NAPS;
+        if (handover_pending(&worker->handover) == 0)
+            nap.tv_nsec = LOOP_LONG_NAP_NS;
+    }
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+}
+
+/* The oldest message decides which configuration may still be referred to. */
+static void loop_publish_policy(struct worker *worker)
+{
+    if (atomic_load_explicit(&worker->policy_clear, memory_order_relaxed) ==
+        worker->policy->generation)
+        return;
+    for (uint32_t i = 0; i < worker->store.slot_count; i++) {
+        const struct message *message = &worker->store.messages[i];
+
+        if (message->stage != MESSAGE_FREE && message->started_ns <= worker->policy_since_ns)
+            return;
+    }
+    atomic_store_explicit(&worker->policy_clear, worker->policy->generation, memory_order_release);
+}
+
+static void loop_switch_policy(struct worker *worker, int64_t now_ns)
+{
+    const struct worker_policy *next =
+        atomic_load_explicit(&worker->orders->policy, memory_order_acquire);
+
+    if (next != worker->policy) {
+        worker->policy = next;
+        worker->policy_since_ns = now_ns;
+        worker->smtp.policy = next->policy;
+        handover_configure(&worker->handover, next->config);
+    }
+    loop_publish_policy(worker);
+}
+
+static void loop_drain(struct worker *worker, int64_t now_ns)
+{
+    uint32_t connections = worker->endpoint.connection_count - worker->endpoint.time_wait.count;
+
+    if (!atomic_load_explicit(&worker->orders->drain, memory_order_relaxed))
+        return;
+    smtp_server_drain(&worker->smtp, now_ns);
+    if (connections == 0 && handover_pending(&worker->handover) == 0)
+        atomic_store_explicit(&worker->drained, true, memory_order_relaxed);
+}
+
+static void loop_housekeeping(struct worker *worker, int64_t now_ns)
+{
+    worker->housekeeping_ns = now_ns + LOOP_HOUSEKEEPING_NS;
+    worker->handover.wall_offset_ns = clock_wall_ns() - now_ns;
+    count_set(worker->counters, COUNTER_BLOCKS_FREE, worker->store.free_count);
+    count_set(worker->counters, COUNTER_MESSAGES_IN_PROGRESS,
+              worker->store.slot_count - worker->store.free_slot_count);
+    loop_switch_policy(worker, now_ns);
+    loop_drain(worker, now_ns);
+}
+
+int worker_run(void *argument)
+{
+    struct worker *worker = argument;
+
+    /* Naps of 20 us would otherwise take 70. */
+    (void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+    while (!atomic_load_explicit(&worker->orders->stop, memory_order_relaxed)) {
+        int64_t now_ns = clock_monotonic_ns();
+        unsigned did = receive_burst(worker, now_ns);
+
+        did += handover_poll(&worker->handover, now_ns);
+        did += tcp_timers(&worker->endpoint, now_ns, LOOP_TIMERS_A_ROUND);
+        did += tcp_flush(&worker->endpoint, now_ns);
+        did += transmit_flush(worker);
+        if (worker->index == 0 && worker->count > 1)
+            did += transmit_for_others(worker);
+        if (now_ns >= worker->housekeeping_ns)
+            loop_housekeeping(worker, now_ns);
+        if (did == 0)
+            loop_nap(worker);
+        else
+            worker->idle_rounds = 0;
+    }
+    return 0;
+}

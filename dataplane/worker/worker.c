@@ -1,0 +1,103 @@
+/* Making a worker from the configuration. */
+#include "dataplane/worker/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/counting.h"
+#include "platform/clock.h"
+
+#define WORKER_HALF_OPEN_MIN 16u
+
+static struct tcp_limits worker_tcp_limits(const struct config *config, unsigned worker_count)
+{
+    uint32_t connections = config->limits.connections / worker_count;
+    uint32_t half_open;
+
+    if (connections < WORKER_HALF_OPEN_MIN)
+        connections = WORKER_HALF_OPEN_MIN;
+    half_open = connections / 4 > WORKER_HALF_OPEN_MIN ? connections / 4 : WORKER_HALF_OPEN_MIN;
+    return (struct tcp_limits){
+        .connections = connections,
+        .half_open = half_open,
+        .connections_a_client = config->limits.connections_a_client,
+        .window_bytes = (uint32_t)config->limits.window_bytes,
+    };
+}
+
+static void worker_init_net(struct worker *worker, const struct worker_setup *setup)
+{
+    worker->net = (struct net){
+        .interface_count = setup->config->port_count,
+        .endpoint = &worker->endpoint,
+        .output = &worker->output,
+        .counters = worker->counters,
+    };
+    for (unsigned i = 0; i < setup->config->port_count; i++) {
+        const struct port *port = &setup->ports[i];
+        struct net_interface *interface = &worker->net.interfaces[i];
+
+        memcpy(interface->address, &port->config->address, sizeof(interface->address));
+        memcpy(interface->mac, port->mac, sizeof(interface->mac));
+        interface->mtu = port->mtu < port->tx_mtu ? port->mtu : port->tx_mtu;
+        interface->smtp_port = port->config->smtp_port;
+    }
+}
+
+static enum status worker_init_store(struct worker *worker, const struct worker_setup *setup)
+{
+    const struct region_header *region = &setup->region->header;
+    uint32_t blocks = region->block_count / setup->worker_count;
+    uint32_t slots = region->message_count / setup->worker_count;
+
+    count_set(worker->counters, COUNTER_BLOCKS_TOTAL, blocks);
+    count_set(worker->counters, COUNTER_BLOCKS_FREE, blocks);
+    return store_init(&worker->store, setup->region, worker->index, worker->index * blocks, blocks,
+                      worker->index * slots, slots);
+}
+
+enum status worker_init(struct worker *worker, const struct worker_setup *setup, unsigned index)
+{
+    struct tcp_limits limits = worker_tcp_limits(setup->config, setup->worker_count);
+    struct tcp_application application;
+    enum status status;
+
+    memset(worker, 0, sizeof(*worker));
+    worker->index = index;
+    worker->count = setup->worker_count;
+    worker->counters = region_counters(setup->region, index);
+    worker->inboxes = setup->inboxes;
+    worker->outboxes = setup->outboxes;
+    worker->poll = setup->config->cores.idle == CONFIG_IDLE_POLL;
+    worker->orders = setup->orders;
+    worker->policy = atomic_load(&setup->orders->policy);
+    atomic_store(&worker->policy_clear, worker->policy->generation);
+    ring_attach(&worker->log, setup->log_rings[index], LOG_RECORDS_A_RING,
+                sizeof(struct log_record));
+    status = worker_init_store(worker, setup);
+    if (status != STATUS_OK)
+        return status;
+    transmit_init(worker, setup);
+    worker_init_net(worker, setup);
+    worker->smtp = (struct smtp_server){
+        .store = &worker->store,
+        .endpoint = &worker->endpoint,
+        .counters = worker->counters,
+        .policy = worker->policy->policy,
+        .worker = index,
+    };
+    snprintf(worker->smtp.id_prefix, sizeof(worker->smtp.id_prefix), "%06X",
+             (unsigned)(clock_wall_ns() / CLOCK_NS_PER_SECOND) & 0xffffff);
+    smtp_server_application(&worker->smtp, &application);
+    handover_init(&worker->handover, &worker->store, &worker->smtp, &worker->endpoint,
+                  worker->counters, setup->peers, &worker->log, index, setup->config);
+    return tcp_endpoint_create(&worker->endpoint, &worker->store, worker->counters, &worker->output,
+                               &application, &limits, &setup->secret, clock_monotonic_ns());
+}
+
+void worker_fini(struct worker *worker)
+{
+    if (worker->endpoint.connections != NULL)
+        tcp_endpoint_destroy(&worker->endpoint, clock_monotonic_ns());
+    store_fini(&worker->store);
+}

@@ -1,0 +1,109 @@
+/* worker.h: one poll-mode worker: a core, its queues, and everything it owns.
+ *
+ * A worker runs worker_run() on its own lcore and shares nothing mutable with another worker. Main
+ * talks to it through the few atomic words below; packets come from its port queues, or, where a
+ * port cannot spread flows itself, from worker 0 over a ring (and go back the same way).
+ *
+ * After worker_init() (main thread) nothing is allocated. In `idle: poll` the loop makes no system
+ * call at all; in `adaptive` it sleeps, shortly, when there was nothing to do for a while.
+ */
+#ifndef DATAPLANE_WORKER_WORKER_H
+#define DATAPLANE_WORKER_WORKER_H
+
+#include "dataplane/handover/handover.h"
+#include "dataplane/net/interface.h"
+#include "dataplane/smtp/session.h"
+#include "platform/dpdk/port.h"
+
+#define WORKER_BURST      32u
+#define WORKER_PASS_RING  1024u /* packets on their way from one worker to another */
+#define WORKER_TX_PENDING 64u   /* packets collected before they are given to the port */
+
+struct rte_mbuf;
+struct rte_mempool;
+struct rte_ring;
+
+/* A configuration as the workers use it. Main makes it, the workers switch to it at a burst
+ * boundary and say so; the old one goes when no message refers to it any more. */
+struct worker_policy {
+    uint32_t generation; /* from 1, rising */
+    struct config *config;
+    struct smtp_policy *policy;
+};
+
+/* What main tells all workers. Written by main, read by workers. */
+struct worker_orders {
+    struct worker_policy *_Atomic policy;
+    _Atomic bool drain; /* no new transactions; idle sessions are closed */
+    _Atomic bool stop;
+};
+
+struct worker_transmit {
+    struct rte_mempool *pool;
+    const struct port *ports;
+    uint32_t port_count;
+    struct rte_mbuf *begun; /* by packet_output.begin */
+    uint32_t pending_count[CONFIG_PORTS_MAX];
+    struct rte_mbuf *pending[CONFIG_PORTS_MAX][WORKER_TX_PENDING];
+};
+
+struct worker {
+    unsigned index;
+    unsigned count; /* of workers */
+    struct region_counters *counters;
+    struct store store;
+    struct tcp_endpoint endpoint;
+    struct smtp_server smtp;
+    struct handover handover;
+    struct net net;
+    struct packet_output output;
+    struct worker_transmit transmit;
+    struct rte_ring **inboxes;  /* [worker]: packets passed on to it by worker 0 */
+    struct rte_ring **outboxes; /* [worker]: packets worker 0 is to send for it */
+    struct ring log;
+    bool poll; /* cores.idle: poll */
+    struct worker_orders *orders;
+    const struct worker_policy *policy; /* in force */
+    int64_t policy_since_ns;
+    int64_t housekeeping_ns;
+    unsigned idle_rounds;
+    /* Said to main: */
+    _Atomic uint32_t policy_clear; /* no message refers to a policy older than this generation */
+    _Atomic bool drained;          /* nothing in progress any more */
+};
+
+/* What all workers are made from. */
+struct worker_setup {
+    const struct config *config;
+    const struct region *region;
+    unsigned worker_count;
+    const struct port *ports;
+    struct rte_mempool **pools; /* [worker] */
+    struct rte_ring **inboxes;
+    struct rte_ring **outboxes;
+    struct peers *peers;
+    void **log_rings; /* [worker]: ring memory for LOG_RECORDS_A_RING records */
+    struct worker_orders *orders;
+    struct siphash_key secret;
+};
+
+/* Main thread: makes worker `index`. */
+enum status worker_init(struct worker *worker, const struct worker_setup *setup,
+                        unsigned index) STATUS_CHECKED;
+void worker_fini(struct worker *worker);
+
+/* The loop; returns when told to stop. `argument` is a struct worker. */
+int worker_run(void *argument);
+
+/* transmit.c */
+void transmit_init(struct worker *worker, const struct worker_setup *setup);
+/* Gives everything collected to the ports (or to worker 0). Returns how many packets. */
+unsigned transmit_flush(struct worker *worker);
+/* Worker 0: sends what the others have put into their outboxes. */
+unsigned transmit_for_others(struct worker *worker);
+
+/* receive.c */
+/* Takes a burst from every queue that is this worker's. Returns how many packets. */
+unsigned receive_burst(struct worker *worker, int64_t now_ns);
+
+#endif
