@@ -11,18 +11,52 @@ void smtp_line_begin(struct smtp_line *line, const char *string)
     smtp_text_string(&line->text, string);
 }
 
+/* Keeps a reply that nothing is left to queue in for `writable`, as one line that fits. */
+static void reply_keep(struct smtp_session *session, const char *bytes, size_t length)
+{
+    const char *end = memchr(bytes, '\r', length);
+    size_t line = end == NULL ? length : (size_t)(end - bytes);
+
+    if (line > sizeof(session->sender) - 3)
+        line = sizeof(session->sender) - 3;
+    memcpy(session->sender, bytes, line);
+    session->sender[3] = ' '; /* the only line now */
+    memcpy(session->sender + line, "\r\n", 3);
+    session->pending_length = (uint16_t)(line + 2);
+}
+
 void smtp_say_lines(struct smtp_call *call, const char *bytes, size_t length)
 {
+    struct smtp_session *session = call->session;
     enum status status = tcp_send(call->connection, bytes, length);
 
-    /* SMTP_REPLY_ROOM was there before the command was read. */
-    CHECK(status != STATUS_NO_SPACE);
-    if (status != STATUS_OK)
-        return;
     if (bytes[0] == '4')
         count(call->server->counters, COUNTER_SMTP_REPLIES_4XX);
     if (bytes[0] == '5')
         count(call->server->counters, COUNTER_SMTP_REPLIES_5XX);
+    if (status != STATUS_NO_SPACE || session->state == SMTP_CLOSING)
+        return;
+    if (session->has_sender || session->pending_length > 0) {
+        /* Unheard of: room was made sure of before the command was read. Without its reply the
+         * dialogue cannot go on. */
+        session->state = SMTP_CLOSING;
+        tcp_abort(call->connection);
+        return;
+    }
+    reply_keep(session, bytes, length);
+}
+
+bool smtp_say_pending(struct smtp_call *call)
+{
+    struct smtp_session *session = call->session;
+
+    if (session->pending_length == 0)
+        return true;
+    if (tcp_send(call->connection, session->sender, session->pending_length) == STATUS_NO_SPACE)
+        return false;
+    session->pending_length = 0;
+    session->sender[0] = '\0';
+    return true;
 }
 
 void smtp_line_say(struct smtp_call *call, struct smtp_line *line)
@@ -48,10 +82,11 @@ void smtp_say_refused(struct smtp_call *call, const char *command, const char *r
     const struct smtp_session *session = call->session;
     char client[46];
 
-    smtp_line_say(call, line);
+    line->bytes[line->text.used] = '\0';
     tcp_peer_text(call->connection, client);
     call->server->service.rejected(call->server->service.context, command, client, session->helo,
                                    session->sender, recipient, line->bytes, call->now_ns);
+    smtp_line_say(call, line);
 }
 
 void smtp_say_closing(struct smtp_call *call, const char *code, const char *words)
@@ -63,9 +98,8 @@ void smtp_say_closing(struct smtp_call *call, const char *code, const char *word
     smtp_text_string(&line.text, smtp_config(call)->hostname);
     smtp_text_string(&line.text, " ");
     smtp_text_string(&line.text, words);
-    /* A peer that let replies pile up loses this one. */
-    if (tcp_send_space(call->connection) >= line.text.used + 2)
-        smtp_line_say(call, &line);
+    call->session->state = SMTP_CLOSING; /* a peer that let replies pile up loses this one */
+    smtp_line_say(call, &line);
     smtp_close(call);
 }
 

@@ -11,23 +11,20 @@ size_t smtp_session_bytes(void)
     return sizeof(struct smtp_session);
 }
 
-/* Asks TCP to say `writable` when there is none: only a refused tcp_send() does that. */
+/* Whether any reply can be said now, and a block to say it in is there: an empty tcp_send() takes
+ * one. Only a refused tcp_send() makes TCP call `writable`. */
 static bool session_reply_room(struct smtp_call *call)
 {
-    static const char spaces[SMTP_REPLY_ROOM];
-    enum status status;
+    static const char blanks[SMTP_REPLY_ROOM];
+    bool space = tcp_send_space(call->connection) >= SMTP_REPLY_ROOM;
 
-    if (tcp_send_space(call->connection) >= SMTP_REPLY_ROOM)
-        return true;
-    status = tcp_send(call->connection, spaces, sizeof(spaces));
-    CHECK(status != STATUS_OK); /* it did not fit a moment ago */
-    return false;
+    return tcp_send(call->connection, blanks, space ? 0 : sizeof(blanks)) == STATUS_OK && space;
 }
 
-/* Copies the next line, without CRLF, and consumes it. False when it is not complete; one that
+/* Copies the next line, CRLF included; returns its length, 0 when it is not complete. One that
  * cannot become complete within SMTP_COMMAND_BYTES is consumed as far as it goes and the rest is
  * skipped. */
-static bool session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTES], size_t *length)
+static uint32_t session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTES])
 {
     struct smtp_session *session = call->session;
     struct tcp_span span;
@@ -44,22 +41,19 @@ static bool session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTES], 
             part = (uint32_t)(feed - span.bytes) + 1;
         memcpy(line + used, span.bytes, part);
         used += part;
-        if (feed != NULL && used >= 2 && line[used - 2] == '\r') {
-            tcp_consume(call->connection, used);
-            *length = used - 2;
-            return true;
-        }
+        if (feed != NULL && used >= 2 && line[used - 2] == '\r')
+            return used;
     }
     if (used == SMTP_COMMAND_BYTES) {
         session->skipping = true;
         session->skipped_cr = line[used - 1] == '\r';
         tcp_consume(call->connection, used);
     }
-    return false;
+    return 0;
 }
 
-/* Drops what belongs to an over-long line. True when its CRLF was found. */
-static bool session_skip(struct smtp_call *call)
+/* Drops what belongs to an over-long line, up to its CRLF. */
+static void session_skip(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
     struct tcp_span span;
@@ -74,7 +68,8 @@ static bool session_skip(struct smtp_call *call)
             if (stop > used)
                 session->skipped_cr = span.bytes[stop - 1] == '\r';
             if (feed != NULL) {
-                session->skipping = !session->skipped_cr;
+                session->skipped = session->skipped_cr;
+                session->skipping = !session->skipped;
                 session->skipped_cr = false;
                 stop++;
             }
@@ -82,7 +77,6 @@ static bool session_skip(struct smtp_call *call)
         }
         tcp_consume(call->connection, used);
     }
-    return !session->skipping;
 }
 
 static void session_set_deadline(struct smtp_call *call)
@@ -95,21 +89,32 @@ static void session_set_deadline(struct smtp_call *call)
         tcp_set_deadline(call->connection, call->now_ns + config->limits.data_timeout_ns);
 }
 
-/* One command, if there is a whole one. */
-static bool session_command(struct smtp_call *call)
-{
-    char line[SMTP_COMMAND_BYTES];
-    size_t length;
+/* What came of trying to handle one command. */
+enum session_progress { SESSION_DONE, SESSION_INCOMPLETE, SESSION_NO_ROOM };
 
-    if (!call->session->skipping && session_line(call, line, &length)) {
-        smtp_command_line(call, line, length);
-    } else {
-        if (!call->session->skipping || !session_skip(call))
-            return false;
+static enum session_progress session_command(struct smtp_call *call)
+{
+    struct smtp_session *session = call->session;
+    char line[SMTP_COMMAND_BYTES];
+    uint32_t length = 0;
+
+    if (!session->skipping && !session->skipped)
+        length = session_line(call, line);
+    if (session->skipping)
+        session_skip(call);
+    if (length == 0 && !session->skipped)
+        return SESSION_INCOMPLETE;
+    if (!session_reply_room(call))
+        return SESSION_NO_ROOM;
+    if (session->skipped) {
+        session->skipped = false;
         smtp_command_garbled(call);
+    } else {
+        tcp_consume(call->connection, length);
+        smtp_command_line(call, line, length - 2);
     }
     session_set_deadline(call);
-    return true;
+    return SESSION_DONE;
 }
 
 /* Nobody will send the rest of what is there. */
@@ -126,11 +131,19 @@ static void session_run(struct smtp_call *call)
     bool more = true;
 
     while (more) {
+        if (!smtp_say_pending(call))
+            return;
         switch ((enum smtp_state)session->state) {
         case SMTP_COMMAND:
-            if (!session_reply_room(call))
+            switch (session_command(call)) {
+            case SESSION_DONE:
+                break;
+            case SESSION_INCOMPLETE:
+                more = false;
+                break;
+            case SESSION_NO_ROOM:
                 return;
-            more = session_command(call);
+            }
             break;
         case SMTP_DATA:
         case SMTP_DISCARD:
@@ -239,11 +252,11 @@ void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
     char text[SMTP_RESULT_BYTES];
 
     CHECK(call.session->state == SMTP_WAITING && call.session->message == message);
-    smtp_say_lines(&call, text, smtp_result_reply(message, result, text, sizeof(text)));
     call.session->state = SMTP_COMMAND;
     /* The caller's from here on: this only forgets it, nothing is concluded. */
     call.session->message = NULL;
     smtp_transaction_end(&call, MAIL_CUT_OFF, "");
+    smtp_say_lines(&call, text, smtp_result_reply(message, result, text, sizeof(text)));
     session_set_deadline(&call);
     session_run(&call);
 }

@@ -8,7 +8,9 @@
  * closed. A message in COMMAND or DATA is the session's; from submit() on it is only named.
  *
  * Room for replies is made sure of before a command is read (SMTP_REPLY_ROOM), so that every reply,
- * the one after end of data included, can be said at once and in order.
+ * the one after end of data included, can be said at once and in order. Only when no block at all
+ * is left can the banner or the answer to end of data find none: it is then kept (in `sender`,
+ * which has no other use at that time) and nothing is read until it is said.
  *
  * Threads: the owning worker. Memory: beside the connection. Hot path.
  */
@@ -48,17 +50,18 @@ struct smtp_session {
     uint32_t message_flags; /* MESSAGE_FLAG_* of MAIL */
     uint32_t received_fields;
     uint16_t bad_commands;
-    uint16_t helo_length; /* 0: none yet */
-    uint16_t sender_length;
-    uint8_t state;       /* enum smtp_state */
-    uint8_t scan;        /* enum smtp_scan */
-    uint8_t field_match; /* bytes of "Received:" seen at the start of this header line */
-    uint8_t refusal;     /* enum mail_outcome, in DISCARD */
+    uint16_t helo_length;    /* 0: none yet */
+    uint16_t pending_length; /* of the reply in `sender` that could not be queued */
+    uint8_t state;           /* enum smtp_state */
+    uint8_t scan;            /* enum smtp_scan */
+    uint8_t field_match;     /* bytes of "Received:" seen at the start of this header line */
+    uint8_t refusal;         /* enum mail_outcome, in DISCARD */
     bool loop; /* DISCARD, MAIL_MALFORMED: too many Received fields, not a bare CR or LF */
     bool in_header;
     bool esmtp;
     bool has_sender;  /* MAIL was accepted */
     bool skipping;    /* an over-long command line is being dropped */
+    bool skipped;     /* its end was seen, it is not answered yet */
     bool skipped_cr;  /* its last byte was CR */
     bool finished;    /* the sender closed its half */
     char helo[256];   /* zero-terminated */
@@ -93,6 +96,9 @@ void smtp_line_say(struct smtp_call *call, struct smtp_line *line);
 void smtp_say(struct smtp_call *call, const char *string);
 /* Whole lines, CRLF included; counts by the first digit. */
 void smtp_say_lines(struct smtp_call *call, const char *bytes, size_t length);
+/* Says a reply that was kept; false while there still is no room. */
+bool smtp_say_pending(struct smtp_call *call);
+/* Tells the log, too. */
 void smtp_say_refused(struct smtp_call *call, const char *command, const char *recipient,
                       struct smtp_line *line);
 /* `code`, our host name and `words`, then smtp_close(). */

@@ -16,7 +16,6 @@ void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, con
     session->message = NULL;
     session->has_sender = false;
     session->message_flags = 0;
-    session->sender_length = 0;
     session->sender[0] = '\0';
     if (message != NULL)
         call->server->service.conclude(call->server->service.context, message, outcome, status,
@@ -160,10 +159,8 @@ void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t leng
     }
     memcpy(session->sender, path.mailbox, path.mailbox_length);
     session->sender[path.mailbox_length] = '\0';
-    session->sender_length = (uint16_t)path.mailbox_length;
     if (parameters.has_size && parameters.size > smtp_config(call)->limits.message_bytes) {
         transaction_refuse(call, "MAIL", "", smtp_refusal_text(MAIL_TOO_LARGE, false));
-        session->sender_length = 0;
         session->sender[0] = '\0';
         return;
     }

@@ -88,7 +88,7 @@ void stream_acknowledge(struct tcp_connection *stream, uint32_t length)
 {
     CHECK(length <= stream->sent_length - stream->acknowledged);
     stream->acknowledged += length;
-    if (stream->refused && !stream->closed) {
+    if (stream->refused && !stream->closed && !stream->send_blocked) {
         stream->refused = false;
         stream->application.writable(stream->application.context, stream, stream->now_ns);
     }
@@ -202,7 +202,7 @@ enum status tcp_send(struct tcp_connection *connection, const void *bytes, size_
 {
     if (connection->closed)
         return STATUS_CLOSED;
-    if (length > tcp_send_space(connection)) {
+    if (connection->send_blocked || length > tcp_send_space(connection)) {
         connection->refused = true;
         return STATUS_NO_SPACE;
     }
@@ -215,7 +215,7 @@ enum status tcp_send(struct tcp_connection *connection, const void *bytes, size_
 
 void tcp_close(struct tcp_connection *connection)
 {
-    CHECK(!connection->closed);
+    CHECK(!connection->closed || connection->aborted);
     connection->closed = true;
 }
 

@@ -41,6 +41,7 @@ struct tcp_connection {
     bool refused; /* a tcp_send() since the last acknowledgement */
     bool closed;  /* by tcp_close() */
     bool aborted;
+    bool send_blocked; /* no block left for replies */
     bool data_refused; /* tcp_expect(DATA) fails */
     bool hold_acks;    /* replies stay unacknowledged until stream_acknowledge() */
     enum tcp_expect expect;
