@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "control/command/command.h"
-#ifdef POSTERN_HAVE_SCAN
 #include "dataplane/offline/offline.h"
-#endif
 
 struct command {
     const char *name;
@@ -21,10 +19,8 @@ static const struct command commands[] = {
     {"check-config", command_check_config, "[FILE]", "check a configuration"},
     {"status", command_status, "[-c FILE | --socket PATH] [--json]",
      "how the running appliance is"},
-#ifdef POSTERN_HAVE_SCAN
     {"scan", offline_scan_command, "[--json] [--database PATH] [-c FILE] FILE|DIR...",
      "scan files as the appliance would"},
-#endif
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
