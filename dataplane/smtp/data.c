@@ -185,7 +185,12 @@ static uint32_t data_take(struct smtp_call *call, const struct tcp_span *span)
     const struct config *config = smtp_config(call);
     struct store *store = call->server->store;
     struct message *message = call->session->message;
-    struct data_cursor cursor = {span->bytes, span->bytes + span->length, span->bytes};
+    /* Not a byte past the first that is too many: which fault comes first must not depend on how
+     * the data was cut. */
+    uint64_t left =
+        config->limits.message_bytes + 1 - (message->shared->size - message->shared->trace_size);
+    uint32_t length = span->length < left ? span->length : (uint32_t)left;
+    struct data_cursor cursor = {span->bytes, span->bytes + length, span->bytes};
     uint32_t block;
     uint32_t start = span->offset;
     uint32_t tail;
@@ -232,10 +237,14 @@ void smtp_data_read(struct smtp_call *call)
     struct tcp_span span;
 
     while (session->scan != SMTP_SCAN_END && tcp_peek(call->connection, 0, &span)) {
-        uint32_t used = session->state == SMTP_DATA
-                            ? data_take(call, &span)
-                            : (uint32_t)data_skip(session, span.bytes, span.length);
+        uint64_t left = drain_max + 1 - session->drained_bytes;
+        uint32_t used;
 
+        if (session->state == SMTP_DATA)
+            used = data_take(call, &span);
+        else
+            used = (uint32_t)data_skip(session, span.bytes,
+                                       span.length < left ? span.length : (size_t)left);
         if (used > 0)
             tcp_consume(call->connection, used);
         session->drained_bytes += used;

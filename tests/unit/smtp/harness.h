@@ -9,7 +9,7 @@
 
 #define HARNESS_BLOCKS   1024u
 #define HARNESS_SLOTS    8u
-#define HARNESS_MESSAGES 64u
+#define HARNESS_MESSAGES 256u
 #define HARNESS_WALL     INT64_C(1795285802) /* Sat, 21 Nov 2026 18:30:02 +0000 */
 
 /* A message as it was when submitted. */
