@@ -19,7 +19,7 @@
     X(PASS_FULL, "pass_full")                                                            \
     X(NO_MBUF, "no_mbuf")                                                                \
     X(FRAME_SHORT, "frame_short")                                                        \
-    X(FRAME_SCATTERED, "frame_scattered") /* too large for one buffer */                          \
+    X(FRAME_SCATTERED, "frame_scattered") /* too large for one buffer */                 \
     X(FRAME_NOT_OURS, "frame_not_ours")                                                  \
     X(FRAME_UNKNOWN_TYPE, "frame_unknown_type")                                          \
     X(FRAME_BAD_IP, "frame_bad_ip")                                                      \
@@ -43,6 +43,14 @@
     X(TCP_IN_REFUSED, "tcp_in_refused")                                                  \
     X(TCP_RETRANSMITS, "tcp_retransmits")                                                \
     X(TCP_OUT_OF_ORDER, "tcp_out_of_order")                                              \
+    /* handshakes: syn_kept = half_open + half_open_{completed,expired,reset} */         \
+    X(SYN_KEPT, "syn_kept")                                                              \
+    X(HALF_OPEN_COMPLETED, "half_open_completed")                                        \
+    X(HALF_OPEN_EXPIRED, "half_open_expired")                                            \
+    X(HALF_OPEN_RESET, "half_open_reset")                                                \
+    X(SYN_COOKIES_SENT, "syn_cookies_sent")                                              \
+    X(SYN_COOKIES_GOOD, "syn_cookies_good")                                              \
+    X(SYN_COOKIES_BAD, "syn_cookies_bad")                                                \
     /* connections: opened = open now + the sum of closed_* */                           \
     X(CONNECTIONS_OPENED, "connections_opened")                                          \
     X(CONNECTIONS_REFUSED, "connections_refused")                                        \
@@ -50,7 +58,6 @@
     X(CLOSED_RESET, "closed_reset")                                                      \
     X(CLOSED_TIMEOUT, "closed_timeout")                                                  \
     X(CLOSED_ABORTED, "closed_aborted")                                                  \
-    X(CLOSED_HANDSHAKE, "closed_handshake")                                              \
     /* messages: message_started = in progress + the sum of message_* below */           \
     X(MESSAGE_STARTED, "message_started")                                                \
     X(MESSAGE_DELIVERED, "message_delivered")                                            \
@@ -77,6 +84,7 @@
     X(SMTP_REPLIES_5XX, "smtp_replies_5xx")                                              \
     X(LOG_LOST, "log_lost")                                                              \
     /* gauges, same rules */                                                             \
+    X(HALF_OPEN, "half_open")                                                            \
     X(CONNECTIONS_OPEN, "connections_open")                                              \
     X(MESSAGES_IN_PROGRESS, "messages_in_progress")                                      \
     X(SCANNERS_READY, "scanners_ready") /* as the worker sees them */                    \

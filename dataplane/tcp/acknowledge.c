@@ -130,16 +130,6 @@ static void retransmit_back_off(struct tcp_connection *c, int64_t now_ns)
 
 void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
 {
-    if (c->state == TCP_STATE_SYN_RECEIVED) {
-        if (c->retries >= TCP_SYN_RETRIES_MAX) {
-            tcp_kill(c, TCP_CLOSED_HANDSHAKE);
-            return;
-        }
-        retransmit_back_off(c, now_ns);
-        count(c->endpoint->counters, COUNTER_TCP_RETRANSMITS);
-        tcp_send_syn_ack(c, now_ns);
-        return;
-    }
     if (c->send_window == 0 && c->send_length > 0) {
         /* A closed window may stay closed as long as the application has patience; once it has
          * closed, R2 bounds the wait. */

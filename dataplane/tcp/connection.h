@@ -8,6 +8,7 @@
 #define DATAPLANE_TCP_CONNECTION_H
 
 #include "dataplane/tcp/endpoint.h"
+#include "dataplane/tcp/handshake.h"
 #include "dataplane/tcp/sequence.h"
 #include "platform/clock.h"
 
@@ -35,7 +36,6 @@
 
 enum tcp_state {
     TCP_STATE_FREE,
-    TCP_STATE_SYN_RECEIVED,
     TCP_STATE_ESTABLISHED,
     TCP_STATE_CLOSE_WAIT,
     TCP_STATE_FIN_WAIT_1,
@@ -46,7 +46,7 @@ enum tcp_state {
 };
 
 enum tcp_timer {
-    TCP_TIMER_RETRANSMIT, /* data, SYN-ACK or FIN unacknowledged; or the peer's window is zero */
+    TCP_TIMER_RETRANSMIT, /* data or FIN unacknowledged; or the peer's window is zero */
     TCP_TIMER_ACK,        /* delayed acknowledgement */
     TCP_TIMER_STATE,      /* FIN-WAIT-2 and TIME-WAIT */
     TCP_TIMER_WINDOW,     /* the pool was short: try to open the window again */
@@ -116,8 +116,7 @@ struct tcp_connection {
     uint32_t send_block;
     uint16_t send_head; /* place of send_base in the block */
     uint16_t send_length;
-    uint16_t mss;     /* payload bytes of a segment we send, before its options */
-    uint16_t own_mss; /* what we offered */
+    uint16_t mss; /* payload bytes of a segment we send, before its options */
     uint8_t retries;
     uint8_t duplicate_acks;
     uint32_t congestion_window;
@@ -139,7 +138,7 @@ struct tcp_connection {
     uint32_t wheel_previous;
     uint32_t dirty_next;
     uint32_t dirty_previous;
-    uint32_t age_next; /* list of half-open or TIME-WAIT connections, oldest first */
+    uint32_t age_next; /* TIME-WAIT connections, oldest first */
     uint32_t age_previous;
     uint16_t challenges;
     int64_t challenge_ns;
@@ -156,10 +155,14 @@ void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *conn
 void tcp_table_remove(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
 /* Counts one more connection of that address; false (and counts nothing) at its limit. */
 bool tcp_client_enter(struct tcp_endpoint *endpoint, const uint8_t address[16], uint32_t *client);
+/* True when one more connection of that address would be refused. */
+bool tcp_client_full(struct tcp_endpoint *endpoint, const uint8_t address[16]);
 void tcp_client_leave(struct tcp_endpoint *endpoint, uint32_t client);
 
 /* endpoint.c */
-struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint, const struct tcp_key *key);
+/* An established connection from a completed handshake; null at a limit. */
+struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint,
+                                          const struct tcp_half_open *entry);
 /* Marks for the end; tcp_settle() makes it so once no callback runs. */
 void tcp_kill(struct tcp_connection *connection, enum tcp_close_reason reason);
 /* Finalises `connection` if it is dying: tells the application, frees all it holds. */
@@ -204,7 +207,6 @@ bool tcp_fin_acknowledged(const struct tcp_connection *connection);
 void tcp_mark_dirty(struct tcp_connection *connection);
 void tcp_unmark_dirty(struct tcp_connection *connection);
 void tcp_output(struct tcp_connection *connection, int64_t now_ns);
-void tcp_send_syn_ack(struct tcp_connection *connection, int64_t now_ns);
 void tcp_send_ack(struct tcp_connection *connection, int64_t now_ns);
 void tcp_send_reset(struct tcp_connection *connection, int64_t now_ns);
 /* Sends one byte into a closed window (RFC 9293 3.8.6.1). */

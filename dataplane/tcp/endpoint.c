@@ -19,13 +19,19 @@ static bool endpoint_allocate(struct tcp_endpoint *endpoint)
 {
     uint32_t buckets = endpoint_buckets(endpoint->limits.connections);
 
+    uint32_t sets = 1;
+
+    while (sets * TCP_HALF_OPEN_WAYS < endpoint->limits.half_open)
+        sets *= 2;
+    endpoint->half_open_mask = sets - 1;
+    endpoint->half_open = calloc((size_t)sets * TCP_HALF_OPEN_WAYS, sizeof(*endpoint->half_open));
     endpoint->table_mask = buckets - 1;
     endpoint->connections = calloc(endpoint->limits.connections, endpoint->stride);
     endpoint->clients = calloc(endpoint->limits.connections, sizeof(*endpoint->clients));
     endpoint->table = malloc(buckets * sizeof(*endpoint->table));
     endpoint->client_table = malloc(buckets * sizeof(*endpoint->client_table));
     if (endpoint->connections == NULL || endpoint->clients == NULL || endpoint->table == NULL ||
-        endpoint->client_table == NULL)
+        endpoint->client_table == NULL || endpoint->half_open == NULL)
         return false;
     memset(endpoint->table, 0xff, buckets * sizeof(*endpoint->table));
     memset(endpoint->client_table, 0xff, buckets * sizeof(*endpoint->client_table));
@@ -54,7 +60,6 @@ enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *sto
         .application = *application,
         .limits = *limits,
         .secret = *secret,
-        .half_open = {TCP_NONE, TCP_NONE, 0},
         .time_wait = {TCP_NONE, TCP_NONE, 0},
         .dirty = TCP_NONE,
         .dirty_last = TCP_NONE,
@@ -84,10 +89,12 @@ void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns)
     free(endpoint->clients);
     free(endpoint->table);
     free(endpoint->client_table);
+    free(endpoint->half_open);
     endpoint->connections = NULL;
     endpoint->clients = NULL;
     endpoint->table = NULL;
     endpoint->client_table = NULL;
+    endpoint->half_open = NULL;
 }
 
 void tcp_age_add(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c)
@@ -131,22 +138,48 @@ static bool endpoint_make_room(struct tcp_endpoint *endpoint)
     return true;
 }
 
-struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint, const struct tcp_key *key)
+static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open *entry)
+{
+    c->key = entry->key;
+    c->path = entry->path;
+    c->state = TCP_STATE_ESTABLISHED;
+    c->scaling = entry->agreed.scaling;
+    c->receive_scale = c->scaling ? TCP_RECEIVE_SCALE : 0;
+    c->send_scale = entry->agreed.send_scale;
+    c->sack = entry->agreed.sack;
+    c->timestamps = entry->agreed.timestamps;
+    c->timestamp_recent = entry->timestamp_recent;
+    c->timestamp_offset = tcp_timestamp_offset(c->endpoint, &c->key);
+    c->mss = entry->agreed.mss;
+    c->receive_next = entry->peer_seq + 1;
+    c->last_ack_sent = c->receive_next;
+    c->read_seq = c->receive_next;
+    c->advertised_edge = c->receive_next + TCP_COMMAND_WINDOW;
+    c->expect = TCP_EXPECT_COMMANDS;
+    c->quick_acks = TCP_QUICK_ACKS;
+    c->send_una = entry->own_seq + 1;
+    c->send_next = c->send_una;
+    c->send_max = c->send_una;
+    c->send_base = c->send_una;
+    c->send_block = MESSAGE_BLOCK_NONE;
+    c->wheel_slot = TCP_NONE;
+    c->slow_start_threshold = UINT32_MAX;
+    /* RFC 6298 5.7: a lost SYN-ACK leaves us with 3 s and one segment until we know better. */
+    c->congestion_window = entry->retries > 0 ? c->mss : TCP_INITIAL_WINDOW * c->mss;
+    c->rto_ns = entry->retries > 0 ? 3 * TCP_RTO_INITIAL_NS : TCP_RTO_INITIAL_NS;
+}
+
+struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint,
+                                          const struct tcp_half_open *entry)
 {
     struct tcp_connection *c;
     uint32_t index;
     uint32_t generation;
     uint32_t client;
 
-    if (endpoint->half_open.count >= endpoint->limits.half_open) {
-        struct tcp_connection *oldest = tcp_at(endpoint, endpoint->half_open.oldest);
-
-        tcp_kill(oldest, TCP_CLOSED_HANDSHAKE);
-        tcp_settle(oldest, endpoint->now_ns);
-    }
     if (!endpoint_make_room(endpoint))
         return NULL;
-    if (!tcp_client_enter(endpoint, key->remote_address, &client))
+    if (!tcp_client_enter(endpoint, entry->key.remote_address, &client))
         return NULL;
     index = endpoint->free_connection;
     c = tcp_at(endpoint, index);
@@ -157,13 +190,8 @@ struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint, const s
     c->index = index;
     c->generation = generation;
     c->client = client;
-    c->key = *key;
-    c->state = TCP_STATE_SYN_RECEIVED;
-    c->send_block = MESSAGE_BLOCK_NONE;
-    c->wheel_slot = TCP_NONE;
-    c->rto_ns = TCP_RTO_INITIAL_NS;
+    endpoint_start(c, entry);
     tcp_table_insert(endpoint, c);
-    tcp_age_add(endpoint, &endpoint->half_open, c);
     endpoint->connection_count++;
     count(endpoint->counters, COUNTER_CONNECTIONS_OPENED);
     count_set(endpoint->counters, COUNTER_CONNECTIONS_OPEN, endpoint->connection_count);
@@ -186,7 +214,6 @@ static void endpoint_count_close(struct tcp_endpoint *endpoint, enum tcp_close_r
         [TCP_CLOSED_RESET] = COUNTER_CLOSED_RESET,
         [TCP_CLOSED_TIMEOUT] = COUNTER_CLOSED_TIMEOUT,
         [TCP_CLOSED_ABORTED] = COUNTER_CLOSED_ABORTED,
-        [TCP_CLOSED_HANDSHAKE] = COUNTER_CLOSED_HANDSHAKE,
     };
 
     count(endpoint->counters, counters[reason]);
@@ -203,8 +230,6 @@ void tcp_settle(struct tcp_connection *connection, int64_t now_ns)
         endpoint->application.closed(endpoint->application.context, connection,
                                      (enum tcp_close_reason)connection->close_reason, now_ns);
     }
-    if (connection->state == TCP_STATE_SYN_RECEIVED)
-        tcp_age_remove(endpoint, &endpoint->half_open, connection);
     if (connection->state == TCP_STATE_TIME_WAIT)
         tcp_age_remove(endpoint, &endpoint->time_wait, connection);
     else

@@ -26,12 +26,14 @@ struct tcp_key {
 };
 _Static_assert(sizeof(struct tcp_key) == 36, "hashed as bytes");
 
-/* Connections in the order they came: half open, or in TIME-WAIT. */
+/* Connections in TIME-WAIT, oldest first. */
 struct tcp_age {
     uint32_t oldest;
     uint32_t newest;
     uint32_t count;
 };
+
+struct tcp_half_open; /* dataplane/tcp/handshake.h */
 
 struct tcp_client {
     uint8_t address[16];
@@ -40,8 +42,8 @@ struct tcp_client {
 };
 
 struct tcp_limits {
-    uint32_t connections; /* of this endpoint, TIME-WAIT included */
-    uint32_t half_open;   /* of them in SYN-RECEIVED; the oldest goes when one more comes */
+    uint32_t connections;          /* of this endpoint, TIME-WAIT included */
+    uint32_t half_open;            /* kept besides them, rounded up; beyond it: SYN cookies */
     uint32_t connections_a_client; /* of one address, TIME-WAIT excluded; beyond it: RST */
     uint32_t window_bytes;         /* in DATA: 16 KiB..TCP_WINDOW_MAX */
 };
@@ -62,7 +64,11 @@ struct tcp_endpoint {
     struct tcp_client *clients;
     uint32_t *client_table;
     uint32_t free_client;
-    struct tcp_age half_open;
+    struct tcp_half_open *half_open; /* sets of TCP_HALF_OPEN_WAYS; tcp/handshake.h */
+    uint32_t half_open_mask;         /* number of sets - 1 */
+    uint32_t half_open_count;
+    uint32_t half_open_cursor;
+    int64_t cookies_until_ns; /* until then a final ACK may carry a cookie */
     struct tcp_age time_wait;
     uint32_t dirty; /* connections with something to send */
     uint32_t dirty_last;

@@ -36,59 +36,6 @@ static void input_refuse(struct tcp_endpoint *endpoint, const struct tcp_segment
                            TCP_FLAG_RST | TCP_FLAG_ACK);
 }
 
-static void input_choose_options(struct tcp_connection *c, const struct tcp_segment *segment,
-                                 const struct tcp_header *header, uint64_t random)
-{
-    uint32_t headers = FRAME_IPV4_BYTES + TCP_HEADER_BYTES;
-    uint16_t offered = header->has_mss ? header->mss : TCP_MSS_DEFAULT;
-
-    c->own_mss = (uint16_t)(segment->mtu - headers);
-    c->mss = offered < c->own_mss ? offered : c->own_mss;
-    if (c->mss < TCP_MSS_MIN)
-        c->mss = TCP_MSS_MIN;
-    c->scaling = header->has_scale;
-    c->receive_scale = c->scaling ? TCP_RECEIVE_SCALE : 0;
-    c->send_scale = c->scaling ? header->scale : 0;
-    c->sack = header->sack_ok;
-    c->timestamps = header->has_timestamp;
-    c->timestamp_recent = header->timestamp;
-    c->timestamp_offset = (uint32_t)(random >> 32);
-}
-
-/* A SYN for a listening port (RFC 9293 3.10.7.2). Data on it is left for the retransmission. */
-static enum counter input_listen(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
-                                 const struct tcp_header *header, int64_t now_ns)
-{
-    struct tcp_connection *c = tcp_connection_new(endpoint, &segment->key);
-    uint64_t random;
-
-    if (c == NULL) {
-        count(endpoint->counters, COUNTER_CONNECTIONS_REFUSED);
-        input_refuse(endpoint, segment, header);
-        return COUNTER_TCP_IN_REFUSED;
-    }
-    /* RFC 6528: a clock of 4 us ticks plus a keyed hash of the four-tuple. */
-    random = siphash(&endpoint->secret, &segment->key, sizeof(segment->key));
-    c->initial_send_seq = (uint32_t)(now_ns / 4000) + (uint32_t)random;
-    c->path = segment->path;
-    input_choose_options(c, segment, header, random);
-    c->receive_next = header->seq + 1;
-    c->read_seq = c->receive_next;
-    c->advertised_edge = c->receive_next + TCP_COMMAND_WINDOW;
-    c->expect = TCP_EXPECT_COMMANDS;
-    c->quick_acks = TCP_QUICK_ACKS;
-    c->send_una = c->initial_send_seq;
-    c->send_next = c->initial_send_seq + 1;
-    c->send_max = c->send_next;
-    c->send_base = c->send_next;
-    c->timing = true;
-    c->timed_seq = c->initial_send_seq;
-    c->timed_ns = now_ns;
-    tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
-    tcp_send_syn_ack(c, now_ns);
-    return COUNTER_TCP_IN_ACCEPTED;
-}
-
 /* A challenge ACK (RFC 5961), at most TCP_CHALLENGES_MAX a second for each connection. */
 static void input_challenge(struct tcp_connection *c, int64_t now_ns)
 {
@@ -338,58 +285,78 @@ static enum counter input_reset(struct tcp_connection *c, const struct tcp_heade
                                 int64_t now_ns)
 {
     if (header->seq == c->receive_next) {
-        tcp_kill(c, c->state == TCP_STATE_SYN_RECEIVED ? TCP_CLOSED_HANDSHAKE : TCP_CLOSED_RESET);
+        tcp_kill(c, TCP_CLOSED_RESET);
         return COUNTER_TCP_IN_RESET;
     }
     input_challenge(c, now_ns); /* RFC 5961 3.2 */
     return COUNTER_TCP_IN_CHALLENGED;
 }
 
-static void input_establish(struct tcp_connection *c, const struct tcp_header *header,
-                            int64_t now_ns)
+/* The handshake of `entry` is complete: makes the connection, takes what came with the ACK. */
+static enum counter input_establish(struct tcp_endpoint *endpoint,
+                                    const struct tcp_segment *segment,
+                                    const struct tcp_half_open *entry,
+                                    const struct tcp_header *header, int64_t now_ns)
 {
-    struct tcp_endpoint *endpoint = c->endpoint;
+    struct tcp_connection *c = tcp_connection_new(endpoint, entry);
+    enum counter outcome;
 
-    tcp_age_remove(endpoint, &endpoint->half_open, c);
-    c->state = TCP_STATE_ESTABLISHED;
+    if (c == NULL) {
+        count(endpoint->counters, COUNTER_CONNECTIONS_REFUSED);
+        input_refuse(endpoint, segment, header);
+        return COUNTER_TCP_IN_REFUSED;
+    }
     c->send_window = (uint32_t)header->window << c->send_scale;
     c->send_window_max = c->send_window;
     c->send_wl1 = header->seq;
     c->send_wl2 = header->ack;
-    c->slow_start_threshold = UINT32_MAX;
-    /* RFC 6298 5.7: a lost SYN-ACK leaves us with 3 s and one segment until we know better. */
-    c->congestion_window = c->retries > 0 ? c->mss : TCP_INITIAL_WINDOW * c->mss;
-    c->rto_ns = c->retries > 0 ? 3 * TCP_RTO_INITIAL_NS : TCP_RTO_INITIAL_NS;
-    tcp_acknowledged(c, header->ack, header->has_timestamp && header->timestamp_echo != 0,
-                     header->timestamp_echo, now_ns);
+    if (c->timestamps && header->has_timestamp &&
+        seq_at_or_before(c->timestamp_recent, header->timestamp))
+        c->timestamp_recent = header->timestamp;
     c->opened = true;
     endpoint->application.opened(endpoint->application.context, c, now_ns);
+    outcome = input_deliver(c, header, now_ns);
+    tcp_settle(c, now_ns);
+    return outcome;
 }
 
-static enum counter input_half_open(struct tcp_connection *c, const struct tcp_segment *segment,
+/* A segment for a half-open connection: RFC 9293 3.10.7.4 in state SYN-RECEIVED. */
+static enum counter input_half_open(struct tcp_endpoint *endpoint, struct tcp_half_open *entry,
+                                    const struct tcp_segment *segment,
                                     const struct tcp_header *header, int64_t now_ns)
 {
-    if ((header->flags & TCP_FLAG_SYN) && !(header->flags & TCP_FLAG_ACK) &&
-        header->seq + 1 == c->receive_next) {
-        tcp_send_syn_ack(c, now_ns); /* ours was lost */
+    uint8_t control = header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST);
+    struct tcp_half_open complete;
+
+    if (control == TCP_FLAG_SYN) {
+        /* Ours was lost; or, with another number, a new attempt that takes the old one's place. */
+        if (header->seq != entry->peer_seq) {
+            count(endpoint->counters, COUNTER_HALF_OPEN_RESET);
+            tcp_half_open_free(endpoint, entry);
+            return tcp_handshake_syn(endpoint, segment, header, now_ns);
+        }
+        tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(endpoint, &entry->key, now_ns));
         return COUNTER_TCP_IN_DUPLICATE;
     }
-    if (!input_in_window(c, header))
-        return input_outside(c, header, now_ns);
-    if (header->flags & TCP_FLAG_RST)
-        return input_reset(c, header, now_ns);
-    if (header->flags & TCP_FLAG_SYN) {
-        tcp_send_ack(c, now_ns);
-        return COUNTER_TCP_IN_CHALLENGED;
+    if (header->seq - (entry->peer_seq + 1) >= TCP_COMMAND_WINDOW)
+        return COUNTER_TCP_IN_OUT_OF_WINDOW;
+    if (header->flags & TCP_FLAG_RST) {
+        if (header->seq != entry->peer_seq + 1)
+            return COUNTER_TCP_IN_OUT_OF_WINDOW; /* RFC 5961 3.2: a guess changes nothing */
+        count(endpoint->counters, COUNTER_HALF_OPEN_RESET);
+        tcp_half_open_free(endpoint, entry);
+        return COUNTER_TCP_IN_RESET;
     }
-    if (!(header->flags & TCP_FLAG_ACK))
+    if (control != TCP_FLAG_ACK || (entry->agreed.timestamps && !header->has_timestamp))
         return COUNTER_TCP_IN_BAD_HEADER;
-    if (header->ack != c->send_next) {
-        tcp_refuse_segment(c->endpoint, segment, header->ack, 0, TCP_FLAG_RST);
+    if (header->ack != entry->own_seq + 1) {
+        input_refuse(endpoint, segment, header);
         return COUNTER_TCP_IN_BAD_ACK;
     }
-    input_establish(c, header, now_ns);
-    return input_deliver(c, header, now_ns);
+    complete = *entry;
+    count(endpoint->counters, COUNTER_HALF_OPEN_COMPLETED);
+    tcp_half_open_free(endpoint, entry);
+    return input_establish(endpoint, segment, &complete, header, now_ns);
 }
 
 static enum counter input_synchronised(struct tcp_connection *c, const struct tcp_header *header,
@@ -450,9 +417,21 @@ static enum counter input_without_connection(struct tcp_endpoint *endpoint,
                                              int64_t now_ns)
 {
     uint8_t control = header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN);
+    struct tcp_half_open *entry = tcp_half_open_find(endpoint, &segment->key);
+    struct tcp_half_open cookie;
 
-    if (control == TCP_FLAG_SYN && listening)
-        return input_listen(endpoint, segment, header, now_ns);
+    if (entry != NULL)
+        return input_half_open(endpoint, entry, segment, header, now_ns);
+    if (control == TCP_FLAG_SYN && listening) {
+        if (!tcp_client_full(endpoint, segment->key.remote_address))
+            return tcp_handshake_syn(endpoint, segment, header, now_ns);
+        count(endpoint->counters, COUNTER_CONNECTIONS_REFUSED);
+        input_refuse(endpoint, segment, header);
+        return COUNTER_TCP_IN_REFUSED;
+    }
+    if (listening && (control & ~TCP_FLAG_FIN) == TCP_FLAG_ACK &&
+        tcp_handshake_cookie(endpoint, segment, header, &cookie, now_ns))
+        return input_establish(endpoint, segment, &cookie, header, now_ns);
     input_refuse(endpoint, segment, header);
     return listening ? COUNTER_TCP_IN_NO_CONNECTION : COUNTER_TCP_IN_NO_LISTENER;
 }
@@ -483,10 +462,7 @@ enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segmen
     }
     if (c == NULL)
         return input_without_connection(endpoint, segment, &header, listening, now_ns);
-    if (c->state == TCP_STATE_SYN_RECEIVED)
-        outcome = input_half_open(c, segment, &header, now_ns);
-    else
-        outcome = input_synchronised(c, &header, now_ns);
+    outcome = input_synchronised(c, &header, now_ns);
     tcp_settle(c, now_ns);
     return outcome;
 }

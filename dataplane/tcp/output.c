@@ -56,8 +56,7 @@ uint32_t tcp_send_end(const struct tcp_connection *c)
     return c->send_base + c->send_length;
 }
 
-static void output_timestamp_option(const struct tcp_connection *c, struct output_segment *segment,
-                                    int64_t now_ns)
+static void output_timestamp_option(struct output_segment *segment, uint32_t value, uint32_t echo)
 {
     uint8_t *at = segment->options + segment->option_bytes;
 
@@ -65,8 +64,8 @@ static void output_timestamp_option(const struct tcp_connection *c, struct outpu
     at[1] = TCP_OPTION_NOP;
     at[2] = TCP_OPTION_TIMESTAMP;
     at[3] = 10;
-    bytes_put32(at + 4, tcp_timestamp(c, now_ns));
-    bytes_put32(at + 8, c->timestamp_recent);
+    bytes_put32(at + 4, value);
+    bytes_put32(at + 8, echo);
     segment->option_bytes += TCP_TIMESTAMP_BYTES;
 }
 
@@ -201,7 +200,7 @@ static bool output_segment_of(struct tcp_connection *c, uint32_t seq, uint8_t fl
 
     segment.window = output_window(c, tcp_window_edge(c));
     if (c->timestamps)
-        output_timestamp_option(c, &segment, now_ns);
+        output_timestamp_option(&segment, tcp_timestamp(c, now_ns), c->timestamp_recent);
     output_sack_option(c, &segment);
     if (!output_send(c->endpoint, c, &c->key, &c->path, &segment))
         return false;
@@ -220,38 +219,40 @@ void tcp_send_ack(struct tcp_connection *c, int64_t now_ns)
     tcp_timer_set(c, TCP_TIMER_ACK, now_ns + CLOCK_NS_PER_MS);
 }
 
-void tcp_send_syn_ack(struct tcp_connection *c, int64_t now_ns)
+void tcp_send_syn_ack(struct tcp_endpoint *endpoint, const struct tcp_half_open *entry,
+                      uint32_t timestamp)
 {
-    struct output_segment segment = {.seq = c->initial_send_seq,
-                                     .ack = c->receive_next,
+    const struct tcp_agreed *agreed = &entry->agreed;
+    struct output_segment segment = {.seq = entry->own_seq,
+                                     .ack = entry->peer_seq + 1,
                                      .flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
-                                     .window = TCP_COMMAND_WINDOW};
+                                     .window = TCP_COMMAND_WINDOW,
+                                     .option_bytes = 4};
     uint8_t *at = segment.options;
 
     at[0] = TCP_OPTION_MSS;
     at[1] = 4;
-    bytes_put16(at + 2, c->own_mss);
-    segment.option_bytes = 4;
-    if (c->scaling) {
-        at[4] = TCP_OPTION_NOP;
-        at[5] = TCP_OPTION_SCALE;
-        at[6] = 3;
-        at[7] = c->receive_scale;
+    bytes_put16(at + 2, agreed->own_mss);
+    if (agreed->scaling) {
+        at = segment.options + segment.option_bytes;
+        at[0] = TCP_OPTION_NOP;
+        at[1] = TCP_OPTION_SCALE;
+        at[2] = 3;
+        at[3] = TCP_RECEIVE_SCALE;
         segment.option_bytes += 4;
     }
-    if (c->sack) {
-        at += segment.option_bytes;
+    if (agreed->sack) {
+        at = segment.options + segment.option_bytes;
         at[0] = TCP_OPTION_NOP;
         at[1] = TCP_OPTION_NOP;
         at[2] = TCP_OPTION_SACK_OK;
         at[3] = 2;
         segment.option_bytes += 4;
     }
-    if (c->timestamps)
-        output_timestamp_option(c, &segment, now_ns);
-    c->last_ack_sent = c->receive_next;
-    /* Lost for want of a packet buffer is as good as lost on the wire: the timer sends it again. */
-    (void)output_send(c->endpoint, c, &c->key, &c->path, &segment);
+    if (agreed->timestamps)
+        output_timestamp_option(&segment, timestamp, entry->timestamp_recent);
+    /* Lost for want of a packet buffer is as good as lost on the wire: it is sent again. */
+    (void)output_send(endpoint, NULL, &entry->key, &entry->path, &segment);
 }
 
 void tcp_send_reset(struct tcp_connection *c, int64_t now_ns)

@@ -73,6 +73,16 @@ bool tcp_client_enter(struct tcp_endpoint *endpoint, const uint8_t address[16], 
     return true;
 }
 
+bool tcp_client_full(struct tcp_endpoint *endpoint, const uint8_t address[16])
+{
+    uint32_t index = *client_bucket(endpoint, address);
+
+    while (index != TCP_NONE && memcmp(endpoint->clients[index].address, address, 16) != 0)
+        index = endpoint->clients[index].next;
+    return index != TCP_NONE &&
+           endpoint->clients[index].connections >= endpoint->limits.connections_a_client;
+}
+
 void tcp_client_leave(struct tcp_endpoint *endpoint, uint32_t client)
 {
     struct tcp_client *entry = &endpoint->clients[client];

@@ -13,7 +13,8 @@
  *
  * What it does and refuses RFC by RFC: docs/tcp-profile.md.
  *
- * Limits: connections (limits.connections), of those half open (1/4), out-of-order intervals
+ * Limits: connections (limits.connections), half-open connections kept (beyond them SYN cookies),
+ * out-of-order intervals
  * (TCP_INTERVALS_MAX a connection; beyond it the segment is dropped and counted), unsent and
  * unacknowledged reply bytes (TCP_SEND_BYTES a connection; tcp_send() refuses beyond).
  */
@@ -35,11 +36,10 @@ struct tcp_connection; /* opaque to the application; dataplane/tcp/connection.h 
 struct tcp_endpoint;
 
 enum tcp_close_reason {
-    TCP_CLOSED_NORMAL,    /* both directions finished */
-    TCP_CLOSED_RESET,     /* the peer sent RST */
-    TCP_CLOSED_TIMEOUT,   /* the peer stopped acknowledging (R2) */
-    TCP_CLOSED_ABORTED,   /* tcp_abort() */
-    TCP_CLOSED_HANDSHAKE, /* never established: the application never saw it */
+    TCP_CLOSED_NORMAL,  /* both directions finished */
+    TCP_CLOSED_RESET,   /* the peer sent RST */
+    TCP_CLOSED_TIMEOUT, /* the peer stopped acknowledging (R2) */
+    TCP_CLOSED_ABORTED, /* tcp_abort() */
 };
 
 /* The application's callbacks, all on the worker's thread, none re-entered for one connection.

@@ -161,13 +161,14 @@ unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budg
     unsigned ran = 0;
 
     endpoint->now_ns = now_ns;
+    ran += tcp_handshake_timers(endpoint, now_ns);
     for (;;) {
         uint32_t *head = &endpoint->wheel[0][endpoint->tick % TCP_WHEEL_SLOTS];
 
         while (*head != TCP_NONE) {
             struct tcp_connection *c = tcp_at(endpoint, *head);
 
-            if (ran == budget)
+            if (ran >= budget)
                 return ran;
             ran++;
             tcp_wheel_remove(c);

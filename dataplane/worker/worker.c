@@ -7,15 +7,16 @@
 #include "dataplane/counting.h"
 #include "platform/clock.h"
 
-#define WORKER_HALF_OPEN_MIN 16u
+#define WORKER_CONNECTIONS_MIN 16u
+#define WORKER_HALF_OPEN_MIN   1024u /* 80 bytes each */
 
 static struct tcp_limits worker_tcp_limits(const struct config *config, unsigned worker_count)
 {
     uint32_t connections = config->limits.connections / worker_count;
     uint32_t half_open;
 
-    if (connections < WORKER_HALF_OPEN_MIN)
-        connections = WORKER_HALF_OPEN_MIN;
+    if (connections < WORKER_CONNECTIONS_MIN)
+        connections = WORKER_CONNECTIONS_MIN;
     half_open = connections / 4 > WORKER_HALF_OPEN_MIN ? connections / 4 : WORKER_HALF_OPEN_MIN;
     return (struct tcp_limits){
         .connections = connections,
