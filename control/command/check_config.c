@@ -68,7 +68,6 @@ static void check_hugepages(const char *file, const struct config_memory *memory
                    : "normal pages will be used");
 }
 
-#ifdef POSTERN_HAVE_CORES
 static void check_cores(const char *file, const struct config *config)
 {
     struct core_map map;
@@ -80,7 +79,6 @@ static void check_cores(const char *file, const struct config *config)
     if (cores_plan(config, numa_node, &map, why, sizeof(why)) != STATUS_OK)
         check_warn(file, "cores: %s", why);
 }
-#endif
 
 int command_check_config(int argc, char **argv)
 {
@@ -99,9 +97,7 @@ int command_check_config(int argc, char **argv)
     check_database(file, config->scanner.database);
     check_user(file, "scanner.user", config->scanner.user);
     check_user(file, "control.user", config->control_user);
-#ifdef POSTERN_HAVE_CORES
     check_cores(file, config);
-#endif
     check_hugepages(file, &config->memory);
     printf("%s: ok\n", file);
     config_free(config);
