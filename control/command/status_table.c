@@ -1,6 +1,7 @@
 #include "control/command/status_table.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "control/command/status_client.h"
 
@@ -30,7 +31,7 @@ static void status_cell(const json_t *value, char *to)
 {
     switch (value == NULL ? JSON_NULL : json_typeof(value)) {
     case JSON_STRING:
-        status_escape(json_string_value(value), to);
+        status_escape(json_string_length(value) == 0 ? "-" : json_string_value(value), to);
         break;
     case JSON_INTEGER:
         snprintf(to, STATUS_CELL_SIZE, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
@@ -85,10 +86,18 @@ static void status_print_head(const json_t *object, FILE *to)
                 ready.control_ready ? "" : " control is not linked to the workers");
 }
 
-/* "name value" a line; with `hide_zeros`, the rest is summed up in one line. */
-static void status_print_members(const char *title, const json_t *object, bool hide_zeros, FILE *to)
+static void status_print_date(json_int_t seconds, char *to)
 {
-    size_t hidden = 0;
+    time_t when = (time_t)seconds;
+    struct tm tm;
+
+    if (gmtime_r(&when, &tm) == NULL || strftime(to, STATUS_CELL_SIZE, "%F %T UTC", &tm) == 0)
+        snprintf(to, STATUS_CELL_SIZE, "%" JSON_INTEGER_FORMAT, seconds);
+}
+
+/* "name value" a line. */
+static void status_print_members(const char *title, const json_t *object, FILE *to)
+{
     const char *key;
     json_t *value;
 
@@ -100,13 +109,65 @@ static void status_print_members(const char *title, const json_t *object, bool h
         char name[STATUS_CELL_SIZE];
         char text[STATUS_CELL_SIZE];
 
-        if (hide_zeros && json_is_integer(value) && json_integer_value(value) == 0) {
+        status_escape(key, name);
+        if (strcmp(key, "started") == 0 && json_is_integer(value))
+            status_print_date(json_integer_value(value), text);
+        else
+            status_cell(value, text);
+        fprintf(to, "  %-26s %s\n", name, text);
+    }
+}
+
+static bool status_is_zero(const json_t *value)
+{
+    return value == NULL || (json_is_integer(value) && json_integer_value(value) == 0);
+}
+
+/* The sums, and the workers' shares beside them. */
+static void status_print_counters(const json_t *object, FILE *to)
+{
+    const json_t *counters = json_object_get(object, "counters");
+    const json_t *gauges = json_object_get(object, "gauges");
+    const json_t *workers = json_object_get(object, "workers");
+    size_t columns = json_array_size(workers);
+    size_t hidden = 0;
+    const char *key;
+    json_t *value;
+
+    if (!json_is_object(counters) || json_object_size(counters) == 0)
+        return;
+    if (columns < 2 || columns > STATUS_WORKERS_MAX)
+        columns = 0;
+    if (columns == 0)
+        fputs("\ncounters", to);
+    else
+        fprintf(to, "\n%-28s %12s", "counters", "all");
+    for (size_t i = 0; i < columns; i++) {
+        char title[32];
+
+        snprintf(title, sizeof(title), "worker %zu", i);
+        fprintf(to, " %12s", title);
+    }
+    fputc('\n', to);
+    json_object_foreach((json_t *)counters, key, value)
+    {
+        char text[STATUS_CELL_SIZE];
+
+        if (json_object_get(gauges, key) != NULL)
+            continue;
+        if (status_is_zero(value)) {
             hidden++;
             continue;
         }
-        status_escape(key, name);
+        status_escape(key, text);
+        fprintf(to, "  %-26s", text);
         status_cell(value, text);
-        fprintf(to, "  %-26s %s\n", name, text);
+        fprintf(to, " %12s", text);
+        for (size_t i = 0; i < columns; i++) {
+            status_cell(json_object_get(json_array_get(workers, i), key), text);
+            fprintf(to, " %12s", text);
+        }
+        fputc('\n', to);
     }
     if (hidden > 0)
         fprintf(to, "  (%zu more are zero; --json shows them)\n", hidden);
@@ -174,7 +235,7 @@ static void status_print_rows(const char *title, const json_t *rows, FILE *to)
 
 static bool status_is_known(const char *key)
 {
-    static const char *const known[] = {"version",  "uptime",  "dataplane",
+    static const char *const known[] = {"version",  "uptime",  "dataplane", "gauges",
                                         "counters", "workers", "routes"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -198,7 +259,7 @@ static void status_print_unknown(const json_t *object, FILE *to)
             continue;
         status_escape(key, name);
         if (json_is_object(value)) {
-            status_print_members(name, value, false, to);
+            status_print_members(name, value, to);
         } else if (json_is_array(value)) {
             status_print_rows(name, value, to);
         } else {
@@ -211,9 +272,9 @@ static void status_print_unknown(const json_t *object, FILE *to)
 void status_table_print(const json_t *object, FILE *to)
 {
     status_print_head(object, to);
-    status_print_members("dataplane", json_object_get(object, "dataplane"), false, to);
-    status_print_rows("workers", json_object_get(object, "workers"), to);
+    status_print_members("dataplane", json_object_get(object, "dataplane"), to);
+    status_print_members("now", json_object_get(object, "gauges"), to);
     status_print_rows("routes", json_object_get(object, "routes"), to);
-    status_print_members("counters", json_object_get(object, "counters"), true, to);
+    status_print_counters(object, to);
     status_print_unknown(object, to);
 }

@@ -1,11 +1,12 @@
 /* status_table.h: a status object as text for a person.
  *
- * Fixed order: the head line, the dataplane, what is not ready, counters that are not zero, one row
- * a worker, one row a route. Members that this program does not know are shown as well (a newer
- * control may say more), and text from outside is escaped: no control byte reaches the terminal.
+ * Fixed order: the head line, the dataplane, the gauges (what is open, free and ready now), one row
+ * a route, and the counters that are not zero, with a column a worker where there is more than one.
+ * Members that this program does not know are shown as well (a newer control may say more), and
+ * text from outside is escaped: no control byte reaches the terminal.
  *
- * Threads: any. Limits: STATUS_COLUMNS_MAX columns a table; longer values are cut at
- * STATUS_CELL_BYTES.
+ * Threads: any. Limits: STATUS_COLUMNS_MAX columns a table, STATUS_WORKERS_MAX columns of workers
+ * (beyond that the sums alone); longer values are cut at STATUS_CELL_BYTES.
  */
 #ifndef CONTROL_COMMAND_STATUS_TABLE_H
 #define CONTROL_COMMAND_STATUS_TABLE_H
@@ -14,6 +15,7 @@
 #include <stdio.h>
 
 #define STATUS_COLUMNS_MAX 24u
+#define STATUS_WORKERS_MAX 8u
 #define STATUS_CELL_BYTES  64u
 
 void status_table_print(const json_t *object, FILE *to);

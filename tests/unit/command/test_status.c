@@ -178,29 +178,41 @@ static void test_table(void **state)
 {
     char *text =
         table("{\"version\":\"0.1.0\",\"uptime\":93784.5,"
-              "\"dataplane\":{\"linked\":true,\"workers\":2},"
+              "\"dataplane\":{\"linked\":true,\"started\":1795277223,\"workers\":2},"
               "\"counters\":{\"rx_packets\":7,\"tx_full\":0,\"no_mbuf\":0,"
               "\"scanners_ready\":2,\"control_ready\":1},"
+              "\"gauges\":{\"scanners_ready\":2,\"control_ready\":1},"
               "\"workers\":[{\"worker\":0,\"rx_packets\":3},{\"worker\":1,\"rx_packets\":4}],"
-              "\"routes\":[{\"customer\":\"example\",\"up\":false}]}");
+              "\"routes\":[{\"customer\":\"example\",\"down\":false,\"last_error\":\"\"}]}");
 
     (void)state;
-    assert_string_equal(text, "postern 0.1.0, up 1d 02:03:04, ready\n"
-                              "\ndataplane\n"
-                              "  linked                     yes\n"
-                              "  workers                    2\n"
-                              "\nworkers\n"
-                              "  worker  rx_packets\n"
-                              "  0       3         \n"
-                              "  1       4         \n"
-                              "\nroutes\n"
-                              "  customer  up\n"
-                              "  example   no\n"
+    assert_string_equal(text,
+                        "postern 0.1.0, up 1d 02:03:04, ready\n"
+                        "\ndataplane\n"
+                        "  linked                     yes\n"
+                        "  started                    2026-11-21 16:07:03 UTC\n"
+                        "  workers                    2\n"
+                        "\nnow\n"
+                        "  scanners_ready             2\n"
+                        "  control_ready              1\n"
+                        "\nroutes\n"
+                        "  customer  down  last_error\n"
+                        "  example   no    -         \n"
+                        "\ncounters                              all     worker 0     worker 1\n"
+                        "  rx_packets                            7            3            4\n"
+                        "  (2 more are zero; --json shows them)\n");
+    free(text);
+}
+
+static void test_table_of_one_worker(void **state)
+{
+    char *text = table("{\"version\":\"0.1.0\",\"counters\":{\"rx_packets\":7},"
+                       "\"workers\":[{\"worker\":0,\"rx_packets\":7}]}");
+
+    (void)state;
+    assert_string_equal(text, "postern 0.1.0, up 00:00:00, NOT READY: the dataplane is not linked\n"
                               "\ncounters\n"
-                              "  rx_packets                 7\n"
-                              "  scanners_ready             2\n"
-                              "  control_ready              1\n"
-                              "  (2 more are zero; --json shows them)\n");
+                              "  rx_packets                            7\n");
     free(text);
 }
 
@@ -342,6 +354,7 @@ int main(void)
         CASE(test_nothing_said),
         CASE(test_endless_answer_is_bounded),
         CASE(test_table),
+        CASE(test_table_of_one_worker),
         CASE(test_table_of_hostile_values),
         CASE(test_long_value_is_cut),
         CASE(test_readiness_is_read),
