@@ -1,0 +1,216 @@
+"""Processes die: what was in flight is answered, nothing is answered 250 that the customer did not
+get, and the appliance mends itself.
+"""
+
+import io
+import signal
+import threading
+import time
+import unittest
+import zipfile
+
+import appliance
+import mails
+from customers import Customer
+
+
+def long_scan():
+    """A message that keeps a scanner busy for a good while, and is clean."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(2):
+            file.writestr("zeros%d.bin" % number, bytes(150 << 20))
+    return mails.attachment("long", "zeros.zip", archive.getvalue(), "application/zip")
+
+
+class Kills(unittest.TestCase):
+    def setUp(self):
+        self.customer = Customer()
+        self.addCleanup(self.customer.stop)
+        self.appliance = appliance.Appliance(
+            [appliance.customer("example", ["example.org"], self.customer.port)],
+            {"scanner": {"processes": 1}})
+        self.addCleanup(self.appliance.stop)
+        self.appliance.start()
+        self.message = mails.plain("message", b"x\n")
+        self.good()
+
+    def good(self):
+        before = len(self.customer.taken)
+        code, text = self.appliance.send(self.message)
+        self.assertEqual(code, 250, text)
+        self.assertEqual(len(self.customer.taken), before + 1)
+
+    def in_background(self, function):
+        results = []
+
+        def work():
+            try:
+                results.append(function())
+            except BaseException as error:  # noqa: BLE001 (looked at by the test)
+                results.append(error)
+        thread = threading.Thread(target=work)
+        thread.start()
+
+        def join():
+            thread.join(60)
+            self.assertTrue(results, "no answer at all")
+            return results[0]
+        return join
+
+    def good_again(self, seconds=20):
+        """The next mails may be deferred, but soon one goes through."""
+        before = len(self.customer.taken)
+        said = []
+
+        def sent():
+            try:
+                said.append(self.appliance.send(self.message)[0])
+            except (OSError, EOFError, AssertionError):
+                said.append(0)
+            return said[-1] == 250
+        appliance.wait_for(sent, seconds, "mail goes through again")
+        self.assertLessEqual(set(said), {250, 451, 421, 0})
+        self.assertEqual(len(self.customer.taken), before + 1)
+
+    def test_scanner_child_killed_while_it_scans(self):
+        """The message is given to another scanner, and the sender notices nothing."""
+        child, = self.appliance.scanner_children()
+        child.signal(signal.SIGSTOP)  # so that it has the message and does not answer
+        jobs = self.appliance.counters()["scan_jobs"]
+        answer = self.in_background(lambda: self.appliance.send(self.message))
+        appliance.wait_for(lambda: self.appliance.counters()["scan_jobs"] > jobs, 5, "scanning")
+        child.signal(signal.SIGKILL)
+        code, text = answer()
+        self.assertEqual(code, 250, text)
+        self.assertEqual(len(self.customer.taken), 2)
+        counters = self.appliance.wait_idle()
+        self.assertEqual(counters["scan_retries"], 1)
+        self.assertEqual(counters["scan_jobs"], jobs + 2)
+        replacement, = self.appliance.scanner_children()
+        self.assertNotEqual(replacement.pid, child.pid)
+
+    def test_scanner_dies_twice_on_one_message(self):
+        """Then it cannot be scanned: deferred, never delivered."""
+        answer = self.in_background(lambda: self.appliance.send(long_scan()))
+        for retries in range(2):
+            appliance.wait_for(
+                lambda: self.appliance.counters()["scan_jobs"] > 1 + retries, 10, "scanning")
+            time.sleep(0.2)
+            child, = appliance.wait_for(self.appliance.scanner_children, 5, "a scanner")
+            child.signal(signal.SIGKILL)
+        code, text = answer()
+        self.assertEqual((code, text[:6]), (451, "4.7.1 "), text)
+        self.assertIn("scanner died", text)
+        self.good_again()
+        self.assertEqual(len(self.customer.taken), 2)
+        self.assertEqual(self.appliance.wait_idle()["message_unscannable"], 1)
+
+    def test_scanner_hangs(self):
+        """A scanner that does not answer is killed after a while and replaced."""
+        self.appliance.stop()
+        self.appliance = appliance.Appliance(
+            [appliance.customer("example", ["example.org"], self.customer.port)],
+            {"scanner": {"processes": 1, "time_limit": "2s"}})
+        self.addCleanup(self.appliance.stop)
+        self.appliance.start()
+        child, = self.appliance.scanner_children()
+        child.signal(signal.SIGSTOP)
+        code, text = self.appliance.send(self.message)
+        self.assertEqual(code, 250, text)
+        self.assertFalse(child.alive())
+        counters = self.appliance.wait_idle()
+        self.assertEqual(counters["scan_timeouts"], 1)
+        self.assertEqual(counters["scan_retries"], 1)
+
+    def test_scanner_parent_killed(self):
+        parent = self.appliance.process_of("postern-scanner")
+        children = self.appliance.scanner_children()
+        parent.signal(signal.SIGKILL)
+        appliance.wait_for(lambda: not any(child.alive() for child in children), 5,
+                           "orphaned scanners are gone")
+        self.good_again()
+        self.assertEqual(len(self.appliance.scanner_children()), 1)
+
+    def test_control_killed(self):
+        """In flight: 451, and the customer may have it or not; never 250."""
+        self.customer.delays["mail"] = 2
+        answer = self.in_background(lambda: self.appliance.send(self.message))
+        session = self.appliance.connect()
+        appliance.wait_for(lambda: self.appliance.counters()["relay_jobs"] == 2, 5, "relaying")
+        self.appliance.process_of("postern-control").signal(signal.SIGKILL)
+        code, text = answer()
+        self.assertEqual((code, text[:2]), (451, "4."), text)
+        self.assertEqual(len(self.customer.taken), 1)
+        self.customer.delays.clear()
+        session.ehlo()  # connections stay
+        session.close()
+        self.good_again()
+
+    def test_dataplane_killed(self):
+        """Senders lose their connection, without a 250; then everything works again."""
+        self.customer.delays["mail"] = 2
+        answer = self.in_background(lambda: self.appliance.send(self.message, timeout=8))
+        appliance.wait_for(lambda: self.appliance.counters()["relay_jobs"] == 2, 5, "relaying")
+        dataplane = self.appliance.process_of("postern-dataplane")
+        dataplane.signal(signal.SIGKILL)
+        appliance.wait_for(lambda: not dataplane.alive(), 5, "dataplane gone")
+        self.customer.delays.clear()
+
+        def back():
+            try:
+                return self.appliance.process_of("postern-dataplane").pid != dataplane.pid
+            except AssertionError:
+                return False
+        appliance.wait_for(back, 10, "dataplane started again")
+        self.appliance.connect_neighbour()
+        result = answer()
+        self.assertIsInstance(result, (OSError, EOFError), result)
+        taken = len(self.customer.taken)
+        self.assertLessEqual(taken, 2)
+        self.good_again(30)
+        self.appliance.wait_idle()
+
+    def test_all_killed_under_load(self):
+        """Whatever dies while ten senders send: every 250 has its message at the customer."""
+        said = {}
+        stop = threading.Event()
+
+        def send(thread):
+            number = 0
+            while not stop.is_set():
+                number += 1
+                identity = "t%dn%d" % (thread, number)
+                try:
+                    said[identity] = self.appliance.send(
+                        mails.plain(identity, b"x\n", identity=identity), timeout=10)[0]
+                except (OSError, EOFError, AssertionError):
+                    said[identity] = 0
+                    stop.wait(0.05)
+
+        senders = [threading.Thread(target=send, args=(number,)) for number in range(10)]
+        for sender in senders:
+            sender.start()
+        try:
+            for _ in range(3):
+                time.sleep(0.7)
+                for child in self.appliance.scanner_children():
+                    child.signal(signal.SIGKILL)
+                time.sleep(0.7)
+                self.appliance.process_of("postern-control").signal(signal.SIGKILL)
+                time.sleep(1.5)
+        finally:
+            stop.set()
+            for sender in senders:
+                sender.join()
+        self.good_again()
+        counters = self.appliance.wait_idle(20)
+        self.assertEqual(counters["message_started"],
+                         sum(counters[name] for name in counters
+                             if name.startswith("message_") and name != "message_started"))
+        arrived = [taken.message.split(b"Message-ID: <")[1].split(b"@")[0].decode()
+                   for taken in self.customer.taken]
+        positive = [identity for identity, code in said.items() if code == 250]
+        self.assertGreater(len(positive), 10)
+        for identity in positive:
+            self.assertEqual(arrived.count(identity), 1, identity)
