@@ -71,7 +71,7 @@ class ClamavTestFiles(unittest.TestCase):
         scan = appliance.postern("scan", "--json", "--database", DATABASE, *paths, timeout=100)
         for line in scan.stdout.splitlines():
             record = json.loads(line)
-            ours[record["file"]] = (record["name"] if record["verdict"] == "infected"
+            ours[record["path"]] = (record["name"] if record["verdict"] == "infected"
                                     else "OK" if record["verdict"] == "clean"
                                     else record["verdict"])
             self.assertEqual(record["decided_by"], "scanner")
