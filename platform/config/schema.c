@@ -116,8 +116,9 @@ static const struct schema_key scanner_keys[] = {
      .fallback = "2G"},
     {"files", SCHEMA_COUNT, false, SCANNER(files_max), .min = 1, .max = 1000000,
      .fallback = "10000"},
+    /* clamd's 17 for what is attached, and one for the message around it. */
     {"recursion", SCHEMA_COUNT, false, SCANNER(recursion_max), .min = 1, .max = 100,
-     .fallback = "17"},
+     .fallback = "18"},
 };
 
 static const struct schema_key control_keys[] = {

@@ -27,7 +27,7 @@ struct engine_options {
 #define ENGINE_OPTIONS_DEFAULT                                                            \
     {                                                                                     \
         .time_limit_ns = INT64_C(60000000000), .scan_bytes = UINT64_C(400) * 1024 * 1024, \
-        .files_max = 10000, .recursion_max = 17                                           \
+        .files_max = 10000, .recursion_max = 18                                           \
     }
 
 /* Loads and compiles the signatures (seconds, with the official set). STATUS_BAD_CONFIG with one
