@@ -27,6 +27,7 @@
     X(FRAME_FRAGMENT, "frame_fragment")                                                  \
     X(FRAME_UNKNOWN_PROTOCOL, "frame_unknown_protocol")                                  \
     X(FRAME_ARP, "frame_arp")                                                            \
+    X(FRAME_ND, "frame_nd")                                                              \
     X(FRAME_ICMP_ECHO, "frame_icmp_echo")                                                \
     X(FRAME_ICMP_OTHER, "frame_icmp_other")                                              \
     X(TCP_IN_ACCEPTED, "tcp_in_accepted")                                                \

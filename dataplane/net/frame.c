@@ -5,8 +5,6 @@
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
 
-#define FRAME_TTL 64u
-
 void frame_put_ethernet(uint8_t *frame, const struct packet_path *path, uint16_t type)
 {
     memcpy(frame, path->peer_mac, 6);
@@ -36,4 +34,16 @@ void frame_put_ipv4(uint8_t *header, const uint8_t source[4], const uint8_t dest
 
         memcpy(header + 10, &checksum, sizeof(checksum));
     }
+}
+
+void frame_put_ipv6(uint8_t *header, const uint8_t source[16], const uint8_t destination[16],
+                    uint8_t protocol, uint32_t payload_bytes, uint8_t hop_limit)
+{
+    memset(header, 0, 4);
+    header[0] = 0x60;
+    bytes_put16(header + 4, (uint16_t)payload_bytes);
+    header[6] = protocol;
+    header[7] = hop_limit;
+    memcpy(header + 8, source, 16);
+    memcpy(header + 24, destination, 16);
 }

@@ -1,8 +1,8 @@
 /* interface.h: our address on one port, and what comes in there.
  *
- * net_input() takes a frame apart (Ethernet, one VLAN tag, ARP, IPv4, ICMP echo) and gives TCP to
- * the endpoint. Replies go back to the MAC and VLAN a frame came from. What is not for us is
- * counted (the exception path will take it from there).
+ * net_input() takes a frame apart (Ethernet, one VLAN tag, ARP and neighbour discovery, IPv4 and
+ * IPv6, ICMP echo and path MTU) and gives TCP to the endpoint. Replies go back to the MAC and VLAN
+ * a frame came from. What is not for us is counted (the exception path will take it from there).
  *
  * Threads: the worker's. Hot path. Memory: struct net is the caller's; frames are borrowed.
  */
@@ -16,6 +16,9 @@
 
 struct net_interface {
     uint8_t address[4];
+    bool has_address6;
+    uint8_t address6[16];
+    uint8_t link_local[16]; /* fe80::/64 from the MAC, always ours */
     uint8_t mac[6];
     uint16_t mtu;       /* bytes of an IP packet */
     uint16_t smtp_port; /* host order */
@@ -29,12 +32,15 @@ struct net {
     struct region_counters *counters;
 };
 
+/* Fills in link_local from mac (RFC 4291, appendix A). */
+void net_interface_link_local(struct net_interface *interface);
+
 /* Takes one frame received on `port`; counts it into exactly one counter, and returns that. */
 enum counter net_input(struct net *net, const struct packet_view *frame, uint16_t port,
                        int64_t now_ns);
 
 /* A hash that is the same for every packet of a TCP connection, for spreading flows over workers in
- * software; 0 for what is not TCP over IPv4 (worker 0 takes it). Reads nothing beyond `length`. */
+ * software; 0 for what is not TCP (worker 0 takes it). Reads nothing beyond `length`. */
 uint32_t net_flow_hash(const uint8_t *frame, uint32_t length);
 
 #endif

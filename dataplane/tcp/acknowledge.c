@@ -1,5 +1,6 @@
 /* The sending side's bookkeeping: round-trip time (RFC 6298), congestion window (RFC 5681, 6582),
  * retransmission. Replies are small, so this is kept to what keeps them safe and polite. */
+#include "dataplane/net/frame.h"
 #include "dataplane/tcp/connection.h"
 
 static void rtt_sample(struct tcp_connection *c, int64_t rtt_ns)
@@ -156,5 +157,26 @@ void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
     retransmit_back_off(c, now_ns);
     count(c->endpoint->counters, COUNTER_TCP_RETRANSMITS);
     c->send_next = c->send_una; /* go back: one segment now, the rest as it is acknowledged */
+    tcp_mark_dirty(c);
+}
+
+void tcp_path_mtu(struct tcp_endpoint *endpoint, const struct tcp_key *key, uint32_t seq,
+                  uint32_t mtu)
+{
+    struct tcp_connection *c = tcp_table_find(endpoint, key);
+    uint32_t headers =
+        TCP_HEADER_BYTES + (tcp_key_is_ipv4(key) ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES);
+    uint32_t least = tcp_key_is_ipv4(key) ? TCP_PATH_MTU_MIN : TCP_PATH_MTU_MIN_IPV6;
+
+    if (c == NULL || c->dying || c->state == TCP_STATE_TIME_WAIT || seq_before(seq, c->send_una) ||
+        !seq_before(seq, c->send_max))
+        return;
+    if (mtu < least)
+        mtu = least;
+    if (mtu - headers >= c->mss)
+        return;
+    c->mss = (uint16_t)(mtu - headers);
+    c->send_next = c->send_una; /* what was too big is lost: send it again, smaller */
+    c->timing = false;
     tcp_mark_dirty(c);
 }

@@ -12,15 +12,18 @@
 #include "dataplane/tcp/sequence.h"
 #include "platform/clock.h"
 
-#define TCP_NONE           UINT32_MAX
-#define TCP_SLOTS          (TCP_WINDOW_MAX / MESSAGE_BLOCK_BYTES + 1)
-#define TCP_COMMAND_WINDOW 8192u /* bytes promised while commands are spoken */
-#define TCP_RECEIVE_SCALE  3u    /* 65535 << 3 covers TCP_WINDOW_MAX and one block more */
-#define TCP_EDGE_SLACK     (1u << TCP_RECEIVE_SCALE) /* room for rounding the window up */
-#define TCP_MSS_DEFAULT    536u                      /* RFC 9293 3.7.1 */
-#define TCP_MSS_MIN        64u /* a smaller offer is raised: it only wastes our replies */
-#define TCP_INITIAL_WINDOW 10u /* segments, RFC 6928 */
-#define TCP_QUICK_ACKS     16u /* first segments, and those after a gap, are answered at once */
+#define TCP_NONE              UINT32_MAX
+#define TCP_SLOTS             (TCP_WINDOW_MAX / MESSAGE_BLOCK_BYTES + 1)
+#define TCP_COMMAND_WINDOW    8192u /* bytes promised while commands are spoken */
+#define TCP_RECEIVE_SCALE     3u    /* 65535 << 3 covers TCP_WINDOW_MAX and one block more */
+#define TCP_EDGE_SLACK        (1u << TCP_RECEIVE_SCALE) /* room for rounding the window up */
+#define TCP_MSS_DEFAULT       536u                      /* RFC 9293 3.7.1 */
+#define TCP_MSS_DEFAULT_IPV6  1220u
+#define TCP_MSS_MIN           64u  /* a smaller offer is raised: it only wastes our replies */
+#define TCP_PATH_MTU_MIN      552u /* a router that asks for less is not believed */
+#define TCP_PATH_MTU_MIN_IPV6 1280u
+#define TCP_INITIAL_WINDOW    10u /* segments, RFC 6928 */
+#define TCP_QUICK_ACKS        16u /* first segments, and those after a gap, are answered at once */
 
 #define TCP_RTO_INITIAL_NS  (1 * CLOCK_NS_PER_SECOND) /* RFC 6298 */
 #define TCP_RTO_MIN_NS      (1 * CLOCK_NS_PER_SECOND)

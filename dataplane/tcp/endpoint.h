@@ -9,6 +9,8 @@
 #ifndef DATAPLANE_TCP_ENDPOINT_H
 #define DATAPLANE_TCP_ENDPOINT_H
 
+#include <string.h>
+
 #include "dataplane/counting.h"
 #include "dataplane/net/siphash.h"
 #include "dataplane/tcp/tcp.h"
@@ -102,6 +104,20 @@ void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns);
  * exactly one a packet. `listening`: a SYN may open a connection. */
 enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segment, bool listening,
                        int64_t now_ns);
+
+/* A router says that packets of at most `mtu` bytes get through to that peer, quoting a segment of
+ * ours with sequence number `seq`. Believed only when that segment is in flight (RFC 5927); never
+ * below the smallest MTU of the protocol. */
+void tcp_path_mtu(struct tcp_endpoint *endpoint, const struct tcp_key *key, uint32_t seq,
+                  uint32_t mtu);
+
+/* IPv4 or IPv6? */
+static inline bool tcp_key_is_ipv4(const struct tcp_key *key)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(key->remote_address, mapped, sizeof(mapped)) == 0;
+}
 
 /* Runs timers that are due, at most `budget` of them; returns how many it ran. */
 unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budget);

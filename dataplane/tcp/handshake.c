@@ -75,9 +75,12 @@ void tcp_half_open_free(struct tcp_endpoint *endpoint, struct tcp_half_open *ent
 static struct tcp_agreed handshake_agree(const struct tcp_segment *segment,
                                          const struct tcp_header *header)
 {
-    uint16_t offered = header->has_mss ? header->mss : TCP_MSS_DEFAULT;
+    bool ipv4 = segment->address_bytes == 4;
+    uint32_t headers = (ipv4 ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES) + TCP_HEADER_BYTES;
+    uint16_t assumed = ipv4 ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT_IPV6;
+    uint16_t offered = header->has_mss ? header->mss : assumed;
     struct tcp_agreed agreed = {
-        .own_mss = (uint16_t)(segment->mtu - FRAME_IPV4_BYTES - TCP_HEADER_BYTES),
+        .own_mss = (uint16_t)(segment->mtu - headers),
         .scaling = header->has_scale,
         .send_scale = header->has_scale ? header->scale : 0,
         .sack = header->sack_ok,

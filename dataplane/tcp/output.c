@@ -146,33 +146,39 @@ static bool output_send(struct tcp_endpoint *endpoint, const struct tcp_connecti
                         const struct output_segment *segment)
 {
     struct packet_output *output = endpoint->output;
+    bool ipv4 = tcp_key_is_ipv4(key);
     uint32_t tcp_bytes = TCP_HEADER_BYTES + segment->option_bytes + segment->payload_bytes;
     uint32_t l2_bytes = frame_header_bytes(path);
-    uint8_t *frame =
-        output->begin(output->context, path->port, l2_bytes + FRAME_IPV4_BYTES + tcp_bytes);
+    uint32_t l3_bytes = ipv4 ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES;
+    uint8_t *frame = output->begin(output->context, path->port, l2_bytes + l3_bytes + tcp_bytes);
     uint8_t *tcp;
     uint64_t sum;
     uint16_t checksum;
 
     if (frame == NULL)
         return false;
-    frame_put_ethernet(frame, path, FRAME_TYPE_IPV4);
-    frame_put_ipv4(frame + l2_bytes, key->local_address + 12, key->remote_address + 12,
-                   FRAME_PROTOCOL_TCP, tcp_bytes, output->fills_checksums);
-    tcp = frame + l2_bytes + FRAME_IPV4_BYTES;
+    frame_put_ethernet(frame, path, ipv4 ? FRAME_TYPE_IPV4 : FRAME_TYPE_IPV6);
+    if (ipv4)
+        frame_put_ipv4(frame + l2_bytes, key->local_address + 12, key->remote_address + 12,
+                       FRAME_PROTOCOL_TCP, tcp_bytes, output->fills_checksums);
+    else
+        frame_put_ipv6(frame + l2_bytes, key->local_address, key->remote_address,
+                       FRAME_PROTOCOL_TCP, tcp_bytes, FRAME_TTL);
+    tcp = frame + l2_bytes + l3_bytes;
     output_header(tcp, key, segment);
     if (segment->payload_bytes > 0)
         output_payload(c, segment->seq, tcp + TCP_HEADER_BYTES + segment->option_bytes,
                        segment->payload_bytes);
-    sum = checksum_pseudo(key->local_address + 12, key->remote_address + 12, 4, FRAME_PROTOCOL_TCP,
-                          tcp_bytes);
+    sum =
+        checksum_pseudo(key->local_address + (ipv4 ? 12 : 0), key->remote_address + (ipv4 ? 12 : 0),
+                        ipv4 ? 4 : 16, FRAME_PROTOCOL_TCP, tcp_bytes);
     if (!output->fills_checksums)
         sum = checksum_add(sum, tcp, tcp_bytes);
     checksum = checksum_fold(sum);
     if (!output->fills_checksums)
         checksum = (uint16_t)~checksum;
     memcpy(tcp + 16, &checksum, sizeof(checksum));
-    output->end(output->context, l2_bytes, FRAME_IPV4_BYTES);
+    output->end(output->context, l2_bytes, l3_bytes);
     return true;
 }
 

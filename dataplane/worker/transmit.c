@@ -4,6 +4,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/counting.h"
+#include "dataplane/net/frame.h"
 #include "dataplane/worker/worker.h"
 
 /* The queue this worker may send on, or -1: worker 0 sends for it. */
@@ -105,7 +106,10 @@ static void output_end(void *context, uint32_t l2_bytes, uint32_t l3_bytes)
     if (worker->output.fills_checksums && l3_bytes > 0) {
         packet->l2_len = l2_bytes;
         packet->l3_len = l3_bytes;
-        packet->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM;
+        packet->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+        packet->ol_flags |= l3_bytes == FRAME_IPV6_BYTES
+                                ? RTE_MBUF_F_TX_IPV6
+                                : RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
     }
     packet->port = transmit->ports[index].id;
     count_add(worker->counters, COUNTER_TX_BYTES, rte_pktmbuf_pkt_len(packet));

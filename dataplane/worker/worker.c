@@ -42,6 +42,7 @@ static void worker_init_net(struct worker *worker, const struct worker_setup *se
         memcpy(interface->mac, port->mac, sizeof(interface->mac));
         interface->mtu = port->mtu < port->tx_mtu ? port->mtu : port->tx_mtu;
         interface->smtp_port = port->config->smtp_port;
+        net_interface_link_local(interface);
     }
 }
 

@@ -1,0 +1,40 @@
+/* ARP (RFC 826): our address is answered for; nothing is asked, since replies go back to where
+ * their flow came from. */
+#include <string.h>
+
+#include "dataplane/net/bytes.h"
+#include "dataplane/net/internal.h"
+
+#define ARP_BYTES   28u
+#define ARP_REQUEST 1u
+#define ARP_REPLY   2u
+
+enum counter net_arp(struct net *net, const struct net_interface *interface,
+                     const struct net_frame *frame)
+{
+    static const uint8_t ethernet_ipv4[6] = {0x00, 0x01, 0x08, 0x00, 6, 4};
+    const uint8_t *arp = frame->bytes;
+    uint32_t l2_bytes = frame_header_bytes(&frame->path);
+    uint8_t *reply;
+
+    if (frame->length < ARP_BYTES)
+        return COUNTER_FRAME_SHORT;
+    if (memcmp(arp, ethernet_ipv4, sizeof(ethernet_ipv4)) != 0)
+        return COUNTER_FRAME_UNKNOWN_TYPE;
+    if (memcmp(arp + 24, interface->address, 4) != 0)
+        return COUNTER_FRAME_NOT_OURS;
+    if (bytes_get16(arp + 6) != ARP_REQUEST)
+        return COUNTER_FRAME_ARP;
+    reply = net->output->begin(net->output->context, frame->path.port, l2_bytes + ARP_BYTES);
+    if (reply == NULL)
+        return COUNTER_FRAME_ARP;
+    frame_put_ethernet(reply, &frame->path, FRAME_TYPE_ARP);
+    reply += l2_bytes;
+    memcpy(reply, ethernet_ipv4, sizeof(ethernet_ipv4));
+    bytes_put16(reply + 6, ARP_REPLY);
+    memcpy(reply + 8, interface->mac, 6);
+    memcpy(reply + 14, interface->address, 4);
+    memcpy(reply + 18, arp + 8, 10); /* the asker's MAC and address */
+    net->output->end(net->output->context, l2_bytes, 0);
+    return COUNTER_FRAME_ARP;
+}

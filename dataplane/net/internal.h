@@ -1,0 +1,40 @@
+/* internal.h: what the files of dataplane/net share. See interface.h. */
+#ifndef DATAPLANE_NET_INTERNAL_H
+#define DATAPLANE_NET_INTERNAL_H
+
+#include "dataplane/net/frame.h"
+#include "dataplane/net/interface.h"
+
+#define IPV4_FRAGMENT_MASK 0x3fffu /* more fragments, or an offset */
+
+/* A frame behind its link header. */
+struct net_frame {
+    const uint8_t *bytes; /* layer 3 */
+    uint32_t length;
+    uint16_t type;
+    struct packet_path path;
+};
+
+enum counter net_arp(struct net *net, const struct net_interface *interface,
+                     const struct net_frame *frame);
+
+enum counter net_ipv4(struct net *net, const struct net_interface *interface,
+                      const struct net_frame *frame, const struct packet_view *view,
+                      int64_t now_ns);
+
+/* `icmp` is the message behind the IPv4 header, `length` bytes. */
+enum counter net_icmp(struct net *net, const struct net_interface *interface,
+                      const struct net_frame *frame, const uint8_t *icmp, uint32_t length);
+
+enum counter net_ipv6(struct net *net, const struct net_interface *interface,
+                      const struct net_frame *frame, const struct packet_view *view,
+                      int64_t now_ns);
+
+/* `icmp` is the message behind the extension headers. */
+enum counter net_icmpv6(struct net *net, const struct net_interface *interface,
+                        const struct net_frame *frame, const uint8_t *icmp, uint32_t length);
+
+/* Is `address` one of ours on this interface? */
+bool net_own_ipv6(const struct net_interface *interface, const uint8_t address[16]);
+
+#endif

@@ -1,0 +1,119 @@
+/* IPv6 (RFC 8200): extension headers are walked within a bound, fragments refused on purpose (an
+ * atomic fragment, RFC 6946, is none), routing headers accepted only when used up. */
+#include <string.h>
+
+#include "dataplane/net/bytes.h"
+#include "dataplane/net/internal.h"
+
+#define IPV6_HEADERS_MAX    8u
+#define IPV6_HOP_BY_HOP     0u
+#define IPV6_ROUTING        43u
+#define IPV6_FRAGMENT       44u
+#define IPV6_DESTINATION    60u
+#define IPV6_FRAGMENT_BYTES 8u
+
+bool net_own_ipv6(const struct net_interface *interface, const uint8_t address[16])
+{
+    return memcmp(address, interface->link_local, 16) == 0 ||
+           (interface->has_address6 && memcmp(address, interface->address6, 16) == 0);
+}
+
+static bool ipv6_multicast(const uint8_t address[16])
+{
+    return address[0] == 0xff;
+}
+
+/* Unspecified, loopback, multicast and IPv4-mapped addresses never speak TCP on a wire. */
+static bool ipv6_source_valid(const uint8_t source[16])
+{
+    static const uint8_t zero[15];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    return !ipv6_multicast(source) && memcmp(source, mapped, sizeof(mapped)) != 0 &&
+           !(memcmp(source, zero, sizeof(zero)) == 0 && source[15] <= 1);
+}
+
+static enum counter ipv6_tcp(struct net *net, const struct net_interface *interface,
+                             const struct net_frame *frame, const uint8_t *tcp, uint32_t length,
+                             bool checksum_good, int64_t now_ns)
+{
+    struct tcp_segment segment = {
+        .bytes = tcp,
+        .length = length,
+        .checksum_good = checksum_good,
+        .mtu = interface->mtu,
+        .path = frame->path,
+        .address_bytes = 16,
+    };
+
+    if (!net_own_ipv6(interface, frame->bytes + 24))
+        return COUNTER_FRAME_NOT_OURS;
+    if (!ipv6_source_valid(frame->bytes + 8) || net_own_ipv6(interface, frame->bytes + 8))
+        return COUNTER_FRAME_BAD_IP;
+    memcpy(segment.key.remote_address, frame->bytes + 8, 16);
+    memcpy(segment.key.local_address, frame->bytes + 24, 16);
+    return tcp_input(net->endpoint, &segment,
+                     length >= 4 && bytes_get16(tcp + 2) == interface->smtp_port, now_ns);
+}
+
+enum ipv6_walk { IPV6_UPPER, IPV6_BAD, IPV6_IS_FRAGMENT };
+
+/* Steps over extension headers: *next is the upper protocol, *at where it begins. */
+static enum ipv6_walk ipv6_walk(const uint8_t *ip, uint32_t end, uint8_t *next, uint32_t *at)
+{
+    for (unsigned i = 0; i < IPV6_HEADERS_MAX; i++) {
+        uint32_t bytes;
+
+        if (*next != IPV6_HOP_BY_HOP && *next != IPV6_ROUTING && *next != IPV6_FRAGMENT &&
+            *next != IPV6_DESTINATION)
+            return IPV6_UPPER;
+        if (end - *at < IPV6_FRAGMENT_BYTES)
+            return IPV6_BAD;
+        bytes = ((uint32_t)ip[*at + 1] + 1) * 8;
+        if (*next == IPV6_FRAGMENT) {
+            if ((bytes_get16(ip + *at + 2) & 0xfff9) != 0)
+                return IPV6_IS_FRAGMENT;
+            bytes = IPV6_FRAGMENT_BYTES;
+        } else if (*next == IPV6_ROUTING && ip[*at + 3] != 0) {
+            return IPV6_BAD; /* segments left: we are no router (RFC 5095) */
+        } else if (*next == IPV6_HOP_BY_HOP && i > 0) {
+            return IPV6_BAD;
+        }
+        if (bytes > end - *at)
+            return IPV6_BAD;
+        *next = ip[*at];
+        *at += bytes;
+    }
+    return IPV6_BAD;
+}
+
+enum counter net_ipv6(struct net *net, const struct net_interface *interface,
+                      const struct net_frame *frame, const struct packet_view *view, int64_t now_ns)
+{
+    const uint8_t *ip = frame->bytes;
+    uint32_t at = FRAME_IPV6_BYTES;
+    uint32_t end;
+    uint8_t next;
+
+    if (frame->length < FRAME_IPV6_BYTES)
+        return COUNTER_FRAME_SHORT;
+    end = FRAME_IPV6_BYTES + bytes_get16(ip + 4);
+    next = ip[6];
+    if (ip[0] >> 4 != 6 || end > frame->length)
+        return COUNTER_FRAME_BAD_IP;
+    if (!net_own_ipv6(interface, ip + 24) && !ipv6_multicast(ip + 24))
+        return COUNTER_FRAME_NOT_OURS;
+    switch (ipv6_walk(ip, end, &next, &at)) {
+    case IPV6_UPPER:
+        break;
+    case IPV6_IS_FRAGMENT:
+        return COUNTER_FRAME_FRAGMENT;
+    case IPV6_BAD:
+        return COUNTER_FRAME_BAD_IP;
+    }
+    if (next == FRAME_PROTOCOL_TCP)
+        return ipv6_tcp(net, interface, frame, ip + at, end - at, view->tcp_checksum_good, now_ns);
+    if (next == FRAME_PROTOCOL_ICMPV6)
+        return net_icmpv6(net, interface, frame, ip + at, end - at);
+    return COUNTER_FRAME_UNKNOWN_PROTOCOL;
+}
