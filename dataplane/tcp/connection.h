@@ -86,6 +86,7 @@ struct tcp_connection {
     bool sack : 1;         /* RFC 2018, agreed */
     bool scaling : 1;      /* RFC 7323, agreed */
     bool timing : 1;       /* timed_seq is being timed (without timestamps) */
+    bool repeated : 1;     /* `repeat` is to be reported (RFC 2883) */
     bool read_closed : 1;  /* tcp_close(): what arrives is acknowledged and dropped */
 
     /* Receive. */
@@ -94,7 +95,8 @@ struct tcp_connection {
     uint32_t base_seq;        /* of slot 0; meaningful while slot_count > 0 */
     uint32_t advertised_edge; /* right edge promised to the peer: never retracted */
     uint32_t fin_seq;
-    uint32_t newest_interval; /* start of the interval that grew last: first SACK block */
+    struct tcp_interval repeat; /* bytes that came twice: the next D-SACK block */
+    uint32_t newest_interval;   /* start of the interval that grew last: first SACK block */
     uint32_t unacknowledged_segments;
     uint32_t timestamp_recent; /* TS.Recent */
     uint32_t last_ack_sent;    /* Last.ACK.sent */

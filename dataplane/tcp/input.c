@@ -65,6 +65,15 @@ static bool input_in_window(const struct tcp_connection *c, const struct tcp_hea
                            seq_after(header->seq + length, c->advertised_edge)));
 }
 
+/* These bytes came before: the next acknowledgement says so (RFC 2883). */
+static void input_repeated(struct tcp_connection *c, uint32_t start, uint32_t end)
+{
+    if (start == end)
+        return;
+    c->repeat = (struct tcp_interval){start, end};
+    c->repeated = true;
+}
+
 /* A segment outside the window: tell the peer where we are. What lies just before it is most
  * likely a retransmission whose acknowledgement was lost, and is always answered. */
 static enum counter input_outside(struct tcp_connection *c, const struct tcp_header *header,
@@ -75,6 +84,7 @@ static enum counter input_outside(struct tcp_connection *c, const struct tcp_hea
     if (header->flags & TCP_FLAG_RST)
         return COUNTER_TCP_IN_OUT_OF_WINDOW;
     if (seq_at_or_before(end, c->receive_next) && c->receive_next - end < TCP_WINDOW_MAX) {
+        input_repeated(c, header->seq, header->seq + header->payload_length);
         c->ack_now = true;
         tcp_mark_dirty(c);
         return COUNTER_TCP_IN_DUPLICATE;
@@ -210,6 +220,7 @@ static enum counter input_payload(struct tcp_connection *c, const struct tcp_hea
         input_schedule_ack(c, true, now_ns);
         return COUNTER_TCP_IN_ACCEPTED;
     case TCP_PLACED_NOTHING:
+        input_repeated(c, header->seq, header->seq + header->payload_length);
         input_schedule_ack(c, true, now_ns);
         return COUNTER_TCP_IN_DUPLICATE;
     case TCP_PLACED_NO_ROOM:

@@ -72,14 +72,22 @@ static void output_timestamp_option(struct output_segment *segment, uint32_t val
 static unsigned output_sack_blocks(const struct tcp_connection *c)
 {
     unsigned most = c->timestamps ? 3 : 4;
+    unsigned blocks = c->interval_count + (c->repeated ? 1u : 0u);
 
     if (!c->sack || c->read_closed)
         return 0;
-    return c->interval_count < most ? c->interval_count : most;
+    return blocks < most ? blocks : most;
 }
 
-/* The block that grew last comes first (RFC 2018 4). */
-static void output_sack_option(const struct tcp_connection *c, struct output_segment *segment)
+static uint8_t *output_sack_block(uint8_t *at, const struct tcp_interval *block)
+{
+    bytes_put32(at, block->start);
+    bytes_put32(at + 4, block->end);
+    return at + 8;
+}
+
+/* First what came twice (RFC 2883), then the block that grew last (RFC 2018 4), then the others. */
+static void output_sack_option(struct tcp_connection *c, struct output_segment *segment)
 {
     unsigned blocks = output_sack_blocks(c);
     uint8_t *at = segment->options + segment->option_bytes;
@@ -87,21 +95,22 @@ static void output_sack_option(const struct tcp_connection *c, struct output_seg
 
     if (blocks == 0)
         return;
+    segment->option_bytes = (uint8_t)(segment->option_bytes + 4 + 8 * blocks);
     for (unsigned i = 0; i < c->interval_count; i++) {
         if (c->intervals[i].start == c->newest_interval)
             newest = i;
     }
-    at[0] = TCP_OPTION_NOP;
-    at[1] = TCP_OPTION_NOP;
-    at[2] = TCP_OPTION_SACK;
-    at[3] = (uint8_t)(2 + 8 * blocks);
-    for (unsigned i = 0; i < blocks; i++) {
-        const struct tcp_interval *held = &c->intervals[(newest + i) % c->interval_count];
-
-        bytes_put32(at + 4 + 8 * (size_t)i, held->start);
-        bytes_put32(at + 8 + 8 * (size_t)i, held->end);
+    *at++ = TCP_OPTION_NOP;
+    *at++ = TCP_OPTION_NOP;
+    *at++ = TCP_OPTION_SACK;
+    *at++ = (uint8_t)(2 + 8 * blocks);
+    if (c->repeated) {
+        at = output_sack_block(at, &c->repeat);
+        c->repeated = false;
+        blocks--;
     }
-    segment->option_bytes = (uint8_t)(segment->option_bytes + 4 + 8 * blocks);
+    for (unsigned i = 0; i < blocks; i++)
+        at = output_sack_block(at, &c->intervals[(newest + i) % c->interval_count]);
 }
 
 uint32_t tcp_segment_payload(const struct tcp_connection *c)
