@@ -1,0 +1,285 @@
+/* postern-control: relays what the workers hand over, and says how the appliance is.
+ *
+ * usage: postern-control -c FILE
+ *
+ * One thread, one libevent loop, no DPDK. Started as root it binds its socket and gives root up
+ * before it hears from anybody. HUP reloads the configuration, TERM and INT end what is under way
+ * (at most CONTROL_DRAIN_SECONDS) and exit 0. Exit 1: could not start; 2: usage; 78: configuration.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "control/relay/dataplane.h"
+#include "control/relay/notice.h"
+#include "control/relay/relay.h"
+#include "control/relay/status_server.h"
+#include "platform/clock.h"
+#include "platform/config/config.h"
+
+#define CONTROL_EXIT_FAILED   1
+#define CONTROL_EXIT_USAGE    2
+#define CONTROL_EXIT_CONFIG   78
+#define CONTROL_DRAIN_SECONDS 30
+#define CONTROL_DRAIN_POLL_MS 20
+/* The time an answer has to find room in its ring, once nothing else is left to do. */
+#define CONTROL_LAST_ANSWERS_SECONDS 2
+
+struct control {
+    struct config *config; /* in force */
+    struct event_base *base;
+    struct evdns_base *dns;
+    struct relay *relay;
+    struct dataplane *dataplane;
+    struct status_server *status_server;
+    struct event *hangup;
+    struct event *terminate;
+    struct event *interrupt;
+    struct event *drain;
+    int64_t drain_end_ns;
+    int64_t answers_end_ns;
+    bool draining;
+};
+
+/* Names come from /etc/hosts and the servers in /etc/resolv.conf. Without either there still are
+ * numeric addresses. */
+static void control_read_resolver(struct evdns_base *dns)
+{
+    int result = evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
+
+    if (result != 0)
+        notice("/etc/resolv.conf names no name server (error %d); host names of routes are looked "
+               "up in /etc/hosts and at 127.0.0.1",
+               result);
+}
+
+static void control_reload(evutil_socket_t fd, short events, void *context)
+{
+    struct control *control = context;
+    struct config_error error;
+    struct config *config;
+    enum status status = config_load(control->config->file, &config, &error);
+
+    (void)fd;
+    (void)events;
+    if (status != STATUS_OK) {
+        notice("configuration not reloaded, the old one stays: %s", error.text);
+        return;
+    }
+    if (strcmp(config->runtime_directory, control->config->runtime_directory) != 0 ||
+        strcmp(config->control_user, control->config->control_user) != 0)
+        notice("runtime_directory and control.user change with a restart only");
+    (void)evdns_base_clear_nameservers_and_suspend(control->dns);
+    control_read_resolver(control->dns);
+    (void)evdns_base_resume(control->dns);
+    status = relay_reload(control->relay, config);
+    config_free(control->config);
+    control->config = config;
+    if (status == STATUS_OK)
+        notice("configuration reloaded, customers: %u", config->customer_count);
+    else
+        notice("configuration reloaded in part: %s", status_text(status));
+}
+
+static void control_drain_poll(struct control *control)
+{
+    struct timeval wait = {.tv_usec = CONTROL_DRAIN_POLL_MS * 1000};
+
+    (void)event_add(control->drain, &wait);
+}
+
+/* Ends the loop when the last transaction is answered and the last answer handed over. */
+static void control_drained(evutil_socket_t fd, short events, void *context)
+{
+    struct control *control = context;
+    int64_t now_ns = clock_monotonic_ns();
+    unsigned left = relay_in_flight(control->relay);
+
+    (void)fd;
+    (void)events;
+    if (left > 0 && now_ns < control->drain_end_ns) {
+        control_drain_poll(control);
+        return;
+    }
+    if (left > 0)
+        notice("stopping with transactions under way: %u", left);
+    if (control->answers_end_ns == 0)
+        control->answers_end_ns = now_ns + CONTROL_LAST_ANSWERS_SECONDS * CLOCK_NS_PER_SECOND;
+    if (dataplane_has_answers(control->dataplane) && now_ns < control->answers_end_ns) {
+        control_drain_poll(control);
+        return;
+    }
+    (void)event_base_loopbreak(control->base);
+}
+
+static void control_terminate(evutil_socket_t fd, short events, void *context)
+{
+    struct control *control = context;
+
+    (void)fd;
+    (void)events;
+    if (control->draining)
+        return;
+    control->draining = true;
+    control->drain_end_ns = clock_monotonic_ns() + CONTROL_DRAIN_SECONDS * CLOCK_NS_PER_SECOND;
+    notice("stopping, transactions under way: %u", relay_in_flight(control->relay));
+    relay_drain(control->relay);
+    control_drain_poll(control);
+}
+
+/* uid and gid of control.user; false (and told) when there is no such user. */
+static bool control_find_user(const char *name, uid_t *uid, gid_t *gid)
+{
+    const struct passwd *user = getpwnam(name);
+
+    if (user == NULL) {
+        notice("control.user: there is no user \"%s\"; create it (useradd --system %s) or name "
+               "another",
+               name, name);
+        return false;
+    }
+    *uid = user->pw_uid;
+    *gid = user->pw_gid;
+    return true;
+}
+
+static bool control_give_up_root(uid_t uid, gid_t gid)
+{
+    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+        notice("cannot give up root: %s", strerror(errno));
+        return false;
+    }
+    if (uid != 0 && setuid(0) == 0) {
+        notice("cannot give up root: it came back");
+        return false;
+    }
+    return true;
+}
+
+static bool control_make_loop(struct control *control)
+{
+    struct event_config *settings = event_config_new();
+
+    if (settings == NULL)
+        return false;
+    /* The rings are polled in fractions of a millisecond. */
+    (void)event_config_set_flag(settings, EVENT_BASE_FLAG_PRECISE_TIMER);
+    control->base = event_base_new_with_config(settings);
+    event_config_free(settings);
+    if (control->base == NULL)
+        return false;
+    control->dns = evdns_base_new(control->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    control->hangup = evsignal_new(control->base, SIGHUP, control_reload, control);
+    control->terminate = evsignal_new(control->base, SIGTERM, control_terminate, control);
+    control->interrupt = evsignal_new(control->base, SIGINT, control_terminate, control);
+    control->drain = evtimer_new(control->base, control_drained, control);
+    if (control->dns == NULL || control->hangup == NULL || control->terminate == NULL ||
+        control->interrupt == NULL || control->drain == NULL)
+        return false;
+    control_read_resolver(control->dns);
+    return event_add(control->hangup, NULL) == 0 && event_add(control->terminate, NULL) == 0 &&
+           event_add(control->interrupt, NULL) == 0;
+}
+
+static bool control_start(struct control *control)
+{
+    const struct config *config = control->config;
+    bool root = geteuid() == 0;
+    uid_t uid = geteuid();
+    gid_t gid = UINT32_MAX;
+    int fd = -1;
+    enum status status;
+
+    if (root && !control_find_user(config->control_user, &uid, &gid))
+        return false;
+    status = status_server_listen(config->runtime_directory, root ? gid : UINT32_MAX, &fd);
+    if (status != STATUS_OK) {
+        notice("cannot listen at %s/control.sock: %s%s%s", config->runtime_directory,
+               status_text(status), status == STATUS_SYSTEM ? ": " : "",
+               status == STATUS_SYSTEM ? strerror(errno) : "");
+        return false;
+    }
+    if (!control_make_loop(control)) {
+        notice("cannot start: out of memory");
+        close(fd);
+        return false;
+    }
+    if (root && !control_give_up_root(uid, gid)) {
+        close(fd);
+        return false;
+    }
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    status = relay_create(&control->relay, control->base, control->dns, config);
+    if (status == STATUS_OK)
+        status = dataplane_create(&control->dataplane, control->base, control->relay,
+                                  config->runtime_directory);
+    if (status == STATUS_OK)
+        status = status_server_create(&control->status_server, control->base, fd,
+                                      control->dataplane, control->relay);
+    else
+        close(fd);
+    if (status != STATUS_OK)
+        notice("cannot start: %s", status_text(status));
+    return status == STATUS_OK;
+}
+
+static void control_stop(struct control *control)
+{
+    struct event *const events[] = {control->hangup, control->terminate, control->interrupt,
+                                    control->drain};
+
+    status_server_free(control->status_server);
+    dataplane_free(control->dataplane);
+    relay_free(control->relay);
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (events[i] != NULL)
+            event_free(events[i]);
+    }
+    if (control->dns != NULL)
+        evdns_base_free(control->dns, 0);
+    if (control->base != NULL) {
+        /* Closed connections and cancelled look-ups are released by the loop. */
+        (void)event_base_loop(control->base, EVLOOP_NONBLOCK);
+        event_base_free(control->base);
+    }
+    config_free(control->config);
+    libevent_global_shutdown();
+}
+
+int main(int argc, char **argv)
+{
+    struct control control = {0};
+    struct config_error error;
+    const char *file = NULL;
+    bool started;
+    int option;
+
+    while ((option = getopt(argc, argv, "c:")) != -1) {
+        if (option != 'c')
+            return CONTROL_EXIT_USAGE;
+        file = optarg;
+    }
+    if (file == NULL || optind != argc) {
+        (void)fprintf(stderr, "usage: postern-control -c FILE\n");
+        return CONTROL_EXIT_USAGE;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (config_load(file, &control.config, &error) != STATUS_OK) {
+        notice("%s", error.text);
+        return CONTROL_EXIT_CONFIG;
+    }
+    started = control_start(&control);
+    if (started) {
+        notice("version %s, customers: %u", POSTERN_VERSION, control.config->customer_count);
+        (void)event_base_dispatch(control.base);
+        notice("stopped");
+    }
+    control_stop(&control);
+    return started ? 0 : CONTROL_EXIT_FAILED;
+}

@@ -1,0 +1,353 @@
+#include "control/relay/dataplane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "control/relay/notice.h"
+#include "platform/check.h"
+
+static void dataplane_connect(struct dataplane *dataplane);
+
+static void timer_set(struct event *timer, unsigned us)
+{
+    struct timeval wait = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+    (void)event_add(timer, &wait);
+}
+
+/* -- answers ----------------------------------------------------------------------------------- */
+
+static void dataplane_drop_answers(struct dataplane_worker *worker)
+{
+    while (worker->first != NULL) {
+        struct dataplane_answer *answer = worker->first;
+
+        worker->first = answer->next;
+        free(answer);
+    }
+    worker->last = NULL;
+}
+
+static void dataplane_drop_channels(struct dataplane *dataplane)
+{
+    relay_abort(dataplane->relay, dataplane);
+    for (uint32_t i = 0; i < REGION_WORKERS_MAX; i++) {
+        dataplane_drop_answers(&dataplane->workers[i]);
+        dataplane->workers[i] = (struct dataplane_worker){0};
+    }
+    if (dataplane->has_channels)
+        channel_memory_close(&dataplane->memory);
+    dataplane->has_channels = false;
+    (void)event_del(dataplane->poll);
+}
+
+/* Back to the start: forgets everything that came over the link and tries again later. */
+static void dataplane_lose(struct dataplane *dataplane, const char *why)
+{
+    if (dataplane->state == DATAPLANE_LINKED)
+        notice("link to the dataplane lost: %s", why);
+    else if (dataplane->state != DATAPLANE_ABSENT && !dataplane->waiting_told)
+        notice("the dataplane turned the link down: %s", why);
+    dataplane_drop_channels(dataplane);
+    region_hold_give(dataplane->hold);
+    dataplane->hold = NULL;
+    if (dataplane->readable != NULL)
+        event_free(dataplane->readable);
+    dataplane->readable = NULL;
+    if (dataplane->socket >= 0)
+        close(dataplane->socket);
+    dataplane->socket = -1;
+    dataplane->state = DATAPLANE_ABSENT;
+    timer_set(dataplane->retry, dataplane->retry_ms * 1000);
+    dataplane->retry_ms = dataplane->retry_ms * 2 < DATAPLANE_RETRY_MAX_MS ? dataplane->retry_ms * 2
+                                                                           : DATAPLANE_RETRY_MAX_MS;
+}
+
+static void dataplane_set_busy(struct dataplane_worker *worker)
+{
+    atomic_store_explicit(worker->channel.busy, worker->open > 0, memory_order_relaxed);
+}
+
+static void dataplane_keep_answer(struct dataplane_worker *worker,
+                                  const struct relay_result *result)
+{
+    struct dataplane_answer *answer = malloc(sizeof(*answer));
+
+    /* Out of memory: the worker's own time-out answers for us. */
+    if (answer == NULL)
+        return;
+    answer->next = NULL;
+    answer->result = *result;
+    if (worker->last != NULL)
+        worker->last->next = answer;
+    else
+        worker->first = answer;
+    worker->last = answer;
+}
+
+static void dataplane_answer(void *context, uint32_t number, const struct relay_result *result)
+{
+    struct dataplane *dataplane = context;
+    struct dataplane_worker *worker = &dataplane->workers[number];
+
+    CHECK(number < dataplane->worker_count && worker->open > 0);
+    worker->open--;
+    dataplane_set_busy(worker);
+    /* In turn; a broken ring is found, and acted on, by the poll. */
+    if (worker->first != NULL || ring_push(&worker->channel.results, result) != STATUS_OK)
+        dataplane_keep_answer(worker, result);
+}
+
+bool dataplane_has_answers(const struct dataplane *dataplane)
+{
+    for (uint32_t i = 0; i < dataplane->worker_count; i++) {
+        if (dataplane->workers[i].first != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* -- polling ----------------------------------------------------------------------------------- */
+
+static enum status dataplane_push_answers(struct dataplane_worker *worker)
+{
+    while (worker->first != NULL) {
+        struct dataplane_answer *answer = worker->first;
+        enum status status = ring_push(&worker->channel.results, &answer->result);
+
+        if (status == STATUS_NO_SPACE)
+            return STATUS_OK;
+        if (status != STATUS_OK)
+            return status;
+        worker->first = answer->next;
+        if (worker->first == NULL)
+            worker->last = NULL;
+        free(answer);
+    }
+    return STATUS_OK;
+}
+
+static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t number, bool *any)
+{
+    struct dataplane_worker *worker = &dataplane->workers[number];
+    uint32_t open_max = dataplane->hold->region.header.message_count;
+
+    for (unsigned n = 0; n < DATAPLANE_JOBS_A_POLL; n++) {
+        struct relay_job job;
+        enum status status;
+
+        if (worker->open >= open_max || worker->first != NULL)
+            return STATUS_OK;
+        status = ring_pop(&worker->channel.jobs, &job);
+        if (status == STATUS_AGAIN)
+            return STATUS_OK;
+        if (status != STATUS_OK)
+            return status;
+        *any = true;
+        worker->open++;
+        dataplane_set_busy(worker);
+        relay_submit(dataplane->relay, &job, number, dataplane->hold, dataplane_answer, dataplane);
+    }
+    return STATUS_OK;
+}
+
+static void dataplane_polled(evutil_socket_t fd, short events, void *context)
+{
+    struct dataplane *dataplane = context;
+    bool busy = false;
+
+    (void)fd;
+    (void)events;
+    for (uint32_t i = 0; i < dataplane->worker_count; i++) {
+        struct dataplane_worker *worker = &dataplane->workers[i];
+        enum status status = dataplane_push_answers(worker);
+
+        if (status == STATUS_OK)
+            status = dataplane_take_jobs(dataplane, i, &busy);
+        if (status != STATUS_OK) {
+            dataplane_lose(dataplane, status_text(status));
+            return;
+        }
+        busy = busy || worker->open > 0 || worker->first != NULL;
+    }
+    if (busy)
+        dataplane->poll_us = DATAPLANE_POLL_BUSY_US;
+    else if (dataplane->poll_us < DATAPLANE_POLL_IDLE_US)
+        dataplane->poll_us = dataplane->poll_us * 2 < DATAPLANE_POLL_IDLE_US
+                                 ? dataplane->poll_us * 2
+                                 : DATAPLANE_POLL_IDLE_US;
+    timer_set(dataplane->poll, dataplane->poll_us);
+}
+
+/* -- link -------------------------------------------------------------------------------------- */
+
+static enum status dataplane_welcome(struct dataplane *dataplane,
+                                     const struct link_message *message, int fd)
+{
+    enum status status;
+
+    if (dataplane->state != DATAPLANE_GREETED || fd < 0) {
+        if (fd >= 0)
+            close(fd);
+        return STATUS_BROKEN_PEER;
+    }
+    status = region_hold_open(&dataplane->hold, fd);
+    if (status != STATUS_OK)
+        return status;
+    if (message->workers < 1 || message->workers > REGION_WORKERS_MAX ||
+        message->workers != dataplane->hold->region.header.worker_count)
+        return STATUS_BROKEN_PEER;
+    dataplane->worker_count = message->workers;
+    dataplane->state = DATAPLANE_WELCOME;
+    return STATUS_OK;
+}
+
+static enum status dataplane_channel(struct dataplane *dataplane,
+                                     const struct link_message *message, int fd)
+{
+    struct link_message ready = {.type = LINK_READY,
+                                 .slot = message->slot,
+                                 .epoch = message->epoch,
+                                 .text = "postern-control " POSTERN_VERSION};
+    enum status status;
+
+    if (dataplane->state < DATAPLANE_WELCOME || fd < 0) {
+        if (fd >= 0)
+            close(fd);
+        return STATUS_BROKEN_PEER;
+    }
+    dataplane_drop_channels(dataplane);
+    status = channel_memory_open(&dataplane->memory, CHANNEL_CONTROL, dataplane->worker_count, fd);
+    if (status != STATUS_OK)
+        return status;
+    dataplane->has_channels = true;
+    dataplane->epoch = message->epoch;
+    for (uint32_t i = 0; i < dataplane->worker_count; i++)
+        channel_attach(&dataplane->workers[i].channel, &dataplane->memory, i);
+    status = link_send(dataplane->socket, &ready, -1);
+    if (status != STATUS_OK)
+        return status;
+    if (dataplane->state != DATAPLANE_LINKED)
+        notice("linked to the dataplane, workers: %u", dataplane->worker_count);
+    dataplane->state = DATAPLANE_LINKED;
+    dataplane->retry_ms = DATAPLANE_RETRY_MIN_MS;
+    dataplane->waiting_told = false;
+    dataplane->poll_us = DATAPLANE_POLL_BUSY_US;
+    timer_set(dataplane->poll, dataplane->poll_us);
+    return STATUS_OK;
+}
+
+static enum status dataplane_hear(struct dataplane *dataplane, const struct link_message *message,
+                                  int fd)
+{
+    switch (message->type) {
+    case LINK_WELCOME:
+        return dataplane_welcome(dataplane, message, fd);
+    case LINK_CHANNEL:
+        return dataplane_channel(dataplane, message, fd);
+    default:
+        /* KILL is for scanners; what a newer dataplane may say beyond that is not for us. */
+        if (fd >= 0)
+            close(fd);
+        return STATUS_OK;
+    }
+}
+
+static void dataplane_readable(evutil_socket_t socket, short events, void *context)
+{
+    struct dataplane *dataplane = context;
+
+    (void)events;
+    for (;;) {
+        struct link_message message;
+        int fd;
+        enum status status = link_receive(socket, &message, &fd);
+
+        if (status == STATUS_AGAIN)
+            return;
+        if (status == STATUS_OK)
+            status = dataplane_hear(dataplane, &message, fd);
+        if (status != STATUS_OK) {
+            dataplane_lose(dataplane, status_text(status));
+            return;
+        }
+    }
+}
+
+static void dataplane_connect(struct dataplane *dataplane)
+{
+    struct link_message hello = {.type = LINK_HELLO, .kind = LINK_KIND_CONTROL, .slots = 1};
+    enum status status = link_connect(dataplane->path, &dataplane->socket);
+
+    if (status != STATUS_OK) {
+        if (!dataplane->waiting_told)
+            notice("waiting for the dataplane at %s: %s", dataplane->path, status_text(status));
+        dataplane->waiting_told = true;
+        dataplane->socket = -1;
+        dataplane_lose(dataplane, status_text(status));
+        return;
+    }
+    dataplane->state = DATAPLANE_GREETED;
+    dataplane->readable = event_new(dataplane->base, dataplane->socket, EV_READ | EV_PERSIST,
+                                    dataplane_readable, dataplane);
+    status = dataplane->readable != NULL && event_add(dataplane->readable, NULL) == 0
+                 ? link_send(dataplane->socket, &hello, -1)
+                 : STATUS_NO_MEMORY;
+    if (status != STATUS_OK)
+        dataplane_lose(dataplane, status_text(status));
+}
+
+static void dataplane_retry(evutil_socket_t fd, short events, void *context)
+{
+    (void)fd;
+    (void)events;
+    dataplane_connect(context);
+}
+
+enum status dataplane_create(struct dataplane **dataplane, struct event_base *base,
+                             struct relay *relay, const char *runtime_directory)
+{
+    struct dataplane *made = calloc(1, sizeof(*made));
+    int length;
+
+    *dataplane = NULL;
+    if (made == NULL)
+        return STATUS_NO_MEMORY;
+    made->base = base;
+    made->relay = relay;
+    made->socket = -1;
+    made->retry_ms = DATAPLANE_RETRY_MIN_MS;
+    made->retry = evtimer_new(base, dataplane_retry, made);
+    made->poll = evtimer_new(base, dataplane_polled, made);
+    if (made->retry == NULL || made->poll == NULL) {
+        dataplane_free(made);
+        return STATUS_NO_MEMORY;
+    }
+    length = snprintf(made->path, sizeof(made->path), "%s/dataplane.sock", runtime_directory);
+    if (length < 0 || (size_t)length >= sizeof(made->path)) {
+        dataplane_free(made);
+        return STATUS_BAD_ARGUMENT;
+    }
+    dataplane_connect(made);
+    *dataplane = made;
+    return STATUS_OK;
+}
+
+void dataplane_free(struct dataplane *dataplane)
+{
+    if (dataplane == NULL)
+        return;
+    if (dataplane->poll != NULL)
+        dataplane_drop_channels(dataplane);
+    region_hold_give(dataplane->hold);
+    if (dataplane->readable != NULL)
+        event_free(dataplane->readable);
+    if (dataplane->retry != NULL)
+        event_free(dataplane->retry);
+    if (dataplane->poll != NULL)
+        event_free(dataplane->poll);
+    if (dataplane->socket >= 0)
+        close(dataplane->socket);
+    free(dataplane);
+}

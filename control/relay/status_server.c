@@ -1,0 +1,301 @@
+#include "control/relay/status_server.h"
+
+#include <errno.h>
+#include <event2/listener.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+
+struct status_client {
+    struct status_server *server;
+    struct bufferevent *stream;
+    struct event *timer; /* over all: a client that trickles gets no more time */
+};
+
+struct status_server {
+    struct event_base *base;
+    const struct dataplane *dataplane;
+    const struct relay *relay;
+    struct evconnlistener *listener;
+    int64_t started_ns;
+    struct status_client clients[STATUS_CLIENTS_MAX];
+};
+
+/* -- the object -------------------------------------------------------------------------------- */
+
+/* What all workers see alike is not added up. */
+static bool status_counter_shared(enum counter counter)
+{
+    return counter == COUNTER_SCANNERS_READY || counter == COUNTER_CONTROL_READY;
+}
+
+static bool status_counter_gauge(enum counter counter)
+{
+    return counter >= COUNTER_CONNECTIONS_OPEN;
+}
+
+static uint64_t status_counter(const struct region *region, uint32_t worker, enum counter counter)
+{
+    return atomic_load_explicit(&region_counters(region, worker)->value[counter],
+                                memory_order_relaxed);
+}
+
+static json_t *status_worker(const struct region *region, uint32_t worker)
+{
+    json_t *object = json_object();
+
+    (void)json_object_set_new(object, "worker", json_integer(worker));
+    for (unsigned c = 0; c < COUNTER_COUNT; c++)
+        (void)json_object_set_new(object, counter_name(c),
+                                  json_integer((json_int_t)status_counter(region, worker, c)));
+    return object;
+}
+
+static void status_add_counters(json_t *to, const struct region *region, uint32_t worker_count)
+{
+    json_t *counters = json_object();
+    json_t *gauges = json_object();
+    json_t *workers = json_array();
+
+    for (unsigned c = 0; c < COUNTER_COUNT; c++) {
+        uint64_t sum = 0;
+
+        for (uint32_t w = 0; w < worker_count; w++) {
+            uint64_t value = status_counter(region, w, c);
+
+            if (!status_counter_shared(c))
+                sum += value;
+            else if (w == 0 || value < sum)
+                sum = value; /* ready when the last worker sees it */
+        }
+        (void)json_object_set_new(counters, counter_name(c), json_integer((json_int_t)sum));
+        if (status_counter_gauge(c))
+            (void)json_object_set_new(gauges, counter_name(c), json_integer((json_int_t)sum));
+    }
+    for (uint32_t w = 0; w < worker_count; w++)
+        (void)json_array_append_new(workers, status_worker(region, w));
+    (void)json_object_set_new(to, "counters", counters);
+    (void)json_object_set_new(to, "gauges", gauges);
+    (void)json_object_set_new(to, "workers", workers);
+}
+
+static json_t *status_dataplane(const struct dataplane *dataplane)
+{
+    bool linked = dataplane->state == DATAPLANE_LINKED;
+    json_t *object = json_object();
+
+    (void)json_object_set_new(object, "linked", json_boolean(linked));
+    if (linked) {
+        const struct region_header *header = &dataplane->hold->region.header;
+
+        (void)json_object_set_new(
+            object, "started",
+            json_integer((json_int_t)(header->started_wall_ns / CLOCK_NS_PER_SECOND)));
+        (void)json_object_set_new(object, "hugepages", json_boolean(header->hugepages == 1));
+        (void)json_object_set_new(object, "workers", json_integer(header->worker_count));
+    }
+    return object;
+}
+
+static json_t *status_route(const struct route *route)
+{
+    return json_pack(
+        "{s:s, s:s, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "customer",
+        route->customer, "host", route->config.host, "port", (int)route->config.port,
+        "connections_open", (int)route->connection_count, "in_flight", (int)route_in_flight(route),
+        "waiting", (int)route->waiting.count, "delivered", (json_int_t)route->counts.delivered,
+        "temporary", (json_int_t)route->counts.temporary, "permanent",
+        (json_int_t)route->counts.permanent, "unreachable", (json_int_t)route->counts.unreachable,
+        "refused", (json_int_t)route->counts.refused, "down", (int)route->down, "last_error",
+        route->last_error);
+}
+
+char *status_server_text(const struct dataplane *dataplane, const struct relay *relay,
+                         double uptime_seconds)
+{
+    json_t *object = json_object();
+    json_t *routes = json_array();
+    char *text;
+
+    (void)json_object_set_new(object, "version", json_string(POSTERN_VERSION));
+    (void)json_object_set_new(object, "uptime", json_real(uptime_seconds));
+    (void)json_object_set_new(object, "dataplane", status_dataplane(dataplane));
+    if (dataplane->state == DATAPLANE_LINKED)
+        status_add_counters(object, &dataplane->hold->region, dataplane->worker_count);
+    for (const struct route *r = relay->routes; r != NULL; r = r->next)
+        (void)json_array_append_new(routes, status_route(r));
+    (void)json_object_set_new(object, "routes", routes);
+    text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return text;
+}
+
+/* -- the socket -------------------------------------------------------------------------------- */
+
+/* True when somebody accepts connections at `address`. */
+static bool status_answered(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool answered;
+
+    if (fd < 0)
+        return false;
+    answered =
+        connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+    close(fd);
+    return answered;
+}
+
+enum status status_server_listen(const char *runtime_directory, uint32_t gid, int *fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int length =
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", runtime_directory);
+    int saved;
+
+    *fd = -1;
+    if (length < 0 || (size_t)length >= sizeof(address.sun_path))
+        return STATUS_BAD_ARGUMENT;
+    if (status_answered(&address))
+        return STATUS_IN_USE;
+    if (unlink(address.sun_path) != 0 && errno != ENOENT)
+        return STATUS_SYSTEM;
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0)
+        return STATUS_SYSTEM;
+    if (bind(*fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+        chmod(address.sun_path, 0660) == 0 &&
+        (gid == UINT32_MAX || chown(address.sun_path, (uid_t)-1, gid) == 0) &&
+        listen(*fd, STATUS_CLIENTS_MAX) == 0)
+        return STATUS_OK;
+    saved = errno;
+    close(*fd);
+    *fd = -1;
+    errno = saved;
+    return STATUS_SYSTEM;
+}
+
+static void status_client_close(struct status_client *client)
+{
+    if (client->stream != NULL)
+        bufferevent_free(client->stream);
+    if (client->timer != NULL)
+        event_free(client->timer);
+    *client = (struct status_client){0};
+}
+
+static void status_client_event(struct bufferevent *stream, short events, void *context)
+{
+    (void)stream;
+    if (events & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+        status_client_close(context);
+}
+
+static void status_client_expired(evutil_socket_t fd, short events, void *context)
+{
+    (void)fd;
+    (void)events;
+    status_client_close(context);
+}
+
+/* All is sent: says so, and waits for the client to go. Closing now could turn a request that is
+ * still unread into a reset of what the client has yet to read. */
+static void status_client_sent(struct bufferevent *stream, void *context)
+{
+    (void)context;
+    (void)shutdown(bufferevent_getfd(stream), SHUT_WR);
+}
+
+static void status_client_heard(struct bufferevent *stream, void *context)
+{
+    struct evbuffer *input = bufferevent_get_input(stream);
+
+    (void)context;
+    (void)evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+static void status_accepted(struct evconnlistener *listener, evutil_socket_t fd,
+                            struct sockaddr *address, int length, void *context)
+{
+    static const struct timeval limit = {.tv_sec = STATUS_CLIENT_SECONDS};
+    struct status_server *server = context;
+    struct status_client *client = NULL;
+    char *text;
+
+    (void)listener;
+    (void)address;
+    (void)length;
+    for (unsigned i = 0; i < STATUS_CLIENTS_MAX && client == NULL; i++) {
+        if (server->clients[i].server == NULL)
+            client = &server->clients[i];
+    }
+    if (client == NULL) {
+        close(fd);
+        return;
+    }
+    client->server = server;
+    client->stream = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (client->stream == NULL)
+        close(fd);
+    client->timer = evtimer_new(server->base, status_client_expired, client);
+    text = status_server_text(server->dataplane, server->relay,
+                              (double)(clock_monotonic_ns() - server->started_ns) /
+                                  (double)CLOCK_NS_PER_SECOND);
+    if (client->stream == NULL || client->timer == NULL || text == NULL ||
+        event_add(client->timer, &limit) != 0) {
+        free(text);
+        status_client_close(client);
+        return;
+    }
+    bufferevent_setcb(client->stream, status_client_heard, status_client_sent, status_client_event,
+                      client);
+    bufferevent_setwatermark(client->stream, EV_READ, 0, STATUS_CLIENT_BYTES);
+    (void)bufferevent_write(client->stream, text, strlen(text));
+    (void)bufferevent_write(client->stream, "\n", 1);
+    (void)bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+    free(text);
+}
+
+enum status status_server_create(struct status_server **server, struct event_base *base, int fd,
+                                 const struct dataplane *dataplane, const struct relay *relay)
+{
+    struct status_server *made = calloc(1, sizeof(*made));
+
+    *server = NULL;
+    if (made == NULL) {
+        close(fd);
+        return STATUS_NO_MEMORY;
+    }
+    made->base = base;
+    made->dataplane = dataplane;
+    made->relay = relay;
+    made->started_ns = clock_monotonic_ns();
+    made->listener = evconnlistener_new(base, status_accepted, made,
+                                        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (made->listener == NULL) {
+        close(fd);
+        free(made);
+        return STATUS_NO_MEMORY;
+    }
+    *server = made;
+    return STATUS_OK;
+}
+
+void status_server_free(struct status_server *server)
+{
+    if (server == NULL)
+        return;
+    evconnlistener_free(server->listener);
+    for (unsigned i = 0; i < STATUS_CLIENTS_MAX; i++) {
+        if (server->clients[i].server != NULL)
+            status_client_close(&server->clients[i]);
+    }
+    free(server);
+}

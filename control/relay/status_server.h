@@ -1,0 +1,38 @@
+/* status_server.h: how `postern status` and monitoring learn how the appliance is.
+ *
+ * `<runtime_directory>/control.sock`, SOCK_STREAM, mode 0660: whoever connects gets one JSON object
+ * and the end of file. A request line ("status\n") is read and ignored, so that others may be
+ * added. docs/relay.md describes the object.
+ *
+ * Limits: STATUS_CLIENTS_MAX at once (more are closed at once), STATUS_CLIENT_SECONDS each.
+ *
+ * Threads: control's loop. Memory: status_server_free().
+ */
+#ifndef CONTROL_RELAY_STATUS_SERVER_H
+#define CONTROL_RELAY_STATUS_SERVER_H
+
+#include "control/relay/dataplane.h"
+
+#define STATUS_CLIENTS_MAX    16u
+#define STATUS_CLIENT_SECONDS 5
+#define STATUS_CLIENT_BYTES   1024u /* read from a client before its reading stops */
+
+struct status_server;
+
+/* Binds and listens; STATUS_IN_USE when another process answers there, STATUS_SYSTEM (errno),
+ * STATUS_BAD_ARGUMENT (path too long). `gid` is the socket's group unless (uint32_t)-1. */
+enum status status_server_listen(const char *runtime_directory, uint32_t gid,
+                                 int *fd) STATUS_CHECKED;
+
+/* Serves a listening descriptor (ownership taken in every case). Both others are borrowed. */
+enum status status_server_create(struct status_server **server, struct event_base *base, int fd,
+                                 const struct dataplane *dataplane,
+                                 const struct relay *relay) STATUS_CHECKED;
+
+void status_server_free(struct status_server *server);
+
+/* The object as text, newline-ended; the caller's to free(). Null when out of memory. */
+char *status_server_text(const struct dataplane *dataplane, const struct relay *relay,
+                         double uptime_seconds);
+
+#endif
