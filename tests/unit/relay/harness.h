@@ -1,0 +1,85 @@
+/* harness.h: what the relay's tests stand on: a real region with real messages in it, a loop, a
+ * relay with one route, and a server process behind it (server.py).
+ *
+ * Failures end the test by cmocka's assertions.
+ */
+#ifndef TESTS_UNIT_RELAY_HARNESS_H
+#define TESTS_UNIT_RELAY_HARNESS_H
+
+#include <event2/event.h>
+#include <sys/types.h>
+
+#include "control/relay/relay.h"
+#include "dataplane/message/store.h"
+
+#define HARNESS_MESSAGES 64u
+#define HARNESS_TRACE    "Received: from client.example ([192.0.2.1]) by mx.example\r\n"
+#define HARNESS_FIELDS                                                                    \
+    "X-Virus-Scanned: postern " POSTERN_VERSION " (ClamAV 1.4.6/27813) at mx.example\r\n" \
+    "X-Virus-Status: Clean\r\n"
+
+struct harness {
+    struct region region;
+    struct store store;
+    struct region_hold *hold;
+    struct event_base *base;
+    struct evdns_base *dns;
+    struct config config;
+    struct config_customer customer;
+    struct relay *relay;
+    char directory[64];
+    pid_t server;
+    uint16_t port;
+    unsigned answered;
+    struct relay_result results[256]; /* in the order they came */
+};
+
+struct harness_mail {
+    const char *customer; /* "acme" when null */
+    const char *sender;   /* "sender@example.org" when null */
+    const char *const *recipients;
+    unsigned recipient_count; /* 0: one, "user@acme.example" */
+    const void *body;
+    size_t length;
+    size_t piece; /* the body comes in pieces of this many bytes; 0: as large as they come */
+    uint32_t flags;
+    const char *verdict;  /* "clean" when null */
+    uint32_t job_verdict; /* VERDICT_CLEAN when 0 */
+};
+
+void harness_open(struct harness *harness);
+void harness_close(struct harness *harness);
+
+/* Starts server.py with that JSON, on `port` (0: any), and the relay's route to it if there is no
+ * relay yet. */
+void harness_serve(struct harness *harness, const char *json, uint16_t port);
+void harness_stop_server(struct harness *harness);
+
+/* The relay and its route to harness->port. */
+void harness_relay(struct harness *harness);
+
+/* Writes a message into the region; *job names it. */
+struct message *harness_message(struct harness *harness, const struct harness_mail *mail,
+                                struct relay_job *job);
+void harness_submit(struct harness *harness, const struct relay_job *job);
+
+/* Runs the loop until `count` answers are there. */
+void harness_wait(struct harness *harness, unsigned count);
+
+/* Runs the loop for so long. */
+void harness_run(struct harness *harness, unsigned ms);
+
+/* Writes, submits, waits: the answer. */
+const struct relay_result *harness_send(struct harness *harness, const struct harness_mail *mail);
+
+/* Connections the server has accepted. */
+unsigned harness_connections(const struct harness *harness);
+
+/* A file the server wrote (its length in *length, zero-terminated), or null. Free it. */
+char *harness_file(const struct harness *harness, const char *name, size_t *length);
+
+/* The server's message number `n` is trace, X-Virus fields and exactly that body. */
+void harness_assert_message(const struct harness *harness, unsigned n, const void *body,
+                            size_t length);
+
+#endif
