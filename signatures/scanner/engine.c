@@ -22,6 +22,7 @@ struct engine {
     struct cl_engine *library;
     struct cl_scan_options scan;
     int64_t time_limit_ns;
+    uint64_t scan_bytes;
     unsigned signatures;
     char text[128];
 };
@@ -168,6 +169,7 @@ enum status engine_open(struct engine **engine, const struct engine_options *opt
         return STATUS_NO_MEMORY;
     }
     made->time_limit_ns = options->time_limit_ns;
+    made->scan_bytes = options->scan_bytes;
     made->scan = (struct cl_scan_options){
         .general = CL_SCAN_GENERAL_HEURISTICS,
         .parse = ~0u,
@@ -240,10 +242,16 @@ void engine_scan(struct engine *engine, const struct message_view *view, struct 
     cl_fmap_t *map;
     cl_error_t code;
 
+    if (view->size > engine->scan_bytes) { /* here the library answers without a reason */
+        verdict_unscannable(result, UNSCANNABLE_LIMIT, "message is larger than the scan size");
+        return;
+    }
     shortage_forget();
     map = cl_fmap_open_handle((void *)(uintptr_t)view, 0, view->size, engine_read, 1);
     if (map == NULL) {
-        verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "message could not be mapped");
+        verdict_unscannable(result,
+                            shortage_seen() != NULL ? UNSCANNABLE_LIMIT : UNSCANNABLE_ENGINE_ERROR,
+                            "message could not be mapped");
     } else {
         code =
             cl_scanmap_callback(map, NULL, &virus, &scanned, engine->library, &engine->scan, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,13 @@
 #define BLOCKS    8192u
 #define MESSAGES  64u
 #define ARGUMENTS 32
+
+static uid_t run_as;
+
+void appliance_run_as(uid_t uid)
+{
+    run_as = uid;
+}
 
 static void offer(struct appliance *appliance, unsigned number)
 {
@@ -77,7 +85,7 @@ static void run_scanner(int link, const char *database, unsigned slots,
                         const char *const *arguments)
 {
     const char *program = getenv("POSTERN_SCANNER");
-    const char *argv[ARGUMENTS] = {program,      "--link-fd", "9",
+    const char *argv[ARGUMENTS] = {program,      "--link-fd", "90",
                                    "--database", database,    "--processes"};
     char processes[16];
     int count = 7;
@@ -86,7 +94,10 @@ static void run_scanner(int link, const char *database, unsigned slots,
     argv[6] = processes;
     for (; arguments != NULL && *arguments != NULL && count < ARGUMENTS - 1; arguments++)
         argv[count++] = *arguments;
-    if (dup2(link, 9) < 0) /* dup2 leaves it open across exec */
+    if (dup2(link, 90) < 0) /* another number: then it stays open across exec */
+        _exit(126);
+    if (run_as != 0 && (setgroups(0, NULL) != 0 || setresgid(run_as, run_as, run_as) != 0 ||
+                        setresuid(run_as, run_as, run_as) != 0))
         _exit(126);
     (void)execv(program, (char *const *)(uintptr_t)argv);
     _exit(127);

@@ -43,6 +43,9 @@ struct appliance {
 void appliance_start(struct appliance *appliance, const char *database, unsigned slots,
                      const char *const *arguments);
 
+/* The next scanners run as that user (root only); 0: as we are. */
+void appliance_run_as(uid_t uid);
+
 /* Closes the link, waits for the scanner, returns its exit status (128 + signal when killed). */
 int appliance_stop(struct appliance *appliance);
 

@@ -85,15 +85,6 @@ def slow():
     return zip_of([("n%d" % i, noise.randbytes(65536)) for i in range(300)])
 
 
-def lying_zip():
-    """A stored member that claims a gigabyte."""
-    data = bytearray(zip_of([("a.txt", b"x" * 100)], zipfile.ZIP_STORED))
-    for magic, offset in ((b"PK\x03\x04", 18), (b"PK\x01\x02", 20)):
-        at = data.find(magic)
-        data[at + offset:at + offset + 8] = b"\x00\x00\x00\x40" * 2
-    return bytes(data)
-
-
 def samples():
     eicar_zip = zip_of([("eicar.com", EICAR)])
     words = b"The quick brown fox jumps over the lazy dog, and nothing else happens here.\r\n"
@@ -123,9 +114,15 @@ def samples():
     yield "many-parts", mail_with([attachment("f%d.bin" % i, b"file number %d " % i * 20)
                                    for i in range(300)] + [attachment("eicar.com", EICAR)])
     yield "slow", mail_with([attachment("slow.zip", slow())])
-    yield "lying-zip", mail_with([attachment("lying.zip", lying_zip())])
+    yield "bomb-eicar", mail_with([attachment("bomb.zip", zip_of(
+        [("zeros", bytes(64 << 20) + EICAR)]))])
+    yield "big-eicar", mail_with([attachment("big.bin", random.Random(3).randbytes(9 << 20)),
+                                  attachment("eicar.com", EICAR)])
     yield "html-9m", (HEAD + b"Content-Type: text/html\r\n\r\n<html><body>" +
                       b"<p>" * (3 << 20) + b"</body></html>\r\n")
+    yield "html-9m-pattern", (HEAD + b"Content-Type: text/html\r\n\r\n<html><body>" +
+                              b"<p>" * (3 << 20) + PATTERN[:7] + b"<!-- -->" + PATTERN[7:] +
+                              b"</body></html>\r\n")
 
 
 def main():

@@ -1,0 +1,290 @@
+/* Birth and death of scanner children, and what a job cannot do to them. */
+#include "tests/unit/scanner/appliance.h"
+#include "tests/unit/scanner/samples.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+
+static void pause_ms(long ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    (void)nanosleep(&time, NULL);
+}
+
+static void expect_works(struct appliance *appliance)
+{
+    struct scan_result result;
+
+    appliance_scan_file(appliance, sample("clean.eml"), &result);
+    assert_int_equal(result.verdict, VERDICT_CLEAN);
+    appliance_scan_file(appliance, sample("eicar-zip.eml"), &result);
+    assert_int_equal(result.verdict, VERDICT_INFECTED);
+}
+
+/* Hands over a mail that takes more than a second and waits until the child is busy with it. */
+static void start_long_job(struct appliance *appliance)
+{
+    struct message *message = appliance_put_file(appliance, sample("slow.eml"));
+    int64_t deadline_ns = clock_monotonic_ns() + 10 * CLOCK_NS_PER_SECOND;
+
+    appliance_hand_over(appliance, 0, 0, message);
+    while (atomic_load(appliance->slot[0].channels[0].busy) == 0) {
+        assert_true(clock_monotonic_ns() < deadline_ns);
+        pause_ms(1);
+    }
+    message_give(&appliance->store, message);
+}
+
+static void killed_child_is_replaced(void **state)
+{
+    struct appliance appliance;
+    struct scan_result result;
+    pid_t child;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    expect_works(&appliance);
+    start_long_job(&appliance);
+    child = appliance_child(&appliance, 0);
+    assert_true(child > 0);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_false(appliance_result(&appliance, 0, 0, &result));
+    assert_non_null(strstr(appliance.slot[0].text, "signal 9"));
+    appliance_revive(&appliance, 0);
+    assert_int_not_equal(appliance_child(&appliance, 0), child);
+    expect_works(&appliance);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+static void kill_message_kills_that_epoch_only(void **state)
+{
+    struct appliance appliance;
+    struct scan_result result;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 2, NULL);
+    appliance_send(&appliance, LINK_KILL, 0, 7);
+    pause_ms(50);
+    expect_works(&appliance);
+    assert_false(appliance.slot[0].gone);
+    start_long_job(&appliance);
+    appliance_send(&appliance, LINK_KILL, 0, 1);
+    assert_false(appliance_result(&appliance, 0, 0, &result));
+    assert_false(appliance.slot[1].gone);
+    appliance_revive(&appliance, 0);
+    appliance_send(&appliance, LINK_KILL, 0, 1); /* late: epoch 2 lives on */
+    pause_ms(50);
+    expect_works(&appliance);
+    assert_false(appliance.slot[0].gone);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+static void children_that_die_at_once_are_delayed(void **state)
+{
+    struct appliance appliance;
+    int64_t started_ns = 0;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    for (int i = 0; i < 6; i++) {
+        started_ns = clock_monotonic_ns();
+        assert_int_equal(kill(appliance_child(&appliance, 0), SIGKILL), 0);
+        appliance_wait_gone(&appliance, 0);
+        appliance_revive(&appliance, 0);
+    }
+    /* 10, 20, 40, 80, 160, 320 ms */
+    assert_true(clock_monotonic_ns() - started_ns >= 320 * CLOCK_NS_PER_MS);
+    assert_true(clock_monotonic_ns() - started_ns < 5 * CLOCK_NS_PER_SECOND);
+    expect_works(&appliance);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+static void expect_refused(struct appliance *appliance, const struct scan_job *job)
+{
+    struct scan_result result;
+
+    appliance_push(appliance, 0, 0, job);
+    assert_true(appliance_result(appliance, 0, 0, &result));
+    assert_int_equal(result.job, job->job);
+    assert_int_equal(result.message, job->message);
+    assert_int_equal(result.generation, job->generation);
+    assert_int_equal(result.verdict, VERDICT_UNSCANNABLE);
+    assert_int_equal(result.reason, UNSCANNABLE_ENGINE_ERROR);
+    assert_true(strlen(result.name) > 0);
+}
+
+static void garbage_jobs_are_answered(void **state)
+{
+    struct appliance appliance;
+    struct message *message;
+    struct scan_job good;
+    struct scan_job job;
+    uint32_t saved;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    message = appliance_put_file(&appliance, sample("clean.eml"));
+    good = (struct scan_job){.job = 99,
+                             .message = message->index,
+                             .generation = message->generation,
+                             .length = message->shared->size,
+                             .tier = SCAN_TIER_FULL};
+    job = good;
+    job.generation++;
+    expect_refused(&appliance, &job);
+    job = good;
+    job.length = UINT32_MAX;
+    expect_refused(&appliance, &job);
+    job = good;
+    job.message = UINT32_MAX;
+    expect_refused(&appliance, &job);
+    job = good;
+    job.tier = 77;
+    expect_refused(&appliance, &job);
+    saved = message->shared->extent_count;
+    message->shared->extent_count = UINT32_MAX;
+    expect_refused(&appliance, &good);
+    message->shared->extent_count = saved;
+    saved = message->shared->extent_blocks[0];
+    message->shared->extent_blocks[0] = UINT32_MAX - 1;
+    expect_refused(&appliance, &good);
+    message->shared->extent_blocks[0] = saved;
+    message_give(&appliance.store, message);
+    expect_works(&appliance);
+    assert_false(appliance.slot[0].gone);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+static void broken_ring_ends_the_child_only(void **state)
+{
+    struct appliance appliance;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    atomic_store(&appliance.slot[0].channels[1].jobs.shared->produced, UINT32_MAX / 2);
+    appliance_wait_gone(&appliance, 0);
+    appliance_revive(&appliance, 0);
+    expect_works(&appliance);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+static void all_channels_are_served(void **state)
+{
+    struct appliance appliance;
+    struct message *message;
+    struct scan_result result;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 2, NULL);
+    message = appliance_put_file(&appliance, sample("eicar-zip.eml"));
+    for (unsigned i = 0; i < SCAN_JOBS_A_RING * 4; i++)
+        appliance_hand_over(&appliance, i % 2, i / 2 % 2, message);
+    for (unsigned i = 0; i < SCAN_JOBS_A_RING * 4; i++) {
+        assert_true(appliance_result(&appliance, i % 2, i / 2 % 2, &result));
+        assert_int_equal(result.job, i + 1);
+        assert_int_equal(result.verdict, VERDICT_INFECTED);
+    }
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+/* Gone, or dead and waiting for an init that reaps. */
+static bool is_dead(pid_t pid)
+{
+    char path[64];
+    char line[512] = "";
+    const char *end;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return true;
+    if (fgets(line, sizeof(line), file) == NULL)
+        line[0] = '\0';
+    (void)fclose(file);
+    end = strrchr(line, ')');
+    return end == NULL || end[2] == 'Z' || end[2] == 'X';
+}
+
+static void expect_dies(pid_t pid)
+{
+    for (int i = 0; i < 500 && !is_dead(pid); i++)
+        pause_ms(10);
+    assert_true(is_dead(pid));
+}
+
+static void closed_link_ends_all(void **state)
+{
+    struct appliance appliance;
+    pid_t child;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    child = appliance_child(&appliance, 0);
+    start_long_job(&appliance);
+    assert_int_equal(appliance_stop(&appliance), 0);
+    assert_true(is_dead(child));
+    assert_true(samples_scratch_is_empty());
+}
+
+static void term_ends_all(void **state)
+{
+    struct appliance appliance;
+    pid_t child;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    child = appliance_child(&appliance, 0);
+    start_long_job(&appliance);
+    assert_int_equal(kill(appliance.scanner, SIGTERM), 0);
+    expect_dies(child);
+    assert_int_equal(appliance_stop(&appliance), 0);
+    assert_true(samples_scratch_is_empty());
+}
+
+static void child_dies_with_its_parent(void **state)
+{
+    struct appliance appliance;
+    pid_t child;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    child = appliance_child(&appliance, 0);
+    assert_int_equal(kill(appliance.scanner, SIGKILL), 0);
+    expect_dies(child);
+    assert_int_equal(appliance_stop(&appliance), 128 + SIGKILL);
+    /* What a killed parent leaves behind is empty directories. */
+    assert_int_equal(system("rmdir \"$TMPDIR\"/postern-scanner.*/0 \"$TMPDIR\"/postern-scanner.*"),
+                     0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_child_is_replaced),
+        cmocka_unit_test(kill_message_kills_that_epoch_only),
+        cmocka_unit_test(children_that_die_at_once_are_delayed),
+        cmocka_unit_test(garbage_jobs_are_answered),
+        cmocka_unit_test(broken_ring_ends_the_child_only),
+        cmocka_unit_test(all_channels_are_served),
+        cmocka_unit_test(closed_link_ends_all),
+        cmocka_unit_test(term_ends_all),
+        cmocka_unit_test(child_dies_with_its_parent),
+    };
+
+    return cmocka_run_group_tests(tests, samples_make, samples_remove);
+}
