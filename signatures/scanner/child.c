@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/cores.h"
 #include "platform/sandbox.h"
 #include "signatures/scanner/scratch.h"
 #include "signatures/scanner/verdict.h"
@@ -23,6 +23,7 @@
 #define CHILD_SLEEP_MIN_NS   20000   /* then sleep, */
 #define CHILD_SLEEP_MAX_NS   1000000 /* at most 1 ms: what an idle scanner adds to a message */
 #define CHILD_TIMER_SLACK_NS 1000
+#define CHILD_GRACE_NS       (5 * CLOCK_NS_PER_SECOND)
 #define CHILD_FILES          256
 #define CHILD_ANSWER_WAIT_MS 60000 /* for room in the result ring */
 
@@ -93,14 +94,7 @@ static void child_reseed(void)
 
 static void child_bind(const struct child_setting *setting)
 {
-    cpu_set_t set;
-
-    if (setting->cpu_count == 0)
-        return;
-    CPU_ZERO(&set);
-    for (unsigned i = 0; i < setting->cpu_count; i++)
-        CPU_SET(setting->cpus[i], &set);
-    if (sched_setaffinity(0, sizeof(set), &set) != 0)
+    if (setting->cpu_count > 0 && cores_bind(setting->cpus, setting->cpu_count) != STATUS_OK)
         child_fail(setting, "cannot run on the scanners' cores");
 }
 
@@ -190,7 +184,7 @@ static void child_scan(struct child *child, const struct scan_job *job, struct s
         verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, text);
         return;
     }
-    child_alarm(setting->time_limit_ns + setting->time_limit_ns / 2 + CLOCK_NS_PER_SECOND);
+    child_alarm(2 * setting->time_limit_ns + CHILD_GRACE_NS);
     engine_scan(setting->engine, &view, result);
     child_alarm(0);
     message_view_close(&view);

@@ -7,8 +7,8 @@
  * cores make no system calls, so nobody rings.
  *
  * A job that makes no sense is answered as unscannable. A dataplane that breaks the ring ends the
- * child. A message that takes 1.5 times its time limit ends the child too (SIGALRM), should
- * nobody else have done so.
+ * child. A message that takes twice its time limit and five seconds ends the child too (SIGALRM),
+ * should nobody have killed it by then.
  *
  * Threads: one. Memory: the region is read-only; the channel memory is the only thing it shares
  * for writing.

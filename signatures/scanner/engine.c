@@ -12,7 +12,6 @@
 #include "signatures/scanner/verdict.h"
 
 #define ENGINE_SCAN_BYTES_MIN 65536u
-#define ENGINE_SCAN_BYTES_MAX ((UINT64_C(1) << 31) - 3) /* beyond it the library looks away */
 #define ENGINE_TIME_MAX_NS    (3600 * CLOCK_NS_PER_SECOND)
 #define ENGINE_FILES_MAX      1000000u
 #define ENGINE_RECURSION_MAX  100u

@@ -14,6 +14,8 @@
 #include "platform/memory/channel.h"
 #include "platform/memory/message_view.h"
 
+#define ENGINE_SCAN_BYTES_MAX ((UINT64_C(1) << 31) - 3) /* beyond it libclamav looks away */
+
 struct engine;
 
 struct engine_options {

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/config/config.h"
+#include "platform/cores.h"
 #include "platform/sandbox.h"
 #include "signatures/scanner/engine.h"
 #include "signatures/scanner/memory.h"
@@ -21,9 +23,11 @@
 #define DEFAULT_USER    "nobody" /* for the --link-fd form as root, where no --user is given */
 
 struct arguments {
-    const char *config;
+    const char *config_file;
     struct engine_options engine;
     struct parent_setting parent;
+    struct core_map map;
+    char socket_path[CONFIG_PATH_BYTES];
 };
 
 static void usage(void)
@@ -50,7 +54,7 @@ static bool take_option(struct arguments *arguments, int option, const char *val
 
     switch (option) {
     case 'c':
-        arguments->config = value;
+        arguments->config_file = value;
         return true;
     case 'd':
         arguments->engine.database = value;
@@ -115,10 +119,55 @@ static bool parse(struct arguments *arguments, int argc, char **argv)
     }
     if (optind != argc)
         return false;
-    if (arguments->config != NULL)
+    if (arguments->config_file != NULL)
         return arguments->parent.link_fd < 0;
     return arguments->parent.link_fd >= 0 && arguments->engine.database != NULL &&
            arguments->parent.processes >= 1 && arguments->parent.processes <= LINK_SLOTS_MAX;
+}
+
+/* As the dataplane does it: both must come to the same map. */
+static int numa_node(const struct config *config)
+{
+    return config->ports[0].kind == CONFIG_PORT_PCI
+               ? cores_numa_of_pci(config->ports[0].pci_address)
+               : -1;
+}
+
+/* Reads what the program needs; the configuration stays borrowed. */
+static enum status take_config(struct arguments *arguments, const struct config *config)
+{
+    struct core_map *map = &arguments->map;
+    const struct config_scanner *scanner = &config->scanner;
+    char why[512];
+
+    if (cores_plan(config, numa_node(config), map, why, sizeof(why)) != STATUS_OK) {
+        parent_log("%s", why);
+        return STATUS_BAD_CONFIG;
+    }
+    arguments->engine.database = scanner->database;
+    arguments->engine.time_limit_ns = scanner->time_limit_ns;
+    arguments->engine.scan_bytes = scanner->scan_bytes_max;
+    arguments->engine.files_max = scanner->files_max;
+    arguments->engine.recursion_max = scanner->recursion_max;
+    if (arguments->engine.scan_bytes > ENGINE_SCAN_BYTES_MAX) {
+        arguments->engine.scan_bytes = ENGINE_SCAN_BYTES_MAX;
+        parent_log("scan_size: libclamav goes no further than 2 GiB - 3; that is used");
+    }
+    if (config->limits.message_bytes > arguments->engine.scan_bytes) {
+        parent_log("%s: limits.message_size is larger than scanner.scan_size: such mail could "
+                   "never be scanned",
+                   config->file);
+        return STATUS_BAD_CONFIG;
+    }
+    arguments->parent.processes = map->scanner_processes;
+    arguments->parent.cpus = map->scanners;
+    arguments->parent.cpu_count = map->scanner_count;
+    arguments->parent.user = scanner->user;
+    arguments->parent.memory_bytes = scanner->memory_bytes;
+    arguments->parent.socket_path = arguments->socket_path;
+    (void)snprintf(arguments->socket_path, sizeof(arguments->socket_path), "%s/dataplane.sock",
+                   config->runtime_directory);
+    return STATUS_OK;
 }
 
 /* While the signatures load there is nothing to clean up. */
@@ -160,6 +209,23 @@ static int run(struct arguments *arguments)
     return result;
 }
 
+static int configured(struct arguments *arguments)
+{
+    struct config *config;
+    struct config_error error;
+    int result = EXIT_BAD_CONFIG;
+
+    if (config_load(arguments->config_file, &config, &error) != STATUS_OK) {
+        parent_log("%s", error.text);
+        return EXIT_BAD_CONFIG;
+    }
+    memory_tune();
+    if (take_config(arguments, config) == STATUS_OK)
+        result = run(arguments);
+    config_free(config);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {
@@ -171,8 +237,8 @@ int main(int argc, char **argv)
         usage();
         return EXIT_USAGE;
     }
-    if (arguments.config != NULL)
-        return EXIT_USAGE;
+    if (arguments.config_file != NULL)
+        return configured(&arguments);
     if (fcntl(arguments.parent.link_fd, F_SETFL, O_NONBLOCK) != 0 ||
         fcntl(arguments.parent.link_fd, F_SETFD, FD_CLOEXEC) != 0) {
         parent_log("--link-fd %d: %s", arguments.parent.link_fd, strerror(errno));

@@ -46,7 +46,6 @@ void *calloc(size_t count, size_t size);
 void *realloc(void *old, size_t size);
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset);
 void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t offset);
-int open64(const char *path, int flags, ...);
 
 static void *shortage_memory(void *got)
 {

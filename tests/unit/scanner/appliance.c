@@ -28,6 +28,13 @@
 
 static uid_t run_as;
 
+const char *scanner_program(void)
+{
+    const char *program = getenv("POSTERN_SCANNER");
+
+    return program != NULL ? program : "postern-scanner-not-named";
+}
+
 void appliance_run_as(uid_t uid)
 {
     run_as = uid;
@@ -84,7 +91,7 @@ bool appliance_hear(struct appliance *appliance, int wait_ms)
 static void run_scanner(int link, const char *database, unsigned slots,
                         const char *const *arguments)
 {
-    const char *program = getenv("POSTERN_SCANNER");
+    const char *program = scanner_program();
     const char *argv[ARGUMENTS] = {program,      "--link-fd", "90",
                                    "--database", database,    "--processes"};
     char processes[16];
@@ -134,7 +141,6 @@ void appliance_start(struct appliance *appliance, const char *database, unsigned
     struct region_plan plan = {APPLIANCE_WORKERS, MESSAGES, BLOCKS};
     int pair[2];
 
-    assert_non_null(getenv("POSTERN_SCANNER"));
     *appliance = (struct appliance){.slots = slots};
     assert_int_equal(region_create(&appliance->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
     assert_int_equal(store_init(&appliance->store, &appliance->region, 0, 0, BLOCKS, 0, MESSAGES),
@@ -198,6 +204,8 @@ struct message *appliance_put(struct appliance *appliance, const void *bytes, si
     size_t done = 0;
 
     assert_non_null(message);
+    if (bytes == NULL)
+        return message;
     /* Odd pieces, so that extents begin and end anywhere. */
     for (size_t piece = 1; done < length; piece = piece * 3 % 16381 + 1) {
         uint32_t block = block_take(&appliance->store, BLOCK_FOR_DATA);

@@ -38,6 +38,9 @@ struct appliance {
     struct appliance_slot slot[APPLIANCE_SLOTS];
 };
 
+/* The program under test; environment POSTERN_SCANNER. */
+const char *scanner_program(void);
+
 /* Starts the scanner on `database` with `slots` children and further arguments (null: none), and
  * waits until all of them are ready. */
 void appliance_start(struct appliance *appliance, const char *database, unsigned slots,

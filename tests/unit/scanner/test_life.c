@@ -9,10 +9,12 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -272,6 +274,113 @@ static void child_dies_with_its_parent(void **state)
                      0);
 }
 
+static void write_configuration(const char *path)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    (void)fprintf(file,
+                  "hostname: mx.example\n"
+                  "runtime_directory: %s\n"
+                  "ports:\n"
+                  "  - kind: tap\n"
+                  "    interface: tp0\n"
+                  "    address: 198.18.0.1/24\n"
+                  "scanner:\n"
+                  "  database: %s\n"
+                  "  processes: 3\n"
+                  "  user: nobody\n"
+                  "customers:\n"
+                  "  - name: a\n"
+                  "    domains: [a.example]\n"
+                  "    route: {host: 127.0.0.1, port: 2525}\n",
+                  sample("run"), sample("test.ndb"));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void expect_connection(int listening)
+{
+    struct pollfd polls = {.fd = listening, .events = POLLIN};
+    struct link_message message;
+    uint32_t uid;
+    int fd = -1;
+    int link = -1;
+
+    assert_int_equal(poll(&polls, 1, APPLIANCE_WAIT_MS), 1);
+    assert_int_equal(link_accept(listening, &link, &uid), STATUS_OK);
+    polls.fd = link;
+    assert_int_equal(poll(&polls, 1, APPLIANCE_WAIT_MS), 1);
+    assert_int_equal(link_receive(link, &message, &fd), STATUS_OK);
+    assert_int_equal(message.type, LINK_HELLO);
+    assert_int_equal(message.slots, 3);
+    close(link);
+}
+
+static void configured_scanner_waits_and_comes_again(void **state)
+{
+    const char *argv[] = {scanner_program(), "-c", sample("postern.yaml"), NULL};
+    int listening = -1;
+    int how = 0;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(mkdir(sample("run"), 0755), 0);
+    write_configuration(argv[2]);
+    pid = fork();
+    if (pid == 0) {
+        (void)execv(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    pause_ms(300); /* nobody listens yet */
+    assert_int_equal(link_listen(sample("run/dataplane.sock"), UINT32_MAX, &listening), STATUS_OK);
+    expect_connection(listening);
+    expect_connection(listening); /* hung up on, it comes again */
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    close(listening);
+}
+
+static int exit_status(const char *const *argv)
+{
+    int how = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void)execv(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    return WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+}
+
+static int status_with_database(const char *database)
+{
+    const char *argv[] = {scanner_program(), "--link-fd",   "0", "--database",
+                          database,          "--processes", "1", NULL};
+
+    return exit_status(argv);
+}
+
+static void bad_starts_are_refused(void **state)
+{
+    const char *usage[] = {scanner_program(), "--link-fd", "0", NULL};
+    const char *config[] = {scanner_program(), "-c", sample("nothing.yaml"), NULL};
+    FILE *file;
+
+    (void)state;
+    assert_int_equal(status_with_database(sample("nothing.ndb")), 78);
+    assert_int_equal(mkdir(sample("empty"), 0755), 0);
+    assert_int_equal(status_with_database(sample("empty")), 78);
+    file = fopen(sample("broken.ndb"), "we");
+    assert_non_null(file);
+    assert_true(fputs("garbage:zz\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(status_with_database(sample("broken.ndb")), 78);
+    assert_int_equal(exit_status(usage), 2);
+    assert_int_equal(exit_status(config), 78);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +393,8 @@ int main(void)
         cmocka_unit_test(closed_link_ends_all),
         cmocka_unit_test(term_ends_all),
         cmocka_unit_test(child_dies_with_its_parent),
+        cmocka_unit_test(configured_scanner_waits_and_comes_again),
+        cmocka_unit_test(bad_starts_are_refused),
     };
 
     return cmocka_run_group_tests(tests, samples_make, samples_remove);
