@@ -1,5 +1,7 @@
 /* The sending side's bookkeeping: round-trip time (RFC 6298), congestion window (RFC 5681, 6582),
  * retransmission. Replies are small, so this is kept to what keeps them safe and polite. */
+#include <string.h>
+
 #include "dataplane/net/frame.h"
 #include "dataplane/tcp/connection.h"
 
@@ -52,6 +54,65 @@ static void acknowledge_bytes(struct tcp_connection *c, uint32_t ack)
     }
 }
 
+static void sacked_forget(struct tcp_connection *c, uint32_t ack)
+{
+    unsigned gone = 0;
+
+    while (gone < c->sacked_count && seq_at_or_before(c->sacked[gone].end, ack))
+        gone++;
+    memmove(&c->sacked[0], &c->sacked[gone], (c->sacked_count - gone) * sizeof(c->sacked[0]));
+    c->sacked_count = (uint8_t)(c->sacked_count - gone);
+}
+
+/* Joins [start, end) with what it touches. A block that would be one too many is dropped: the peer
+ * repeats its blocks, and a forgotten one costs a segment sent in vain. */
+static void sacked_add(struct tcp_connection *c, uint32_t start, uint32_t end)
+{
+    unsigned first = 0;
+    unsigned last;
+
+    while (first < c->sacked_count && seq_before(c->sacked[first].end, start))
+        first++;
+    for (last = first; last < c->sacked_count && seq_at_or_before(c->sacked[last].start, end);
+         last++) {
+        start = seq_earlier(start, c->sacked[last].start);
+        end = seq_later(end, c->sacked[last].end);
+    }
+    if (first == last && c->sacked_count == TCP_SACK_BLOCKS_MAX)
+        return;
+    memmove(&c->sacked[first + 1], &c->sacked[last],
+            (c->sacked_count - last) * sizeof(c->sacked[0]));
+    c->sacked_count = (uint8_t)(c->sacked_count + 1 - (last - first));
+    c->sacked[first] = (struct tcp_interval){start, end};
+}
+
+void tcp_sacked(struct tcp_connection *c, const struct tcp_header *header)
+{
+    for (unsigned i = 0; i < header->sack_count; i++) {
+        uint32_t start = header->sack[i][0];
+        uint32_t end = header->sack[i][1];
+
+        /* Nonsense, and D-SACK blocks, lie outside what is in flight. */
+        if (seq_before(start, end) && seq_after(start, c->send_una) &&
+            seq_at_or_before(end, c->send_max))
+            sacked_add(c, start, end);
+    }
+}
+
+bool tcp_send_hole(const struct tcp_connection *c, uint32_t from, struct tcp_interval *hole)
+{
+    hole->start = seq_later(from, c->send_una);
+    hole->end = c->send_max;
+    for (unsigned i = 0; i < c->sacked_count; i++) {
+        if (seq_before(hole->start, c->sacked[i].start)) {
+            hole->end = c->sacked[i].start;
+            break;
+        }
+        hole->start = seq_later(hole->start, c->sacked[i].end);
+    }
+    return seq_before(hole->start, hole->end);
+}
+
 static void congestion_opened(struct tcp_connection *c, uint32_t acked)
 {
     uint32_t growth = acked < c->mss ? acked : c->mss;
@@ -82,6 +143,7 @@ void tcp_acknowledged(struct tcp_connection *c, uint32_t ack, bool timed, uint32
         c->timing = false;
     acknowledge_bytes(c, ack);
     c->send_una = ack;
+    sacked_forget(c, ack);
     if (seq_before(c->send_next, ack))
         c->send_next = ack;
     c->retries = 0;
@@ -90,7 +152,9 @@ void tcp_acknowledged(struct tcp_connection *c, uint32_t ack, bool timed, uint32
         /* Partial acknowledgement: deflate, and send the next hole (RFC 6582). */
         c->congestion_window -= acked < c->congestion_window ? acked : c->congestion_window;
         c->congestion_window += c->mss;
-        tcp_retransmit(c, now_ns);
+        if (c->sacked_count == 0)
+            c->repaired = ack;
+        (void)tcp_retransmit(c, now_ns);
     } else if (c->recovering) {
         c->recovering = false;
         c->congestion_window = c->slow_start_threshold;
@@ -110,13 +174,17 @@ void tcp_duplicate_ack(struct tcp_connection *c, int64_t now_ns)
         c->duplicate_acks++;
     if (c->recovering) {
         c->congestion_window += c->mss;
-        tcp_mark_dirty(c);
+        /* Each one says that a segment has left the network: repair the next hole the peer tells
+         * of, or else send something new. */
+        if (c->sacked_count == 0 || !tcp_retransmit(c, now_ns))
+            tcp_mark_dirty(c);
     } else if (c->duplicate_acks == 3) {
         congestion_halve(c);
         c->recover = c->send_max;
+        c->repaired = c->send_una;
         c->recovering = true;
         c->congestion_window = c->slow_start_threshold + 3u * c->mss;
-        tcp_retransmit(c, now_ns);
+        (void)tcp_retransmit(c, now_ns);
     }
 }
 
@@ -154,6 +222,7 @@ void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
     c->congestion_window = c->mss;
     c->recovering = false;
     c->duplicate_acks = 0;
+    c->sacked_count = 0; /* the peer may have changed its mind (RFC 2018 8) */
     retransmit_back_off(c, now_ns);
     count(c->endpoint->counters, COUNTER_TCP_RETRANSMITS);
     c->send_next = c->send_una; /* go back: one segment now, the rest as it is acknowledged */

@@ -126,7 +126,10 @@ struct tcp_connection {
     uint8_t duplicate_acks;
     uint32_t congestion_window;
     uint32_t slow_start_threshold;
-    uint32_t recover; /* RFC 6582 */
+    uint32_t recover;  /* RFC 6582 */
+    uint32_t repaired; /* in recovery: holes before it have been sent again */
+    uint8_t sacked_count;
+    struct tcp_interval sacked[TCP_SACK_BLOCKS_MAX]; /* held by the peer, ascending, apart */
     bool recovering;
     uint32_t timed_seq;
     uint32_t timestamp_offset;
@@ -202,6 +205,12 @@ void tcp_receive_release(struct tcp_connection *connection);
 void tcp_acknowledged(struct tcp_connection *connection, uint32_t ack, bool timed, uint32_t echo,
                       int64_t now_ns);
 void tcp_duplicate_ack(struct tcp_connection *connection, int64_t now_ns);
+/* Takes note of what the peer holds beyond a gap (RFC 2018). */
+void tcp_sacked(struct tcp_connection *connection, const struct tcp_header *header);
+/* The first sent but not held byte at or after `from`: its place and how many follow it before the
+ * next held one. False when there is none. */
+bool tcp_send_hole(const struct tcp_connection *connection, uint32_t from,
+                   struct tcp_interval *hole);
 void tcp_retransmit_expired(struct tcp_connection *connection, int64_t now_ns);
 uint32_t tcp_timestamp(const struct tcp_connection *connection, int64_t now_ns);
 
@@ -221,8 +230,9 @@ void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct tcp_segment 
                         uint32_t seq, uint32_t ack, uint8_t flags);
 /* First sequence number after the queued reply bytes. */
 uint32_t tcp_send_end(const struct tcp_connection *connection);
-/* Retransmits the first unacknowledged segment. */
-void tcp_retransmit(struct tcp_connection *connection, int64_t now_ns);
+/* Retransmits the next hole: the first unacknowledged segment, or, within a recovery, the first one
+ * not yet repaired. False when there is nothing to repair. */
+bool tcp_retransmit(struct tcp_connection *connection, int64_t now_ns);
 /* Payload bytes that fit a segment with the options it will carry. */
 uint32_t tcp_segment_payload(const struct tcp_connection *connection);
 

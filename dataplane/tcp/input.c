@@ -151,6 +151,8 @@ static bool input_acknowledgement(struct tcp_connection *c, const struct tcp_hea
         c->send_wl1 = header->seq;
         c->send_wl2 = header->ack;
     }
+    if (c->sack)
+        tcp_sacked(c, header);
     if (seq_after(header->ack, c->send_una)) {
         bool was_acknowledged = tcp_fin_acknowledged(c);
 

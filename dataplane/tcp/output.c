@@ -289,19 +289,26 @@ void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct tcp_segment 
     (void)output_send(endpoint, NULL, &segment->key, &segment->path, &reset);
 }
 
-void tcp_retransmit(struct tcp_connection *c, int64_t now_ns)
+bool tcp_retransmit(struct tcp_connection *c, int64_t now_ns)
 {
-    uint32_t length = tcp_send_end(c) - c->send_una;
     uint32_t most = tcp_segment_payload(c);
+    uint32_t end = tcp_send_end(c);
     uint8_t flags = TCP_FLAG_ACK | TCP_FLAG_PSH;
+    struct tcp_interval hole;
+    uint32_t length;
 
+    if (!tcp_send_hole(c, c->recovering ? c->repaired : c->send_una, &hole))
+        return false;
+    length = seq_earlier(hole.end, end) - hole.start;
     if (length > most)
         length = most;
-    if (c->fin_queued && c->send_una + length == tcp_send_end(c))
+    if (c->fin_queued && hole.start + length == end && seq_after(c->send_max, end))
         flags |= TCP_FLAG_FIN;
     count(c->endpoint->counters, COUNTER_TCP_RETRANSMITS);
     c->timing = false;
-    (void)output_segment_of(c, c->send_una, flags, length, now_ns);
+    c->repaired = hole.start + length + ((flags & TCP_FLAG_FIN) != 0);
+    (void)output_segment_of(c, hole.start, flags, length, now_ns);
+    return true;
 }
 
 /* Sends one segment of what is queued; false when there is nothing (more) to send now. */

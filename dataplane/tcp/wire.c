@@ -2,6 +2,15 @@
 
 #include "dataplane/net/bytes.h"
 
+static void header_sack(struct tcp_header *header, const uint8_t *value, uint32_t length)
+{
+    for (; length >= 8 && header->sack_count < TCP_SACK_BLOCKS_MAX; length -= 8, value += 8) {
+        header->sack[header->sack_count][0] = bytes_get32(value);
+        header->sack[header->sack_count][1] = bytes_get32(value + 4);
+        header->sack_count++;
+    }
+}
+
 static void header_option(struct tcp_header *header, uint8_t kind, const uint8_t *value,
                           uint32_t length)
 {
@@ -17,6 +26,8 @@ static void header_option(struct tcp_header *header, uint8_t kind, const uint8_t
         header->has_timestamp = true;
         header->timestamp = bytes_get32(value);
         header->timestamp_echo = bytes_get32(value + 4);
+    } else if (kind == TCP_OPTION_SACK) {
+        header_sack(header, value, length);
     }
 }
 

@@ -23,6 +23,7 @@
 #define TCP_OPTION_TIMESTAMP 8u
 #define TCP_OPTION_BYTES_MAX 40u
 #define TCP_TIMESTAMP_BYTES  12u /* with its two NOPs */
+#define TCP_SACK_BLOCKS_MAX  4u
 #define TCP_SCALE_MAX        14u /* RFC 7323 2.3 */
 
 /* A received header, in host order, with the options that matter. */
@@ -40,6 +41,8 @@ struct tcp_header {
     uint8_t scale;
     uint32_t timestamp;      /* TSval */
     uint32_t timestamp_echo; /* TSecr */
+    uint8_t sack_count;      /* blocks below: left and right edge */
+    uint32_t sack[TCP_SACK_BLOCKS_MAX][2];
 };
 
 /* Reads header and options of a segment of `length` bytes. False when they do not fit. A malformed
