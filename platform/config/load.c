@@ -240,18 +240,26 @@ static enum status load_text(const char *path, const unsigned char *text, size_t
     return status;
 }
 
-static enum status read_open(int fd, const char *path, unsigned char *text, size_t *size,
+/* Fills *text, allocated one byte larger than the file so that growth is noticed. */
+static enum status read_open(int fd, const char *path, unsigned char **text, size_t *size,
                              struct config_error *error)
 {
     struct stat about;
+    size_t room = 0;
 
     if (fstat(fd, &about) != 0)
         return locate_fail_at(path, error, 0, 0, "cannot be read: %s", strerror(errno));
     if (!S_ISREG(about.st_mode))
         return locate_fail_at(path, error, 0, 0, "is no regular file; name one");
-    /* Reads one byte more than allowed, as the file may grow meanwhile. */
-    for (*size = 0; *size <= FILE_BYTES_MAX;) {
-        ssize_t got = read(fd, text + *size, FILE_BYTES_MAX + 1 - *size);
+    if (about.st_size > FILE_BYTES_MAX)
+        return locate_fail_at(path, error, 0, 0, "is larger than %u bytes; write less",
+                              FILE_BYTES_MAX);
+    room = (size_t)about.st_size + 1;
+    *text = malloc(room);
+    if (!*text)
+        return STATUS_NO_MEMORY;
+    for (*size = 0; *size < room;) {
+        ssize_t got = read(fd, *text + *size, room - *size);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -261,7 +269,7 @@ static enum status read_open(int fd, const char *path, unsigned char *text, size
             return STATUS_OK;
         *size += (size_t)got;
     }
-    return locate_fail_at(path, error, 0, 0, "is larger than %u bytes; write less", FILE_BYTES_MAX);
+    return locate_fail_at(path, error, 0, 0, "grew while it was read; try again");
 }
 
 /* On STATUS_OK *text is the caller's to free(). */
@@ -280,11 +288,11 @@ static enum status read_file(const char *path, unsigned char **text, size_t *siz
     if (fd < 0) {
         int cause = errno;
 
-        (void)locate_fail_at(path, error, 0, 0, "cannot be opened: %s", strerror(cause));
+        (void)locate_fail_at(path, error, 0, 0, "cannot be opened: %s; check name and permissions",
+                             strerror(cause));
         return cause == ENOENT ? STATUS_NOT_FOUND : STATUS_BAD_CONFIG;
     }
-    *text = malloc(FILE_BYTES_MAX + 1);
-    status = *text ? read_open(fd, path, *text, size, error) : STATUS_NO_MEMORY;
+    status = read_open(fd, path, text, size, error);
     close(fd);
     if (status != STATUS_OK) {
         free(*text);

@@ -210,6 +210,30 @@ static enum status check_end(struct locate *locate, yaml_parser_t *parser,
     return status;
 }
 
+/* libyaml looks at every open flow collection for every token; thousands of opening brackets would
+ * keep it busy for minutes. Counts without regard to quotes and comments, hence the wide bound. */
+#define BRACKETS_OPEN_MAX 256u
+
+static enum status check_brackets(struct locate *locate, const unsigned char *text, size_t size)
+{
+    unsigned open = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '[' || text[i] == '{')
+            open++;
+        else if ((text[i] == ']' || text[i] == '}') && open > 0)
+            open--;
+        if (open > BRACKETS_OPEN_MAX) {
+            yaml_mark_t mark = mark_of_offset(text, size, i);
+
+            return locate_fail_at(
+                locate->path, locate->error, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+                "more than %u brackets are open here; close them", BRACKETS_OPEN_MAX);
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status locate_init(struct locate *locate, const char *path, const unsigned char *text,
                         size_t size, struct config_error *error)
 {
@@ -219,6 +243,9 @@ enum status locate_init(struct locate *locate, const char *path, const unsigned 
     memset(locate, 0, sizeof(*locate));
     locate->path = path;
     locate->error = error;
+    status = check_brackets(locate, text, size);
+    if (status != STATUS_OK)
+        return status;
     if (!yaml_parser_initialize(&parser))
         return STATUS_NO_MEMORY;
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);

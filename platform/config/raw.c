@@ -148,8 +148,39 @@ __attribute__((format(printf, 3, 0))) static void trace_log(cyaml_log_t level, v
 struct place {
     int node;
     const cyaml_schema_value_t *value; /* what the shape expects there */
+    const struct schema_key *key;      /* null unless it is a key with a single value */
     char path[192];
 };
+
+/* The table behind a mapping of the shape. */
+static const struct schema_section *section_of(const struct shape *shape,
+                                               const cyaml_schema_value_t *mapping)
+{
+    const cyaml_schema_field_t *fields = mapping->mapping.fields;
+
+    for (unsigned i = 0; i < SCHEMA_SINGLES; i++)
+        if (fields == shape->singles[i])
+            return &schema_singles[i];
+    if (fields == shape->port)
+        return &schema_port;
+    if (fields == shape->route)
+        return &schema_route;
+    return fields == shape->customer ? &schema_customer : &schema_top;
+}
+
+static const struct schema_key *key_of(const struct shape *shape,
+                                       const cyaml_schema_value_t *mapping, const char *name)
+{
+    const struct schema_section *section = NULL;
+
+    if (!mapping || mapping->type != CYAML_MAPPING)
+        return NULL;
+    section = section_of(shape, mapping);
+    for (unsigned i = 0; i < section->count; i++)
+        if (strcmp(section->keys[i].name, name) == 0)
+            return &section->keys[i];
+    return NULL;
+}
 
 static const cyaml_schema_value_t *field_value(const cyaml_schema_value_t *value, const char *key)
 {
@@ -161,7 +192,8 @@ static const cyaml_schema_value_t *field_value(const cyaml_schema_value_t *value
     return NULL;
 }
 
-static void place_step(struct locate *locate, struct place *place, const struct step *step)
+static void place_step(struct locate *locate, const struct shape *shape, struct place *place,
+                       const struct step *step)
 {
     size_t used = strlen(place->path);
     int node = LOCATE_NONE;
@@ -170,6 +202,7 @@ static void place_step(struct locate *locate, struct place *place, const struct 
         node = locate_child(locate, place->node, step->key);
         snprintf(place->path + used, sizeof(place->path) - used, "%s%s", used ? "." : "",
                  step->key);
+        place->key = key_of(shape, place->value, step->key);
         place->value = field_value(place->value, step->key);
     } else if (step->index > 0 && place->value && place->value->type == CYAML_SEQUENCE) {
         node = locate_item(locate, place->node, step->index - 1);
@@ -199,14 +232,20 @@ static enum status unknown_key(struct locate *locate, const struct place *place,
 static enum status wrong_kind(struct locate *locate, const struct place *place)
 {
     const char *wanted = "a single value";
+    char details[VALUES_WANTED_BYTES];
 
+    snprintf(details, sizeof(details), "write %s", wanted);
+    if (place->key)
+        values_wanted(place->key, details);
     if (place->value->type == CYAML_MAPPING)
         wanted = "a mapping with keys";
     else if (place->value->type == CYAML_SEQUENCE)
         wanted = "a list";
-    return locate_fail(locate, place->node, "%s where %s belongs (%s); write %s",
+    if (place->value->type != CYAML_STRING)
+        snprintf(details, sizeof(details), "write %s", wanted);
+    return locate_fail(locate, place->node, "%s where %s belongs (%s); %s",
                        locate_kind(locate, place->node), wanted,
-                       place->path[0] ? place->path : "the whole file", wanted);
+                       place->path[0] ? place->path : "the whole file", details);
 }
 
 static enum status refused(struct locate *locate, const struct shape *shape,
@@ -223,7 +262,7 @@ static enum status refused(struct locate *locate, const struct shape *shape,
             break;
         if (i == 0 && cause == CYAML_ERR_SEQUENCE_ENTRIES_MAX)
             break;
-        place_step(locate, &place, &trace->steps[i]);
+        place_step(locate, shape, &place, &trace->steps[i]);
     }
     if (cause == CYAML_ERR_INVALID_KEY && key)
         return unknown_key(locate, &place, key + strlen(unexpected));

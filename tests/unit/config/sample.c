@@ -1,0 +1,125 @@
+#include "sample.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "platform/check.h"
+
+const char sample_full[] = "# Every key once.\n"
+                           "hostname: MX1.example.org\n"
+                           "postmaster: Admin@example.net\n"
+                           "runtime_directory: /run/other\n"
+                           "state_directory: /var/lib/other\n"
+                           "log: {format: json}\n"
+                           "ports:\n"
+                           "  - kind: tap\n"
+                           "    interface: postern0\n"
+                           "    namespace: mail\n"
+                           "    mac: \"02:00:00:00:00:1F\"\n"
+                           "    address: 198.18.0.2/24\n"
+                           "    smtp_port: 2525\n"
+                           "    mtu: 1400\n"
+                           "    spreading: software\n"
+                           "    rx_checksum: trust\n"
+                           "  - kind: pci\n"
+                           "    pci_address: \"0000:0A:00.1\"\n"
+                           "    address: 198.18.1.2/31\n"
+                           "    spreading: rss\n"
+                           "  - kind: af_packet\n"
+                           "    interface: veth1\n"
+                           "    address: 198.18.2.2/32\n"
+                           "cores:\n"
+                           "  main: 1\n"
+                           "  workers: 2-4,8\n"
+                           "  scanners: 5,6\n"
+                           "  control: 0-1\n"
+                           "  idle: poll\n"
+                           "memory: {hugepages: required, messages: 1G, packets: 64M}\n"
+                           "limits:\n"
+                           "  message_size: 20M\n"
+                           "  recipients: 100\n"
+                           "  connections: 500\n"
+                           "  connections_per_client: 50\n"
+                           "  messages_in_progress: 256\n"
+                           "  bad_commands: 5\n"
+                           "  received_fields: 30\n"
+                           "  window: 64K\n"
+                           "  command_timeout: 2m\n"
+                           "  data_timeout: 90s\n"
+                           "  verdict_timeout: 1m\n"
+                           "scanner:\n"
+                           "  processes: 3\n"
+                           "  database: /srv/clamav\n"
+                           "  user: scan_user\n"
+                           "  time_limit: 1500ms\n"
+                           "  scan_size: 200M\n"
+                           "  memory: 3G\n"
+                           "  files: 500\n"
+                           "  recursion: 9\n"
+                           "control: {user: relay}\n"
+                           "customers:\n"
+                           "  - name: example\n"
+                           "    domains: [example.org, Example.NET]\n"
+                           "    recipients: [Alice, bob@example.net]\n"
+                           "    unscannable: reject\n"
+                           "    route:\n"
+                           "      host: relay.example.org\n"
+                           "      port: 2526\n"
+                           "      connections: 7\n"
+                           "      connect_timeout: 3s\n"
+                           "      command_timeout: 20s\n"
+                           "      data_timeout: 1h\n"
+                           "      idle_timeout: 250ms\n"
+                           "  - name: other\n"
+                           "    domains:\n"
+                           "      - example.com\n"
+                           "    unscannable: deliver\n"
+                           "    route: {host: \"::1\"}\n";
+
+const char sample_minimal[] = "hostname: mx1.example.org\n"
+                              "ports:\n"
+                              "  - {kind: tap, interface: postern0, address: 198.18.0.2/24}\n"
+                              "customers:\n"
+                              "  - name: example\n"
+                              "    domains: [example.org]\n"
+                              "    route: {host: 127.0.0.1}\n";
+
+/* In memory: thousands of files a second would wear on a disk for nothing. */
+static int file = -1;
+
+const char *sample_path(void)
+{
+    static char path[64];
+
+    if (file < 0) {
+        file = memfd_create("postern.yaml", MFD_CLOEXEC);
+        CHECK(file >= 0);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    }
+    return path;
+}
+
+enum status sample_load(const char *text, size_t size, struct config **config,
+                        struct config_error *error)
+{
+    const char *path = sample_path();
+
+    CHECK(ftruncate(file, 0) == 0);
+    CHECK(pwrite(file, text, size, 0) == (ssize_t)size);
+    return config_load(path, config, error);
+}
+
+char *sample_replace(const char *text, const char *old, const char *replacement)
+{
+    const char *at = strstr(text, old);
+    char *result = NULL;
+
+    if (!at)
+        fprintf(stderr, "not in the sample: %s\n", old);
+    CHECK(at);
+    CHECK(asprintf(&result, "%.*s%s%s", (int)(at - text), text, replacement, at + strlen(old)) > 0);
+    return result;
+}

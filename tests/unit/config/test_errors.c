@@ -1,0 +1,385 @@
+/* Breaks each key of the full sample and checks the place and the words of the complaint.
+ *
+ * In `broken`, '~' marks the place that the error must point at; it is taken out before loading.
+ * A last test holds the table against the schema: a key without a case fails.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "platform/config/schema.h"
+#include "sample.h"
+
+struct breakage {
+    const char *good;
+    const char *broken;
+    const char *pieces[2];
+};
+
+static const struct breakage top_cases[] = {
+    {"hostname: MX1.example.org", "hostname: ~mx_1.example.org", {"(hostname)", "a domain name"}},
+    {"hostname: MX1.example.org", "hostname: ~10.0.0.1", {"(hostname)", "\"10.0.0.1\""}},
+    {"hostname: MX1.example.org", "hostname:~ ", {"(hostname)", "\"\""}},
+    {"hostname: MX1.example.org", "hostname: ~[mx1.example.org]", {"(hostname)", "a list where"}},
+    {"hostname: MX1.example.org\n", "~", {"(hostname)", "missing"}},
+    {"hostname: MX1", "~host_name: MX1", {"unknown key \"host_name\"", "postmaster"}},
+    {"postmaster: Admin@example.net", "postmaster: ~admin", {"(postmaster)", "mail address"}},
+    {"postmaster: Admin@example.net", "postmaster: ~a@elsewhere.org", {"(postmaster)", "in no"}},
+    {"runtime_directory: /run/other", "runtime_directory: ~run", {"(runtime_directory)", "path"}},
+    {"runtime_directory: /run/other",
+     "runtime_directory: ~/01234567890123456789012345678901234567890123456789012345678901234567890"
+     "123456789",
+     {"(runtime_directory)", "79 bytes"}},
+    {"state_directory: /var/lib/other", "state_directory: ~''", {"(state_directory)", "path"}},
+    {"format: json", "format: ~xml", {"(log.format)", "text or json"}},
+    {"{format: json}", "{~file: x}", {"(log.file)", "write one of format"}},
+    {"log: {format: json}", "log: ~json", {"(log)", "a mapping with keys"}},
+    {"log: {format: json}", "log:~", {"(log)", "a mapping with keys"}},
+    {"{user: relay}", "{user: ~0relay}", {"(control.user)", "user name"}},
+    {"{user: relay}", "{~group: relay}", {"(control.group)", "write one of user"}},
+    {"customers:\n", "hostname: a\ncustomers:\n", {"\"hostname\" is given twice", ""}},
+    {"{user: relay}", "{user: a, ~user: b}", {"\"user\" is given twice", ""}},
+};
+
+static const struct breakage port_cases[] = {
+    {"kind: tap", "kind: ~tun", {"(ports[1].kind)", "tap, af_packet or pci"}},
+    {"- kind: pci\n    pci_address", "- ~pci_address", {"(ports[2].kind)", "missing"}},
+    {"interface: postern0", "interface: ~interface_too_long", {"(ports[1].interface)", "15"}},
+    {"interface: postern0", "interface: ~a/b", {"(ports[1].interface)", "'/'"}},
+    {"interface: postern0", "interface: ~{a: b}", {"(ports[1].interface)", "a mapping where"}},
+    {"kind: tap\n    interface: postern0", "~kind: tap", {"(ports[1].interface)", "without"}},
+    {"kind: tap", "kind: pci\n    pci_address: \"0000:01:00.0\"", {"(ports[1].interface)", "no"}},
+    {"interface: veth1",
+     "interface: ~postern0\n    namespace: mail",
+     {"(ports[3].interface)", "ports[1]"}},
+    {"interface: postern0",
+     "interface: postern0\n    pci_address: ~\"0000:01:00.0\"",
+     {"(ports[1].pci_address)", "only a pci port"}},
+    {"\"0000:0A:00.1\"", "~\"0000:0A:00.8\"", {"(ports[2].pci_address)", "bus"}},
+    {"    pci_address: \"0000:0A:00.1\"\n", "", {"(ports[2].pci_address)", "without"}},
+    {"namespace: mail", "namespace: ~../mail", {"(ports[1].namespace)", "/run/netns"}},
+    {"    spreading: rss", "    namespace: ~mail", {"(ports[2].namespace)", "remove"}},
+    {"\"02:00:00:00:00:1F\"", "~\"02:00:00:00:00\"", {"(ports[1].mac)", "six pairs"}},
+    {"\"02:00:00:00:00:1F\"", "~\"01:00:00:00:00:1F\"", {"(ports[1].mac)", "unicast"}},
+    {"\"02:00:00:00:00:1F\"", "~\"00:00:00:00:00:00\"", {"(ports[1].mac)", "unicast"}},
+    {"198.18.0.2/24", "~198.18.0.2", {"(ports[1].address)", "prefix length"}},
+    {"198.18.0.2/24", "~198.18.0.2/33", {"(ports[1].address)", "prefix length"}},
+    {"198.18.0.2/24", "~198.18.0.256/24", {"(ports[1].address)", "prefix length"}},
+    {"198.18.0.2/24", "~224.0.0.1/24", {"(ports[1].address)", "a host can have"}},
+    {"198.18.0.2/24", "~0.0.0.0/24", {"(ports[1].address)", "a host can have"}},
+    {"198.18.0.2/24", "~127.0.0.1/8", {"(ports[1].address)", "a host can have"}},
+    {"198.18.0.2/24", "~255.255.255.255/32", {"(ports[1].address)", "a host can have"}},
+    {"198.18.0.2/24", "~198.18.0.255/24", {"(ports[1].address)", "a host can have"}},
+    {"198.18.0.2/24", "~198.18.0.0/24", {"(ports[1].address)", "a host can have"}},
+    {"    address: 198.18.0.2/24\n", "", {"(ports[1].address)", "missing"}},
+    {"198.18.1.2/31", "~198.18.0.2/31", {"(ports[2].address)", "ports[1]"}},
+    {"smtp_port: 2525", "smtp_port: ~0", {"(ports[1].smtp_port)", "1 to 65535"}},
+    {"smtp_port: 2525", "smtp_port: ~65536", {"(ports[1].smtp_port)", "1 to 65535"}},
+    {"smtp_port: 2525", "smtp_port: ~smtp", {"(ports[1].smtp_port)", "1 to 65535"}},
+    {"mtu: 1400", "mtu: ~575", {"(ports[1].mtu)", "576 to 9000"}},
+    {"mtu: 1400", "mtu: ~9001", {"(ports[1].mtu)", "576 to 9000"}},
+    {"spreading: software", "spreading: ~hash", {"(ports[1].spreading)", "rss or software"}},
+    {"rx_checksum: trust", "rx_checksum: ~no", {"(ports[1].rx_checksum)", "verify or trust"}},
+    {"mtu: 1400", "~mut: 1400", {"(ports[1].mut)", "unknown key"}},
+};
+
+static const struct breakage core_and_memory_cases[] = {
+    {"main: 1", "main: ~1,2", {"(cores.main)", "one cpu number"}},
+    {"main: 1", "main: ~first", {"(cores.main)", "one cpu number"}},
+    {"workers: 2-4,8", "workers: ~4-2", {"(cores.workers)", "0-3,8"}},
+    {"workers: 2-4,8", "workers: ~2-4,3", {"(cores.workers)", "each once"}},
+    {"workers: 2-4,8", "workers: ~2-4,", {"(cores.workers)", "0-3,8"}},
+    {"workers: 2-4,8", "workers: ~0-64", {"(cores.workers)", "at most 64"}},
+    {"workers: 2-4,8", "workers: ~[2, 3]", {"(cores.workers)", "0-3,8"}},
+    {"scanners: 5,6", "scanners: ~-1", {"(cores.scanners)", "0-3,8"}},
+    {"control: 0-1", "control: ~0-99999999999999999999", {"(cores.control)", "0-3,8"}},
+    {"idle: poll", "idle: ~sleep", {"(cores.idle)", "adaptive or poll"}},
+    {"  main: 1", "  ~mian: 1", {"(cores.mian)", "main, workers"}},
+    {"hugepages: required", "hugepages: ~yes", {"(memory.hugepages)", "auto, required or off"}},
+    {"messages: 1G", "messages: ~1X", {"(memory.messages)", "1M to 64G"}},
+    {"messages: 1G", "messages: ~65G", {"(memory.messages)", "1M to 64G"}},
+    {"messages: 1G", "messages: ~79M", {"(memory.messages)", "at least 80M"}},
+    {"messages: 1G", "messages: ~99999999999999999999", {"(memory.messages)", "1M to 64G"}},
+    {"messages: 1G", "messages: ~18014398509481985K", {"(memory.messages)", "1M to 64G"}},
+    {"packets: 64M", "packets: ~1M", {"(memory.packets)", "16M to 64G"}},
+    {"packets: 64M", "~packet: 1M", {"(memory.packet)", "unknown key"}},
+};
+
+static const struct breakage limit_cases[] = {
+    {"message_size: 20M", "message_size: ~50X", {"(limits.message_size)", "1K to 100M"}},
+    {"message_size: 20M", "message_size: ~101M", {"(limits.message_size)", "1K to 100M"}},
+    {"message_size: 20M", "message_size: ~1023", {"(limits.message_size)", "1K to 100M"}},
+    {"message_size: 20M", "message_size: ~-1", {"(limits.message_size)", "1K to 100M"}},
+    {"message_size: 20M", "message_size: ~1.5M", {"(limits.message_size)", "1K to 100M"}},
+    {"recipients: 100", "recipients: ~0", {"(limits.recipients)", "1 to 1000"}},
+    {"recipients: 100", "recipients: ~1001", {"(limits.recipients)", "1 to 1000"}},
+    {"connections: 500", "connections: ~many", {"(limits.connections)", "1 to 1000000"}},
+    {"connections_per_client: 50",
+     "connections_per_client: ~0",
+     {"(limits.connections_per_client)", "1 to 1000000"}},
+    {"messages_in_progress: 256",
+     "messages_in_progress: ~65537",
+     {"(limits.messages_in_progress)", "1 to 65536"}},
+    {"bad_commands: 5", "bad_commands: ~0x5", {"(limits.bad_commands)", "1 to 1000"}},
+    {"received_fields: 30", "received_fields: ~1e3", {"(limits.received_fields)", "1 to 1000"}},
+    {"window: 64K", "window: ~15K", {"(limits.window)", "16K to 256K"}},
+    {"window: 64K", "window: ~257K", {"(limits.window)", "16K to 256K"}},
+    {"command_timeout: 2m", "command_timeout: ~120", {"(limits.command_timeout)", "1s to 1h"}},
+    {"command_timeout: 2m", "command_timeout: ~2d", {"(limits.command_timeout)", "1s to 1h"}},
+    {"data_timeout: 90s", "data_timeout: ~999ms", {"(limits.data_timeout)", "1s to 1h"}},
+    {"verdict_timeout: 1m", "verdict_timeout: ~11m", {"(limits.verdict_timeout)", "1s to 10m"}},
+    {"verdict_timeout: 1m",
+     "verdict_timeout: ~1s",
+     {"(limits.verdict_timeout)", "scanner.time_limit"}},
+    {"  recipients: 100", "  ~recipient: 100", {"(limits.recipient)", "message_size, recipients"}},
+};
+
+static const struct breakage scanner_cases[] = {
+    {"processes: 3", "processes: ~0", {"(scanner.processes)", "auto or a whole number from 1"}},
+    {"processes: 3", "processes: ~65", {"(scanner.processes)", "1 to 64"}},
+    {"database: /srv/clamav", "database: ~clamav", {"(scanner.database)", "absolute path"}},
+    {"user: scan_user", "user: ~Scan User", {"(scanner.user)", "user name"}},
+    {"time_limit: 1500ms", "time_limit: ~99ms", {"(scanner.time_limit)", "100ms to 10m"}},
+    {"time_limit: 1500ms", "time_limit: ~1 s", {"(scanner.time_limit)", "100ms to 10m"}},
+    {"scan_size: 200M", "scan_size: ~5G", {"(scanner.scan_size)", "1M to 4G"}},
+    {"memory: 3G", "memory: ~63M", {"(scanner.memory)", "64M to 64G"}},
+    {"files: 500", "files: ~1000001", {"(scanner.files)", "1 to 1000000"}},
+    {"recursion: 9", "recursion: ~101", {"(scanner.recursion)", "1 to 100"}},
+    {"recursion: 9", "~depth: 9", {"(scanner.depth)", "unknown key"}},
+};
+
+static const struct breakage customer_cases[] = {
+    {"name: example", "name: ~Example", {"(customers[1].name)", "a-z, 0-9"}},
+    {"name: example", "name: ~''", {"(customers[1].name)", "a-z, 0-9"}},
+    {"- name: example\n    domains", "- ~domains", {"(customers[1].name)", "missing"}},
+    {"name: other", "name: ~example", {"(customers[2].name)", "exists already"}},
+    {"[example.org, Example.NET]", "[example.org, ~-a.org]", {"(customers[1].domains[2])", "name"}},
+    {"[example.org, Example.NET]", "~[]", {"(customers[1].domains)", "too few"}},
+    {"[example.org, Example.NET]", "~example.org", {"(customers[1].domains)", "a list"}},
+    {"[example.org, Example.NET]", "[example.org, ~[a]]", {"(customers[1].domains[2])", "a list"}},
+    {"[example.org, Example.NET]",
+     "[example.net, ~Example.NET]",
+     {"(customers[1].domains[2])", "\"example.net\" belongs to customer \"example\" already"}},
+    {"- example.com",
+     "- ~EXAMPLE.org",
+     {"(customers[2].domains[1])", "customer \"example\" already, and \"other\""}},
+    {"[Alice, bob@example.net]", "[~a..b, c]", {"(customers[1].recipients[1])", "local part"}},
+    {"[Alice, bob@example.net]",
+     "[a, ~b@example.com]",
+     {"(customers[1].recipients[2])", "in none"}},
+    {"[Alice, bob@example.net]", "~[]", {"(customers[1].recipients)", "leave the key out"}},
+    {"unscannable: reject",
+     "unscannable: ~drop",
+     {"(customers[1].unscannable)", "defer, reject or deliver"}},
+    {"    unscannable: reject", "    ~unscanable: reject", {"(customers[1].unscanable)", "route"}},
+};
+
+static const struct breakage route_cases[] = {
+    {"host: relay.example.org", "host: ~10.0.0.300", {"(customers[1].route.host)", "IP address"}},
+    {"host: relay.example.org\n      port", "~port", {"(customers[1].route.host)", "missing"}},
+    {"    route: {host: \"::1\"}\n", "", {"(customers[2].route.host)", "missing"}},
+    {"port: 2526", "port: ~70000", {"(customers[1].route.port)", "1 to 65535"}},
+    {"connections: 7", "connections: ~1001", {"(customers[1].route.connections)", "1 to 1000"}},
+    {"connect_timeout: 3s",
+     "connect_timeout: ~6m",
+     {"(customers[1].route.connect_timeout)", "100ms to 5m"}},
+    {"command_timeout: 20s",
+     "command_timeout: ~20 s",
+     {"(customers[1].route.command_timeout)", "1s to 1h"}},
+    {"data_timeout: 1h", "data_timeout: ~2h", {"(customers[1].route.data_timeout)", "1s to 1h"}},
+    {"idle_timeout: 250ms",
+     "idle_timeout: ~forever",
+     {"(customers[1].route.idle_timeout)", "100ms to 1h"}},
+    {"{host: \"::1\"}", "{~hosts: \"::1\"}", {"(customers[2].route.hosts)", "unknown key"}},
+    {"{host: \"::1\"}", "~\"::1\"", {"(customers[2].route)", "a mapping with keys"}},
+};
+
+static const struct breakage yaml_cases[] = {
+    {"log: {format: json}", "log: {format: json\nports~: [}", {"not YAML", "mend"}},
+    {"    mtu: 1400", "~\tmtu: 1400", {"not YAML", "mend"}},
+    {"hostname: MX1.example.org", "hostname: ~\"a\\nb\"", {"control character", "one line"}},
+    {"hostname: MX1.example.org", "hostname: ~\"a\\0b\"", {"control character", "one line"}},
+    {"hostname: MX1", "hostname: ~\x01MX1", {"not readable as YAML", "printable UTF-8"}},
+    {"hostname: MX1", "hostname: ~\xffMX1", {"not readable as YAML", "printable UTF-8"}},
+    {"hostname: MX1.example.org\n", "? ~[a]\n: b\n", {"where a key belongs", "write a name"}},
+    {"kind: tap\n    interface: postern0", "kind: &k tap\n    ~interface: *k", {"alias", "out"}},
+    {"  workers: 2-4,8", "  workers: ~*w", {"not YAML", "undefined alias"}},
+    {"customers:\n", "~---\ncustomers:\n", {"second YAML document", "one only"}},
+};
+
+struct group {
+    const struct breakage *cases;
+    unsigned count;
+};
+
+#define GROUP(cases)                                \
+    {                                               \
+        (cases), sizeof(cases) / sizeof((cases)[0]) \
+    }
+static const struct group groups[] = {
+    GROUP(top_cases),     GROUP(port_cases),     GROUP(core_and_memory_cases), GROUP(limit_cases),
+    GROUP(scanner_cases), GROUP(customer_cases), GROUP(route_cases),           GROUP(yaml_cases),
+};
+
+/* Takes the mark out of `text`; its place from 1, or 0 0 when there is none. */
+static void take_mark(char *text, unsigned *line, unsigned *column)
+{
+    char *mark = strchr(text, '~');
+
+    *line = 0;
+    *column = 0;
+    if (!mark)
+        return;
+    *line = 1;
+    *column = 1;
+    for (const char *at = text; at < mark; at++) {
+        ++*column;
+        if (*at == '\n') {
+            ++*line;
+            *column = 1;
+        }
+    }
+    memmove(mark, mark + 1, strlen(mark));
+}
+
+static void check_case(const struct breakage *breakage)
+{
+    char *text = sample_replace(sample_full, breakage->good, breakage->broken);
+    struct config *config = NULL;
+    struct config_error error;
+    char place[128];
+    unsigned line = 0;
+    unsigned column = 0;
+
+    take_mark(text, &line, &column);
+    if (sample_load(text, strlen(text), &config, &error) != STATUS_BAD_CONFIG)
+        fail_msg("accepted or wrong status: %s", breakage->broken);
+    assert_null(config);
+    if (line > 0 && (error.line != line || error.column != column))
+        fail_msg("expected at %u:%u: %s", line, column, error.text);
+    snprintf(place, sizeof(place), "%s:%u:%u: ", sample_path(), error.line, error.column);
+    assert_true(error.line > 0 && error.column > 0);
+    assert_memory_equal(error.text, place, strlen(place));
+    for (unsigned i = 0; i < 2; i++)
+        if (!strstr(error.text, breakage->pieces[i]))
+            fail_msg("\"%s\" is not in \"%s\"", breakage->pieces[i], error.text);
+    assert_null(strchr(error.text, '\n'));
+    free(text);
+}
+
+static void each_breakage_is_reported_where_it_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        for (unsigned j = 0; j < groups[i].count; j++)
+            check_case(&groups[i].cases[j]);
+}
+
+static bool has_case(const char *prefix, const char *key)
+{
+    char piece[96];
+
+    snprintf(piece, sizeof(piece), "(%s%s%s)", prefix, prefix[0] ? "." : "", key);
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        for (unsigned j = 0; j < groups[i].count; j++)
+            if (strcmp(groups[i].cases[j].pieces[0], piece) == 0)
+                return true;
+    return false;
+}
+
+static void check_section(const struct schema_section *section, const char *const *prefixes)
+{
+    for (unsigned i = 0; i < section->count; i++) {
+        bool found = false;
+
+        for (unsigned j = 0; prefixes[j]; j++)
+            found = found || has_case(prefixes[j], section->keys[i].name);
+        if (!found)
+            fail_msg("no case breaks %s.%s", section->name, section->keys[i].name);
+    }
+}
+
+static void each_key_of_the_schema_is_broken_once(void **state)
+{
+    static const char *const top[] = {"", NULL};
+    static const char *const ports[] = {"ports[1]", "ports[2]", "ports[3]", NULL};
+    static const char *const customers[] = {"customers[1]", "customers[2]", NULL};
+    static const char *const routes[] = {"customers[1].route", "customers[2].route", NULL};
+
+    (void)state;
+    check_section(&schema_top, top);
+    check_section(&schema_port, ports);
+    check_section(&schema_customer, customers);
+    check_section(&schema_route, routes);
+    for (unsigned i = 0; i < SCHEMA_SINGLES; i++)
+        check_section(&schema_singles[i], (const char *const[]){schema_singles[i].name, NULL});
+}
+
+static void refuse(const char *text, unsigned line, unsigned column, const char *piece)
+{
+    struct config *config = NULL;
+    struct config_error error;
+
+    assert_int_equal(sample_load(text, strlen(text), &config, &error), STATUS_BAD_CONFIG);
+    assert_null(config);
+    if (error.line != line || error.column != column || !strstr(error.text, piece))
+        fail_msg("expected %u:%u \"%s\": %s", line, column, piece, error.text);
+}
+
+static void files_without_content_are_refused(void **state)
+{
+    (void)state;
+    refuse("", 1, 1, "the file is empty");
+    refuse("# nothing\n\n", 1, 1, "the file is empty");
+    refuse("- a\n", 1, 1, "a list where a mapping with keys belongs (the whole file)");
+    refuse("postern\n", 1, 1, "a single value where a mapping");
+    refuse("hostname: a.org\n", 1, 1, "ports is missing (ports)");
+    refuse("hostname: a.org\nports:\n  - {kind: tap, interface: a, address: 10.0.0.1/8}\n", 1, 1,
+           "customers is missing (customers)");
+    refuse("hostname: a.org\nports: []\n", 2, 8, "too few entries (ports); write 1 to 8");
+}
+
+static void ports_are_at_most_eight(void **state)
+{
+    char text[1024] = "hostname: a.org\nports:\n";
+
+    (void)state;
+    for (unsigned i = 0; i < 9; i++) {
+        size_t used = strlen(text);
+
+        snprintf(text + used, sizeof(text) - used,
+                 "  - {kind: tap, interface: a%u, address: 10.0.0.%u/8}\n", i, i + 1);
+    }
+    refuse(text, 3, 3, "too many entries (ports); write 1 to 8");
+}
+
+/* Where only one of two related keys is written, the complaint points at that one. */
+static void defaults_are_held_against_written_values(void **state)
+{
+    char text[1024];
+
+    (void)state;
+    snprintf(text, sizeof(text), "%slimits: {message_size: 65M}\n", sample_minimal);
+    refuse(text, 8, 24, "too little for 4 messages of 65M (memory.messages); write at least 260M");
+    snprintf(text, sizeof(text), "%sscanner: {time_limit: 3m}\n", sample_minimal);
+    refuse(text, 8, 23, "less than scanner.time_limit (limits.verdict_timeout)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_breakage_is_reported_where_it_is),
+        cmocka_unit_test(each_key_of_the_schema_is_broken_once),
+        cmocka_unit_test(files_without_content_are_refused),
+        cmocka_unit_test(ports_are_at_most_eight),
+        cmocka_unit_test(defaults_are_held_against_written_values),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
