@@ -125,9 +125,12 @@ class Scan(unittest.TestCase):
         self.assertIn(b"postern scan: postern-scanner ended with exit code", done.stderr)
 
     def test_no_process_stays(self):
-        scan_json(FILES + "/clam.exe")
-        left = subprocess.run(["pgrep", "-f", "postern-scanner --database " + DATABASE],
-                              capture_output=True, text=True).stdout
+        # A database of its own tells this run's processes from any other's.
+        database = shutil.copy(DATABASE, self.base)
+        done = scan("--database", database, FILES + "/clam.exe")
+        self.assertEqual(done.returncode, 1)
+        left = subprocess.run(["pgrep", "-f", "database " + database], capture_output=True,
+                              text=True).stdout
         self.assertEqual(left, "")
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
