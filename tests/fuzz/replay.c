@@ -4,26 +4,29 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
 static int replay_file(const char *path)
 {
+    static uint8_t buffer[1u << 20];
     FILE *file = fopen(path, "rb");
-    uint8_t *bytes = malloc(1u << 20);
+    uint8_t *bytes;
     size_t length;
 
-    if (file == NULL || bytes == NULL) {
+    if (file == NULL) {
         fprintf(stderr, "%s: cannot be read\n", path);
         return 1;
     }
-    length = fread(bytes, 1, 1u << 20, file);
+    length = fread(buffer, 1, sizeof(buffer), file);
     (void)fclose(file);
     /* Exactly as long as the input, so that a sanitizer sees a read past it. */
-    bytes = realloc(bytes, length > 0 ? length : 1);
+    bytes = malloc(length + 1);
     if (bytes == NULL)
         return 1;
-    (void)LLVMFuzzerTestOneInput(bytes, length);
+    memcpy(bytes + 1, buffer, length);
+    (void)LLVMFuzzerTestOneInput(bytes + 1, length);
     free(bytes);
     return 0;
 }
