@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include "control/relay/status_server.h"
 #include "platform/clock.h"
 #include "platform/config/config.h"
+#include "platform/sandbox.h"
 
 #define CONTROL_EXIT_FAILED   1
 #define CONTROL_EXIT_USAGE    2
@@ -134,19 +134,13 @@ static void control_terminate(evutil_socket_t fd, short events, void *context)
 }
 
 /* uid and gid of control.user; false (and told) when there is no such user. */
-static bool control_find_user(const char *name, uid_t *uid, gid_t *gid)
+static bool control_find_user(const char *name, uint32_t *uid, uint32_t *gid)
 {
-    const struct passwd *user = getpwnam(name);
-
-    if (user == NULL) {
-        notice("control.user: there is no user \"%s\"; create it (useradd --system %s) or name "
-               "another",
-               name, name);
-        return false;
-    }
-    *uid = user->pw_uid;
-    *gid = user->pw_gid;
-    return true;
+    if (sandbox_user(name, uid, gid) == STATUS_OK)
+        return true;
+    notice("control.user: there is no user \"%s\"; create it (useradd --system %s) or name another",
+           name, name);
+    return false;
 }
 
 static bool control_give_up_root(uid_t uid, gid_t gid)
@@ -191,8 +185,8 @@ static bool control_start(struct control *control)
 {
     const struct config *config = control->config;
     bool root = geteuid() == 0;
-    uid_t uid = geteuid();
-    gid_t gid = UINT32_MAX;
+    uint32_t uid = geteuid();
+    uint32_t gid = UINT32_MAX;
     int fd = -1;
     enum status status;
 
