@@ -257,6 +257,10 @@ void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
     call.session->message = NULL;
     smtp_transaction_end(&call, MAIL_CUT_OFF, "");
     smtp_say_lines(&call, text, smtp_result_reply(message, result, text, sizeof(text)));
+    if (server->draining && call.session->pending_length == 0) {
+        smtp_say_closing(&call, "421 4.3.2", "Service shutting down, try again later");
+        return;
+    }
     session_set_deadline(&call);
     session_run(&call);
 }

@@ -229,3 +229,11 @@ void tcp_set_deadline(struct tcp_connection *connection, int64_t deadline_ns)
 {
     connection->deadline_ns = deadline_ns;
 }
+
+void tcp_each(struct tcp_endpoint *endpoint,
+              void (*visit)(void *context, struct tcp_connection *connection, int64_t now_ns),
+              void *context, int64_t now_ns)
+{
+    if (endpoint->connection != NULL)
+        visit(context, endpoint->connection, now_ns);
+}

@@ -32,6 +32,7 @@ static const struct mail_result delivered = {
 #define BAD_SIZE       "501 5.5.4 Syntax: bad or repeated SIZE\r\n"
 #define BAD_SENDER     "501 5.1.7 Bad sender address syntax\r\n"
 #define BAD_RCPT       "501 5.1.3 Bad recipient address syntax\r\n"
+#define DRAINED        "421 4.3.2 mx.example.com Service shutting down, try again later\r\n"
 #define SHUTTING_DOWN  "421 4.3.2 Service shutting down, try again later\r\n"
 #define GO_AHEAD       "354 End data with <CR><LF>.<CR><LF>\r\n"
 #define TO_ALICE       "EHLO c.example\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<alice@example.com>\r\n"
@@ -571,13 +572,33 @@ static void test_no_reply_block(void **state)
 static void test_draining(void **state)
 {
     (void)state;
+    /* Between messages: told at once. */
+    harness_open(&h, NULL);
+    say("EHLO c\r\n");
+    smtp_server_drain(&h.server, h.stream.now_ns);
+    assert_string_equal(h.stream.sent, BANNER EHLO_REPLY DRAINED);
+    assert_true(h.stream.closed);
+    harness_close(&h);
+    /* A message under way is finished and answered first. */
+    h.server.draining = false;
     harness_open(&h, NULL);
     say(TO_ALICE "DATA\r\n");
-    h.server.draining = true;
+    smtp_server_drain(&h.server, h.stream.now_ns);
+    assert_false(h.stream.closed);
     say("x\r\n.\r\n");
+    smtp_server_drain(&h.server, h.stream.now_ns);
+    assert_false(h.stream.closed);
     assert_true(harness_finish(&h, &delivered));
-    say("MAIL FROM:<a@b.c>\r\n");
-    assert_non_null(strstr(h.stream.sent, "queued as 9F\r\n" SHUTTING_DOWN));
+    assert_non_null(strstr(h.stream.sent, "queued as 9F\r\n" DRAINED));
+    assert_true(h.stream.closed);
+    harness_close(&h);
+    /* No new transaction, no new connection. */
+    h.server.draining = false;
+    harness_open(&h, NULL);
+    say(TO_ALICE);
+    smtp_server_drain(&h.server, h.stream.now_ns);
+    say("RSET\r\nMAIL FROM:<a@b.c>\r\n");
+    assert_string_equal(h.stream.sent, TO_ALICE_REPLY OK SHUTTING_DOWN);
     assert_true(h.stream.closed);
     harness_close(&h);
     dialogue("QUIT\r\n", SHUTTING_DOWN);
