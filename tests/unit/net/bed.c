@@ -1,0 +1,343 @@
+#include "tests/unit/net/bed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/net/bytes.h"
+#include "dataplane/net/checksum.h"
+
+#define BED_START_NS (1000 * CLOCK_NS_PER_SECOND + 123456)
+
+/* Time enough for the longest wait there is: R2, then nothing. */
+#define BED_FORGET_NS (300 * CLOCK_NS_PER_SECOND)
+
+static uint64_t bed_counted(const struct bed *bed)
+{
+    uint64_t sum = 0;
+
+    for (int i = COUNTER_FRAME_SHORT; i <= COUNTER_TCP_IN_REFUSED; i++)
+        sum += bed_counter(bed, (enum counter)i);
+    return sum;
+}
+
+uint64_t bed_counter(const struct bed *bed, enum counter counter)
+{
+    return atomic_load_explicit(&bed->net.counters->value[counter], memory_order_relaxed);
+}
+
+static uint8_t *bed_begin(void *context, uint16_t port, uint32_t length)
+{
+    struct bed *bed = context;
+
+    CHECK(bed->building == 0);
+    CHECK(port == 0);
+    CHECK(length >= FRAME_ETHERNET_BYTES &&
+          length <= FRAME_ETHERNET_BYTES + FRAME_VLAN_BYTES + bed->net.interfaces[0].mtu);
+    if (bed->buffers == 0)
+        return NULL;
+    if (bed->buffers != BED_UNLIMITED)
+        bed->buffers--;
+    if (bed->queue_count == BED_QUEUE) {
+        bed->queue_first = (bed->queue_first + 1) % BED_QUEUE; /* the oldest goes */
+        bed->queue_count--;
+    }
+    bed->building = length;
+    return bed->queue[(bed->queue_first + bed->queue_count) % BED_QUEUE].bytes;
+}
+
+static void bed_parse_options(struct bed_frame *frame)
+{
+    const uint8_t *at = frame->tcp.payload - ((frame->network[32] >> 4) * 4 - 20);
+
+    while (at < frame->tcp.payload) {
+        if (at[0] == TCP_OPTION_NOP) {
+            at++;
+            continue;
+        }
+        CHECK(frame->tcp.payload - at >= 2 && at[1] >= 2 && at[1] <= frame->tcp.payload - at);
+        if (at[0] == TCP_OPTION_SACK) {
+            frame->sack_count = (at[1] - 2u) / 8;
+            CHECK(frame->sack_count > 0 && frame->sack_count <= BED_SACK_MAX &&
+                  at[1] == 2 + 8 * frame->sack_count);
+            for (unsigned i = 0; i < frame->sack_count; i++) {
+                frame->sack[i][0] = bytes_get32(at + 2 + 8 * (size_t)i);
+                frame->sack[i][1] = bytes_get32(at + 6 + 8 * (size_t)i);
+            }
+        }
+        at += at[1];
+    }
+}
+
+static void bed_parse_tcp(struct bed_frame *frame, uint32_t total)
+{
+    const uint8_t *ip = frame->network;
+    uint64_t sum = checksum_pseudo(ip + 12, ip + 16, 4, FRAME_PROTOCOL_TCP, total - 20);
+
+    CHECK(checksum_fold(checksum_add(sum, ip + 20, total - 20)) == 0xffff);
+    CHECK(tcp_header_read(&frame->tcp, ip + 20, total - 20));
+    CHECK((ip[20 + 12] & 0x0f) == 0 && bytes_get16(ip + 20 + 18) == 0);
+    bed_parse_options(frame);
+}
+
+static void bed_parse(const struct bed *bed, struct bed_frame *frame, uint32_t l2_bytes,
+                      uint32_t l3_bytes)
+{
+    const uint8_t *ip = frame->bytes + l2_bytes;
+    uint32_t total;
+
+    frame->vlan = 0;
+    frame->sack_count = 0;
+    frame->type = bytes_get16(frame->bytes + 12);
+    if (frame->type == FRAME_TYPE_VLAN) {
+        frame->vlan = bytes_get16(frame->bytes + 14);
+        frame->type = bytes_get16(frame->bytes + 16);
+    }
+    CHECK(l2_bytes == FRAME_ETHERNET_BYTES + (frame->vlan != 0 ? FRAME_VLAN_BYTES : 0));
+    CHECK(memcmp(frame->bytes + 6, bed->net.interfaces[0].mac, 6) == 0);
+    frame->network = ip;
+    if (frame->type != FRAME_TYPE_IPV4)
+        return;
+    total = bytes_get16(ip + 2);
+    CHECK(ip[0] == 0x45 && total + l2_bytes == frame->length);
+    CHECK(bytes_get16(ip + 4) == 0 && bytes_get16(ip + 6) == 0x4000 && ip[8] == 64);
+    CHECK(checksum_fold(checksum_add(0, ip, FRAME_IPV4_BYTES)) == 0xffff);
+    CHECK(memcmp(ip + 12, bed->net.interfaces[0].address, 4) == 0);
+    CHECK(l3_bytes == (ip[9] == FRAME_PROTOCOL_TCP ? FRAME_IPV4_BYTES : 0));
+    if (ip[9] == FRAME_PROTOCOL_TCP)
+        bed_parse_tcp(frame, total);
+}
+
+static void bed_end(void *context, uint32_t l2_bytes, uint32_t l3_bytes)
+{
+    struct bed *bed = context;
+    struct bed_frame *frame = &bed->queue[(bed->queue_first + bed->queue_count) % BED_QUEUE];
+
+    CHECK(bed->building > 0);
+    frame->length = bed->building;
+    frame->sent_ns = bed->now_ns;
+    bed->building = 0;
+    bed_parse(bed, frame, l2_bytes, l3_bytes);
+    bed->queue_count++;
+    bed->sent++;
+}
+
+static void bed_on_opened(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    struct bed *bed = context;
+
+    CHECK(now_ns == bed->now_ns);
+    bed->opened++;
+    bed->connection = connection;
+    if (bed->on_opened != NULL)
+        bed->on_opened(bed, connection);
+}
+
+static void bed_on_readable(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    struct bed *bed = context;
+    struct tcp_span span;
+
+    CHECK(now_ns == bed->now_ns);
+    CHECK(tcp_readable(connection) > 0);
+    bed->readable++;
+    if (bed->on_readable != NULL)
+        bed->on_readable(bed, connection);
+    while (!bed->keep && tcp_peek(connection, 0, &span)) {
+        CHECK(bed->received_length + span.length <= BED_RECEIVED_MAX);
+        memcpy(bed->received + bed->received_length, span.bytes, span.length);
+        bed->received_length += span.length;
+        tcp_consume(connection, span.length);
+    }
+}
+
+static void bed_on_writable(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    struct bed *bed = context;
+
+    CHECK(now_ns == bed->now_ns);
+    bed->writable++;
+    if (bed->on_writable != NULL)
+        bed->on_writable(bed, connection);
+}
+
+static void bed_on_finished(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    struct bed *bed = context;
+
+    CHECK(now_ns == bed->now_ns);
+    bed->finished++;
+    if (bed->on_finished != NULL)
+        bed->on_finished(bed, connection);
+}
+
+static void bed_on_expired(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    struct bed *bed = context;
+
+    CHECK(now_ns == bed->now_ns);
+    bed->expired++;
+    bed->expired_ns = now_ns;
+    if (bed->on_expired != NULL)
+        bed->on_expired(bed, connection, now_ns);
+}
+
+static void bed_on_closed(void *context, struct tcp_connection *connection,
+                          enum tcp_close_reason reason, int64_t now_ns)
+{
+    struct bed *bed = context;
+
+    CHECK(now_ns == bed->now_ns);
+    bed->closed++;
+    bed->reason = reason;
+    if (bed->connection == connection)
+        bed->connection = NULL;
+}
+
+static uint32_t bed_or(uint32_t value, uint32_t standard)
+{
+    return value != 0 ? value : standard;
+}
+
+void bed_open(struct bed *bed, const struct bed_options *options)
+{
+    static const struct bed_options none;
+    static const struct siphash_key secret = {{UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba98)}};
+    const struct bed_options *o = options != NULL ? options : &none;
+    uint32_t blocks = bed_or(o->blocks, BED_BLOCKS);
+    struct region_plan plan = {1, 4, blocks};
+    struct tcp_limits limits = {
+        .connections = bed_or(o->connections, 64),
+        .half_open = bed_or(o->half_open, 16),
+        .connections_a_client = bed_or(o->connections_a_client, 64),
+        .window_bytes = bed_or(o->window_bytes, 65536),
+    };
+    struct tcp_application application = {bed,
+                                          0,
+                                          bed_on_opened,
+                                          bed_on_readable,
+                                          bed_on_writable,
+                                          bed_on_finished,
+                                          bed_on_expired,
+                                          bed_on_closed};
+
+    memset(bed, 0, sizeof(*bed));
+    bed->blocks = blocks;
+    bed->now_ns = BED_START_NS;
+    bed->buffers = BED_UNLIMITED;
+    bed->queue = calloc(BED_QUEUE, sizeof(*bed->queue));
+    bed->received = malloc(BED_RECEIVED_MAX);
+    CHECK(bed->queue != NULL && bed->received != NULL);
+    CHECK(region_create(&bed->region, &plan, REGION_PAGES_NORMAL) == STATUS_OK);
+    CHECK(store_init(&bed->store, &bed->region, 0, 0, blocks, 0, 4) == STATUS_OK);
+    bed->output = (struct packet_output){bed, bed_begin, bed_end, false};
+    bed->net.counters = region_counters(&bed->region, 0);
+    CHECK(tcp_endpoint_create(&bed->endpoint, &bed->store, bed->net.counters, &bed->output,
+                              &application, &limits, &secret, bed->now_ns) == STATUS_OK);
+    bed->net.endpoint = &bed->endpoint;
+    bed->net.output = &bed->output;
+    bed->net.interface_count = 1;
+    bed->net.interfaces[0].mtu = (uint16_t)bed_or(o->mtu, BED_MTU);
+    bed->net.interfaces[0].smtp_port = BED_PORT;
+    memcpy(bed->net.interfaces[0].address, BED_ADDRESS, 4);
+    memcpy(bed->net.interfaces[0].mac, BED_MAC, 6);
+    net_interface_link_local(&bed->net.interfaces[0]);
+}
+
+static void bed_abort(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    (void)context;
+    (void)now_ns;
+    tcp_abort(connection);
+}
+
+/* The sums that counters.h promises. */
+static void bed_check_counters(const struct bed *bed)
+{
+    CHECK(bed_counted(bed) == bed->given);
+    CHECK(bed_counter(bed, COUNTER_CONNECTIONS_OPENED) ==
+          bed_counter(bed, COUNTER_CLOSED_NORMAL) + bed_counter(bed, COUNTER_CLOSED_RESET) +
+              bed_counter(bed, COUNTER_CLOSED_TIMEOUT) + bed_counter(bed, COUNTER_CLOSED_ABORTED));
+    CHECK(bed_counter(bed, COUNTER_SYN_KEPT) == bed_counter(bed, COUNTER_HALF_OPEN_COMPLETED) +
+                                                    bed_counter(bed, COUNTER_HALF_OPEN_EXPIRED) +
+                                                    bed_counter(bed, COUNTER_HALF_OPEN_RESET));
+    CHECK(bed_counter(bed, COUNTER_CONNECTIONS_OPEN) == 0);
+    CHECK(bed_counter(bed, COUNTER_HALF_OPEN) == 0);
+}
+
+void bed_close(struct bed *bed)
+{
+    int64_t until = bed->now_ns + BED_FORGET_NS;
+
+    bed->buffers = BED_UNLIMITED;
+    tcp_each(&bed->endpoint, bed_abort, bed, bed->now_ns);
+    bed_flush(bed);
+    while (bed->now_ns < until &&
+           (bed->endpoint.connection_count > 0 || bed->endpoint.half_open_count > 0)) {
+        bed->now_ns += 10 * BED_MS;
+        (void)tcp_timers(&bed->endpoint, bed->now_ns, 64);
+        bed_flush(bed);
+    }
+    CHECK(bed->endpoint.connection_count == 0);
+    CHECK(bed->endpoint.half_open_count == 0);
+    CHECK(bed->endpoint.time_wait.count == 0);
+    CHECK(bed->endpoint.dirty == TCP_NONE);
+    CHECK(bed->store.free_count == bed->blocks);
+    CHECK(bed->opened == bed->closed);
+    bed_check_counters(bed);
+    tcp_endpoint_destroy(&bed->endpoint, bed->now_ns);
+    store_fini(&bed->store);
+    region_close(&bed->region);
+    free(bed->queue);
+    free(bed->received);
+}
+
+enum counter bed_input(struct bed *bed, const uint8_t *bytes, uint32_t length)
+{
+    /* Exactly as long as the frame, so that a sanitizer sees a read past it. */
+    uint8_t *copy = malloc(length > 0 ? length : 1);
+    struct packet_view view = {copy, length, false, false};
+    enum counter outcome;
+
+    CHECK(copy != NULL);
+    memcpy(copy, bytes, length);
+    bed->given++;
+    outcome = net_input(&bed->net, &view, 0, bed->now_ns);
+    free(copy);
+    CHECK(outcome >= COUNTER_FRAME_SHORT && outcome <= COUNTER_TCP_IN_REFUSED);
+    CHECK(bed_counted(bed) == bed->given);
+    return outcome;
+}
+
+void bed_flush(struct bed *bed)
+{
+    (void)tcp_flush(&bed->endpoint, bed->now_ns);
+    CHECK(bed->endpoint.dirty == TCP_NONE);
+}
+
+void bed_advance(struct bed *bed, int64_t ns)
+{
+    while (ns > 0) {
+        int64_t step = ns < BED_MS ? ns : BED_MS;
+
+        ns -= step;
+        bed->now_ns += step;
+        (void)tcp_timers(&bed->endpoint, bed->now_ns, 64);
+        bed_flush(bed);
+    }
+}
+
+const struct bed_frame *bed_next(struct bed *bed)
+{
+    const struct bed_frame *frame = &bed->queue[bed->queue_first];
+
+    if (bed->queue_count == 0)
+        return NULL;
+    bed->queue_first = (bed->queue_first + 1) % BED_QUEUE;
+    bed->queue_count--;
+    return frame;
+}
+
+void bed_drain(struct bed *bed)
+{
+    bed->queue_count = 0;
+}
