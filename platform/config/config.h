@@ -43,8 +43,15 @@ struct config_port {
     uint8_t mac[6];         /* used when has_mac; else the port's own (tap: a fixed local one) */
     struct in_addr address; /* network byte order */
     unsigned prefix_length; /* 0..32 */
-    uint16_t smtp_port;     /* host byte order; default 25 */
-    unsigned mtu;           /* bytes, 576..9000; default 1500 */
+    bool has_address6;
+    struct in6_addr address6; /* beside the IPv4 address and the link-local one */
+    unsigned prefix_length6;  /* 0..128 */
+    /* Frames that are not mail go to the kernel through a TAP interface of this name (empty: they
+     * are dropped and counted), in this namespace (empty: ours). */
+    char exception_interface[IF_NAMESIZE];
+    char exception_namespace[64];
+    uint16_t smtp_port; /* host byte order; default 25 */
+    unsigned mtu;       /* bytes, 576..9000; default 1500 */
     enum config_spreading spreading;
     bool verify_rx_checksums; /* false: trust what the port hands over (veth) */
 };

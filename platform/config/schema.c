@@ -131,9 +131,12 @@ static const struct schema_key port_keys[] = {
     {"interface", SCHEMA_INTERFACE, false, PORT(interface)},
     {"pci_address", SCHEMA_PCI_ADDRESS, false, PORT(pci_address)},
     {"namespace", SCHEMA_NAMESPACE, false, PORT(network_namespace)},
-    /* These two fill several members and take the whole struct. */
+    /* mac, address and address6 fill several members and take the whole struct. */
     {"mac", SCHEMA_MAC, false, .offset = 0, .size = sizeof(struct config_port)},
     {"address", SCHEMA_ADDRESS, true, .offset = 0, .size = sizeof(struct config_port)},
+    {"address6", SCHEMA_ADDRESS6, false, .offset = 0, .size = sizeof(struct config_port)},
+    {"exception_interface", SCHEMA_INTERFACE, false, PORT(exception_interface)},
+    {"exception_namespace", SCHEMA_NAMESPACE, false, PORT(exception_namespace)},
     {"smtp_port", SCHEMA_TCP_PORT, false, PORT(smtp_port), .min = 1, .max = 65535,
      .fallback = "25"},
     {"mtu", SCHEMA_COUNT, false, PORT(mtu), .min = 576, .max = 9000, .fallback = "1500"},

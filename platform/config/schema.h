@@ -25,6 +25,7 @@ enum schema_type {
     SCHEMA_TCP_PORT,      /* uint16_t */
     SCHEMA_CHOICE,        /* int or bool, by size */
     SCHEMA_CPUS,          /* struct config_cpus; max = how many may be named */
+    SCHEMA_ADDRESS6,      /* struct config_port: address6, prefix_length6, has_address6 */
     SCHEMA_ADDRESS,       /* struct config_port: address and prefix_length */
     SCHEMA_MAC,           /* struct config_port: mac and has_mac */
     SCHEMA_PCI_ADDRESS,   /* char[] from here on */

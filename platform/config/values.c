@@ -182,6 +182,28 @@ static bool parse_address(const char *text, struct config_port *port)
     return true;
 }
 
+/* A unicast address that is not link-local: that one the port has anyway. */
+static bool parse_address6(const char *text, struct config_port *port)
+{
+    char address[INET6_ADDRSTRLEN] = {0};
+    const char *slash = strchr(text, '/');
+    uint64_t prefix = 0;
+
+    if (!slash || (size_t)(slash - text) >= sizeof(address))
+        return false;
+    memcpy(address, text, (size_t)(slash - text));
+    text = slash + 1;
+    if (!take_number(&text, &prefix) || *text != '\0' || prefix > 128)
+        return false;
+    if (inet_pton(AF_INET6, address, &port->address6) != 1)
+        return false;
+    port->prefix_length6 = (unsigned)prefix;
+    port->has_address6 = true;
+    return !IN6_IS_ADDR_UNSPECIFIED(&port->address6) && !IN6_IS_ADDR_LOOPBACK(&port->address6) &&
+           !IN6_IS_ADDR_MULTICAST(&port->address6) && !IN6_IS_ADDR_LINKLOCAL(&port->address6) &&
+           !IN6_IS_ADDR_V4MAPPED(&port->address6);
+}
+
 static bool parse_mac(const char *text, struct config_port *port)
 {
     unsigned any = 0;
@@ -374,6 +396,8 @@ bool values_parse(const struct schema_key *key, const char *text, void *base)
         return parse_cpus(key, text, out);
     case SCHEMA_ADDRESS:
         return parse_address(text, out);
+    case SCHEMA_ADDRESS6:
+        return parse_address6(text, out);
     case SCHEMA_MAC:
         return parse_mac(text, out);
     default:
@@ -411,6 +435,8 @@ void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES
     static const char *const texts[] = {
         [SCHEMA_ADDRESS] = "write an IPv4 address a host can have, with its prefix length, such as "
                            "198.18.0.2/24",
+        [SCHEMA_ADDRESS6] = "write a global or unique local IPv6 address with its prefix length, "
+                            "such as \"2001:db8::2/64\"",
         [SCHEMA_MAC] = "write six pairs of hex digits of a unicast address, such as "
                        "\"02:00:00:00:00:01\"",
         [SCHEMA_PCI_ADDRESS] = "write domain:bus:device.function, such as \"0000:01:00.0\"",

@@ -39,6 +39,18 @@ static enum status verify_port_keys(struct locate *locate, int node, const struc
         return locate_fail(locate, locate_child(locate, node, "namespace"),
                            "a pci port is in no namespace (ports[%u].namespace); remove the key",
                            number);
+    if (port->exception_namespace[0] != '\0' && port->exception_interface[0] == '\0')
+        return locate_fail(locate, locate_child(locate, node, "exception_namespace"),
+                           "a namespace without an interface (ports[%u].exception_namespace); "
+                           "write exception_interface as well",
+                           number);
+    if (port->exception_interface[0] != '\0' &&
+        strcmp(port->exception_interface, port->interface) == 0 &&
+        strcmp(port->exception_namespace, port->network_namespace) == 0)
+        return locate_fail(locate, locate_child(locate, node, "exception_interface"),
+                           "the port's own interface (ports[%u].exception_interface); choose "
+                           "another name",
+                           number);
     return STATUS_OK;
 }
 
@@ -57,6 +69,19 @@ enum status verify_port(struct locate *locate, int node, const struct config *co
             return locate_fail(locate, locate_child(locate, node, "address"),
                                "the address of ports[%u] again (ports[%u].address); give each port "
                                "its own",
+                               i + 1, index + 1);
+        if (port->has_address6 && other->has_address6 &&
+            memcmp(&other->address6, &port->address6, sizeof(port->address6)) == 0)
+            return locate_fail(locate, locate_child(locate, node, "address6"),
+                               "the address of ports[%u] again (ports[%u].address6); give each "
+                               "port its own",
+                               i + 1, index + 1);
+        if (port->exception_interface[0] &&
+            strcmp(other->exception_interface, port->exception_interface) == 0 &&
+            strcmp(other->exception_namespace, port->exception_namespace) == 0)
+            return locate_fail(locate, locate_child(locate, node, "exception_interface"),
+                               "the interface of ports[%u] again (ports[%u].exception_interface); "
+                               "give each port its own",
                                i + 1, index + 1);
         if (port->interface[0] && strcmp(other->interface, port->interface) == 0 &&
             strcmp(other->network_namespace, port->network_namespace) == 0)

@@ -51,6 +51,14 @@ static void full_file_ports(void **state)
     assert_memory_equal(tap->mac, mac, sizeof(mac));
     assert_int_equal(tap->address.s_addr, inet_addr("198.18.0.2"));
     assert_int_equal(tap->prefix_length, 24);
+    assert_true(tap->has_address6);
+    assert_int_equal(tap->prefix_length6, 64);
+    assert_int_equal(tap->address6.s6_addr[0], 0x20);
+    assert_int_equal(tap->address6.s6_addr[15], 2);
+    assert_string_equal(tap->exception_interface, "host0");
+    assert_string_equal(tap->exception_namespace, "host");
+    assert_false(pci->has_address6);
+    assert_string_equal(pci->exception_interface, "");
     assert_int_equal(tap->smtp_port, 2525);
     assert_int_equal(tap->mtu, 1400);
     assert_int_equal(tap->spreading, CONFIG_SPREADING_SOFTWARE);
