@@ -1,8 +1,9 @@
 /* memory.h: glibc malloc set for scanning.
  *
- * libclamav allocates and frees some hundred KiB to MiB for every buffer it matches. By default
- * glibc gives such memory back to the kernel each time (munmap, trim), and the page faults that
- * bring it in again cost about as much as the scan of a small mail. docs/scanner.md has figures.
+ * libclamav allocates and frees some hundred KiB to MiB for every buffer it matches. Left alone,
+ * glibc hands the top of the heap back to the kernel after a scan and fetches it again for the next
+ * one, or not, depending on what happened to be freed while the signatures were loaded. Fixed
+ * thresholds make that the same everywhere. docs/scanner.md has figures.
  */
 #ifndef SIGNATURES_SCANNER_MEMORY_H
 #define SIGNATURES_SCANNER_MEMORY_H
