@@ -274,6 +274,67 @@ static void child_dies_with_its_parent(void **state)
                      0);
 }
 
+/* The value of that line of /proc/PID/status. */
+static void status_value(pid_t pid, const char *key, char *value, size_t size)
+{
+    char path[64];
+    char line[256];
+    FILE *file;
+
+    value[0] = '\0';
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0)
+            (void)snprintf(value, size, "%.*s", (int)strcspn(line + strlen(key) + 1, "\t\n"),
+                           line + strlen(key) + 1);
+    }
+    (void)fclose(file);
+}
+
+static void expect_own_namespace(pid_t pid, const char *name)
+{
+    char path[64];
+    char ours[64] = "";
+    char theirs[64] = "";
+
+    (void)snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+    assert_true(readlink(path, ours, sizeof(ours) - 1) > 0);
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name);
+    assert_true(readlink(path, theirs, sizeof(theirs) - 1) > 0);
+    assert_string_not_equal(ours, theirs);
+}
+
+static void sandbox_holds(void **state)
+{
+    static const char *const namespaces[] = {"mnt", "net", "ipc", "uts"};
+    struct appliance appliance;
+    char value[64];
+    pid_t child;
+
+    (void)state;
+    if (geteuid() != 0) {
+        print_error("SKIPPED: only root may look at a child that is not dumpable\n");
+        skip();
+    }
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    child = appliance_child(&appliance, 0);
+    status_value(child, "Uid:", value, sizeof(value));
+    assert_true(strtoul(value, NULL, 10) > 0);
+    status_value(child, "Gid:", value, sizeof(value));
+    assert_true(strtoul(value, NULL, 10) > 0);
+    status_value(child, "CapPrm:", value, sizeof(value));
+    assert_string_equal(value, "0000000000000000");
+    status_value(child, "CapBnd:", value, sizeof(value));
+    assert_string_equal(value, "0000000000000000");
+    status_value(child, "NoNewPrivs:", value, sizeof(value));
+    assert_string_equal(value, "1");
+    for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++)
+        expect_own_namespace(child, namespaces[i]);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
 static void write_configuration(const char *path)
 {
     FILE *file = fopen(path, "we");
@@ -393,6 +454,7 @@ int main(void)
         cmocka_unit_test(closed_link_ends_all),
         cmocka_unit_test(term_ends_all),
         cmocka_unit_test(child_dies_with_its_parent),
+        cmocka_unit_test(sandbox_holds),
         cmocka_unit_test(configured_scanner_waits_and_comes_again),
         cmocka_unit_test(bad_starts_are_refused),
     };
