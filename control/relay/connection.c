@@ -21,18 +21,6 @@ struct connection_lookup {
 
 static void connection_try_address(struct connection *connection);
 
-static void connection_enter(struct connection *connection)
-{
-    connection->pins++;
-}
-
-static void connection_leave(struct connection *connection)
-{
-    CHECK(connection->pins > 0);
-    if (--connection->pins == 0 && connection->state == CONNECTION_CLOSED)
-        free(connection);
-}
-
 void connection_set_timeout(struct connection *connection, int64_t timeout_ns)
 {
     struct timeval wait = {.tv_sec = timeout_ns / CLOCK_NS_PER_SECOND,
@@ -72,8 +60,6 @@ void connection_close(struct connection *connection)
         evutil_freeaddrinfo(connection->addresses);
     connection->addresses = NULL;
     route_connection_gone(connection->route, connection);
-    if (connection->pins == 0)
-        free(connection);
 }
 
 void connection_abort(struct connection *connection)
@@ -145,9 +131,7 @@ static void connection_readable(struct bufferevent *stream, void *context)
     struct connection *connection = context;
 
     (void)stream;
-    connection_enter(connection);
     dialogue_input(connection);
-    connection_leave(connection);
 }
 
 static void connection_writable(struct bufferevent *stream, void *context)
@@ -155,9 +139,7 @@ static void connection_writable(struct bufferevent *stream, void *context)
     struct connection *connection = context;
 
     (void)stream;
-    connection_enter(connection);
     dialogue_drained(connection);
-    connection_leave(connection);
 }
 
 static void connection_lost(struct connection *connection, const char *why)
@@ -180,7 +162,6 @@ static void connection_event(struct bufferevent *stream, short events, void *con
     int error = EVUTIL_SOCKET_ERROR();
     int on = 1;
 
-    connection_enter(connection);
     if (events & BEV_EVENT_CONNECTED) {
         (void)setsockopt(bufferevent_getfd(stream), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         (void)setsockopt(bufferevent_getfd(stream), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -203,7 +184,6 @@ static void connection_event(struct bufferevent *stream, short events, void *con
         if (connection->state != CONNECTION_CLOSED)
             connection_lost(connection, evutil_socket_error_to_string(error));
     }
-    connection_leave(connection);
 }
 
 static const char *connection_waited_for(const struct connection *connection)
@@ -238,14 +218,12 @@ static void connection_timed_out(evutil_socket_t fd, short events, void *context
 
     (void)fd;
     (void)events;
-    connection_enter(connection);
     if (connection->state == CONNECTION_IDLE)
         connection_quit(connection);
     else if (connection->state == CONNECTION_RESET || connection->state == CONNECTION_QUITTING)
         connection_close(connection);
     else
         connection_lost(connection, connection_waited_for(connection));
-    connection_leave(connection);
 }
 
 /* "host[address]:port"; a host name too long for it is cut, never the address. */
@@ -272,6 +250,7 @@ static void connection_try_address(struct connection *connection)
     int64_t left = connection->connect_deadline_ns - clock_monotonic_ns();
     int64_t addresses = 0;
 
+    CHECK(address != NULL);
     for (const struct evutil_addrinfo *a = address; a != NULL; a = a->ai_next)
         addresses++;
     connection->state = CONNECTION_CONNECTING;
@@ -321,14 +300,12 @@ static void connection_resolved(int error, struct evutil_addrinfo *addresses, vo
             evutil_freeaddrinfo(addresses);
         return;
     }
-    connection_enter(connection);
     connection->lookup = NULL;
     if (error != 0 || addresses == NULL)
         connection_fail(connection, RELAY_UNREACHABLE,
                         error != 0 ? evutil_gai_strerror(error) : "the name has no address");
     else
         connection_use_addresses(connection, addresses);
-    connection_leave(connection);
 }
 
 static void connection_resolve(struct connection *connection)
@@ -384,20 +361,16 @@ struct connection *connection_open(struct route *route, struct transaction *tran
     (void)snprintf(connection->name, sizeof(connection->name), "%.*s:%u",
                    (int)(sizeof(connection->name) - 8), route->config.host, route->config.port);
     route_connection_new(route, connection);
-    connection_enter(connection);
     connection_resolve(connection);
-    connection_leave(connection);
     return connection;
 }
 
 void connection_begin(struct connection *connection, struct transaction *transaction)
 {
     CHECK(connection->state == CONNECTION_IDLE && connection->transaction == NULL);
-    connection_enter(connection);
     connection->transaction = transaction;
     transaction->connect_us = 0;
     dialogue_begin(connection);
-    connection_leave(connection);
 }
 
 void connection_rest(struct connection *connection)

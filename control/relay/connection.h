@@ -20,8 +20,8 @@
  * Memory: at most CONNECTION_QUEUE_BYTES waits to be sent. A server that sends without being asked
  * is read up to CONNECTION_INPUT_BYTES and no further.
  *
- * Threads: control's loop. Callbacks may end the connection they run for: what has to survive is
- * pinned (connection_enter/leave in connection.c).
+ * Threads: control's loop. Memory: any call may end the connection it is made for; the struct then
+ * stays, CONNECTION_CLOSED, until the route frees it from the loop.
  */
 #ifndef CONTROL_RELAY_CONNECTION_H
 #define CONTROL_RELAY_CONNECTION_H
@@ -58,7 +58,7 @@ enum connection_state {
     CONNECTION_ANSWER,   /* end of data sent */
     CONNECTION_RESET,    /* RSET sent */
     CONNECTION_QUITTING, /* QUIT sent */
-    CONNECTION_CLOSED,   /* about to be freed */
+    CONNECTION_CLOSED,   /* to be freed by the route */
 };
 
 /* Where MAIL and the RCPTs stand. Command 0 is MAIL, n is RCPT of recipient n - 1. */
@@ -76,7 +76,6 @@ struct connection {
     struct connection *previous;
     struct route *route;
     enum connection_state state;
-    unsigned pins;
     struct bufferevent *stream;
     struct event *timer;
     struct connection_lookup *lookup;  /* while resolving */

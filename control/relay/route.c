@@ -146,12 +146,20 @@ static void route_expire(struct route *route, int64_t now_ns)
     }
 }
 
-static bool route_free_if_empty(struct route *route)
+static void route_free_closed(struct route *route)
 {
-    if (!route->retired || route->connection_count > 0 || route->waiting.count > 0)
-        return false;
-    route_free(route);
-    return true;
+    while (route->closed != NULL) {
+        struct connection *connection = route->closed;
+
+        route->closed = connection->next;
+        free(connection);
+    }
+}
+
+static void route_free_if_empty(struct route *route)
+{
+    if (route->retired && route->connection_count == 0 && route->waiting.count == 0)
+        route_free(route);
 }
 
 static void route_pumped(evutil_socket_t fd, short events, void *context)
@@ -163,6 +171,7 @@ static void route_pumped(evutil_socket_t fd, short events, void *context)
 
     (void)fd;
     (void)events;
+    route_free_closed(route);
     route_expire(route, now_ns);
     /* At most one pass over those who wait now: an attempt that fails at once is answered at once,
      * and those it answers do not come back. */
@@ -183,13 +192,13 @@ static void route_pumped(evutil_socket_t fd, short events, void *context)
         route->waiting.count++;
         break;
     }
-    if (route->waiting.first != NULL) {
+    if (route->waiting.first != NULL && !evtimer_pending(route->pump, NULL)) {
         left = route->waiting.first->deadline_ns - now_ns;
         wait = (struct timeval){.tv_sec = left / CLOCK_NS_PER_SECOND,
                                 .tv_usec = left % CLOCK_NS_PER_SECOND / CLOCK_NS_PER_US + 1};
         (void)event_add(route->pump, &wait);
     }
-    (void)route_free_if_empty(route);
+    route_free_if_empty(route);
 }
 
 void route_connection_new(struct route *route, struct connection *connection)
@@ -232,6 +241,8 @@ void route_connection_gone(struct route *route, struct connection *connection)
         connection->next->previous = connection->previous;
     CHECK(route->connection_count > 0);
     route->connection_count--;
+    connection->next = route->closed;
+    route->closed = connection;
     route_pump_soon(route);
 }
 
@@ -323,6 +334,7 @@ void route_free(struct route *route)
     route_abort(route, NULL);
     while (route->connections != NULL)
         connection_close(route->connections);
+    route_free_closed(route);
     route_unlink(route);
     event_free(route->pump);
     free(route);

@@ -37,10 +37,11 @@ struct route {
     char hostname[CONFIG_NAME_BYTES]; /* ours, for EHLO */
     struct config_route config;
     struct connection *connections;
+    struct connection *closed; /* to be freed when none of their callbacks can be running */
     unsigned connection_count; /* all of them, those saying QUIT included */
     uint64_t idle_order;
     struct transaction_list waiting;
-    struct event *pump; /* places those who wait; also the nearest of their deadlines */
+    struct event *pump; /* places those who wait, ends their waiting, frees what closed */
     struct route_counts counts;
     bool down; /* the last attempt failed; told once per change */
     bool retired;
