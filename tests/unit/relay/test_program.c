@@ -1,0 +1,289 @@
+/* postern-control as it runs: the test is its dataplane. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "platform/clock.h"
+#include "platform/link.h"
+#include "platform/sandbox.h"
+#include "tests/unit/relay/harness.h"
+
+#define WAIT_NS (10 * CLOCK_NS_PER_SECOND)
+
+static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
+
+struct program {
+    struct harness harness;
+    char config[128];
+    char link_path[128];
+    pid_t process;
+    int listening;
+    int link;
+    struct channel_memory memory;
+    struct channel channel;
+};
+
+static void sleep_ms(unsigned ms)
+{
+    (void)poll(NULL, 0, (int)ms);
+}
+
+static void write_config(const struct program *program, const char *extra)
+{
+    FILE *file = fopen(program->config, "w");
+
+    assert_non_null(file);
+    (void)fprintf(file,
+                  "hostname: mx.example\n"
+                  "runtime_directory: %s\n"
+                  "control: {user: nobody}\n"
+                  "ports:\n"
+                  "  - {kind: tap, interface: postern0, address: 198.18.0.2/24}\n"
+                  "customers:\n"
+                  "  - name: acme\n"
+                  "    domains: [acme.example]\n"
+                  "    route: {host: 127.0.0.1, port: %u}\n%s",
+                  program->harness.directory, program->harness.port, extra);
+    (void)fclose(file);
+}
+
+static void program_start(struct program *program)
+{
+    *program = (struct program){.listening = -1, .link = -1};
+    harness_open(&program->harness);
+    harness_serve(&program->harness, "{}", 0);
+    assert_int_equal(chmod(program->harness.directory, 0755), 0);
+    (void)snprintf(program->config, sizeof(program->config), "%s/postern.yaml",
+                   program->harness.directory);
+    (void)snprintf(program->link_path, sizeof(program->link_path), "%s/dataplane.sock",
+                   program->harness.directory);
+    write_config(program, "");
+    program->process = fork();
+    assert_true(program->process >= 0);
+    if (program->process == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execl(getenv("RELAY_TEST_PROGRAM"), "postern-control", "-c", program->config, (char *)NULL);
+        _exit(127);
+    }
+}
+
+/* Takes the next HELLO and gives region and channel. */
+static void program_link(struct program *program, uint32_t epoch)
+{
+    struct link_message message;
+    int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
+    enum status status;
+    uint32_t uid;
+    int fd;
+
+    while ((status = link_accept(program->listening, &program->link, &uid)) == STATUS_AGAIN &&
+           clock_monotonic_ns() < end_ns)
+        sleep_ms(2);
+    assert_int_equal(status, STATUS_OK);
+    if (geteuid() == 0)
+        assert_int_not_equal(uid, 0); /* root was given up */
+    while ((status = link_receive(program->link, &message, &fd)) == STATUS_AGAIN)
+        sleep_ms(2);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(message.type, LINK_HELLO);
+    assert_int_equal(message.kind, LINK_KIND_CONTROL);
+    assert_int_equal(message.slots, 1);
+    assert_int_equal(channel_memory_create(&program->memory, CHANNEL_CONTROL, 1), STATUS_OK);
+    channel_attach(&program->channel, &program->memory, 0);
+    message = (struct link_message){.type = LINK_WELCOME, .workers = 1};
+    assert_int_equal(link_send(program->link, &message, program->harness.region.fd), STATUS_OK);
+    message = (struct link_message){.type = LINK_CHANNEL, .epoch = epoch};
+    assert_int_equal(link_send(program->link, &message, program->memory.fd), STATUS_OK);
+    while ((status = link_receive(program->link, &message, &fd)) == STATUS_AGAIN)
+        sleep_ms(2);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(message.type, LINK_READY);
+    assert_int_equal(message.epoch, epoch);
+}
+
+static void program_unlink(struct program *program)
+{
+    close(program->link);
+    program->link = -1;
+    channel_memory_close(&program->memory);
+}
+
+static void program_relay(struct program *program, struct relay_result *result)
+{
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
+    struct relay_job job;
+    struct message *message = harness_message(&program->harness, &mail, &job);
+    enum status status;
+
+    assert_int_equal(ring_push(&program->channel.jobs, &job), STATUS_OK);
+    while ((status = ring_pop(&program->channel.results, result)) == STATUS_AGAIN &&
+           clock_monotonic_ns() < end_ns)
+        sleep_ms(1);
+    assert_int_equal(status, STATUS_OK);
+    assert_true(result->job == job.job);
+    message_give(&program->harness.store, message);
+}
+
+/* With or without the request line. */
+static json_t *program_status(const struct program *program, bool ask)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
+    static char text[65536];
+    size_t length = 0;
+    ssize_t got;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    json_t *object;
+
+    assert_true(fd >= 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
+                   program->harness.directory);
+    while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+        assert_true(clock_monotonic_ns() < end_ns);
+        sleep_ms(5);
+    }
+    if (ask)
+        assert_int_equal(write(fd, "status\n", 7), 7);
+    while ((got = read(fd, text + length, sizeof(text) - length)) > 0)
+        length += (size_t)got;
+    assert_int_equal(got, 0); /* end of file, not a reset */
+    close(fd);
+    object = json_loadb(text, length, 0, NULL);
+    assert_non_null(object);
+    return object;
+}
+
+static void assert_status(const struct program *program, bool ask, bool linked, int delivered)
+{
+    json_t *object = program_status(program, ask);
+    const json_t *route = json_array_get(json_object_get(object, "routes"), 0);
+    const json_t *dataplane = json_object_get(object, "dataplane");
+
+    assert_int_equal(json_is_true(json_object_get(dataplane, "linked")), linked);
+    assert_string_equal(json_string_value(json_object_get(object, "version")), POSTERN_VERSION);
+    assert_string_equal(json_string_value(json_object_get(route, "customer")), "acme");
+    assert_int_equal(json_integer_value(json_object_get(route, "delivered")), delivered);
+    assert_int_equal(json_integer_value(json_object_get(route, "in_flight")), 0);
+    if (linked) {
+        const json_t *counters = json_object_get(object, "counters");
+
+        assert_int_equal(json_integer_value(json_object_get(counters, "rx_packets")), 4711);
+        assert_int_equal(json_array_size(json_object_get(object, "workers")), 1);
+    }
+    json_decref(object);
+}
+
+static void program_stop(struct program *program, int exit_code)
+{
+    int status = 0;
+
+    assert_int_equal(kill(program->process, SIGTERM), 0);
+    assert_int_equal(waitpid(program->process, &status, 0), program->process);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), exit_code);
+    if (program->listening >= 0)
+        close(program->listening);
+    if (program->link >= 0)
+        program_unlink(program);
+    harness_close(&program->harness);
+}
+
+static void test_life(void **state)
+{
+    struct program program;
+    struct relay_result result;
+    uint32_t uid;
+    uint32_t gid = UINT32_MAX;
+    struct region_counters *counters;
+
+    (void)state;
+    program_start(&program);
+    counters = region_counters(&program.harness.region, 0);
+    atomic_store(&counters->value[COUNTER_RX_PACKETS], 4711);
+    assert_status(&program, true, false, 0);
+    if (geteuid() == 0)
+        assert_int_equal(sandbox_user("nobody", &uid, &gid), STATUS_OK);
+    assert_int_equal(link_listen(program.link_path, gid, &program.listening), STATUS_OK);
+    program_link(&program, 1);
+    program_relay(&program, &result);
+    assert_int_equal(result.outcome, RELAY_ANSWERED);
+    assert_int_equal(result.code, 250);
+    harness_assert_message(&program.harness, 0, simple, sizeof(simple) - 1);
+    assert_status(&program, false, true, 1);
+    /* A dataplane that goes is looked for again. */
+    program_unlink(&program);
+    program_link(&program, 2);
+    program_relay(&program, &result);
+    assert_int_equal(result.code, 250);
+    assert_status(&program, true, true, 2);
+    /* A bad configuration changes nothing. */
+    write_config(&program, "nonsense: true\n");
+    assert_int_equal(kill(program.process, SIGHUP), 0);
+    sleep_ms(50);
+    program_relay(&program, &result);
+    assert_int_equal(result.code, 250);
+    /* A good one keeps what did not change. */
+    write_config(&program, "");
+    assert_int_equal(kill(program.process, SIGHUP), 0);
+    sleep_ms(50);
+    assert_status(&program, true, true, 3);
+    assert_int_equal(harness_connections(&program.harness), 1);
+    program_stop(&program, 0);
+}
+
+static void test_broken_dataplane_is_left(void **state)
+{
+    struct program program;
+    struct relay_result result;
+    int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
+    struct link_message message;
+    struct ring_shared *shared;
+    enum status status;
+    uint32_t uid;
+    int fd;
+    uint32_t gid = UINT32_MAX;
+
+    (void)state;
+    program_start(&program);
+    if (geteuid() == 0)
+        assert_int_equal(sandbox_user("nobody", &uid, &gid), STATUS_OK);
+    assert_int_equal(link_listen(program.link_path, gid, &program.listening), STATUS_OK);
+    program_link(&program, 1);
+    shared = program.channel.jobs.shared;
+    atomic_store(&shared->produced, 100000); /* more than the ring can hold */
+    while ((status = link_receive(program.link, &message, &fd)) == STATUS_AGAIN &&
+           clock_monotonic_ns() < end_ns)
+        sleep_ms(2);
+    assert_int_equal(status, STATUS_CLOSED); /* it is control that leaves */
+    program_unlink(&program);
+    program_link(&program, 2);
+    program_relay(&program, &result);
+    assert_int_equal(result.code, 250);
+    program_stop(&program, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_broken_dataplane_is_left),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
