@@ -93,7 +93,8 @@ struct tcp_connection {
     uint32_t receive_next;
     uint32_t read_seq;        /* first byte the application has not consumed */
     uint32_t base_seq;        /* of slot 0; meaningful while slot_count > 0 */
-    uint32_t advertised_edge; /* right edge promised to the peer: never retracted */
+    uint32_t promised_edge;   /* right edge we mean to grant: never retracted */
+    uint32_t advertised_edge; /* highest one on the wire: promised_edge, rounded up to the scale */
     uint32_t fin_seq;
     struct tcp_interval repeat; /* bytes that came twice: the next D-SACK block */
     uint32_t newest_interval;   /* start of the interval that grew last: first SACK block */

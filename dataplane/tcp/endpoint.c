@@ -154,7 +154,8 @@ static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open 
     c->receive_next = entry->peer_seq + 1;
     c->last_ack_sent = c->receive_next;
     c->read_seq = c->receive_next;
-    c->advertised_edge = c->receive_next + TCP_COMMAND_WINDOW;
+    c->promised_edge = c->receive_next + TCP_COMMAND_WINDOW;
+    c->advertised_edge = c->promised_edge;
     c->expect = TCP_EXPECT_COMMANDS;
     c->quick_acks = TCP_QUICK_ACKS;
     c->send_una = entry->own_seq + 1;

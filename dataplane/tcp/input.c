@@ -176,6 +176,8 @@ static bool input_finish(struct tcp_connection *c, int64_t now_ns)
     if (c->read_closed)
         c->read_seq = c->receive_next;
     c->receive_next++;
+    /* It takes a number but no room: at the very edge it moves the edge. */
+    c->advertised_edge = seq_later(c->advertised_edge, c->receive_next);
     c->ack_now = true;
     tcp_mark_dirty(c);
     if (c->state == TCP_STATE_ESTABLISHED) {

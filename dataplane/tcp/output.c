@@ -191,20 +191,21 @@ static bool output_send(struct tcp_endpoint *endpoint, const struct tcp_connecti
     return true;
 }
 
-/* The window field, and the promise it makes. Rounded up where rounding down would take back what
- * was promised (RFC 7323 2.4). */
-static uint16_t output_window(struct tcp_connection *c, uint32_t edge)
+/* The window field for that edge, rounded up: rounding down would take back what was promised
+ * (RFC 7323 2.4). It is always the promise that is rounded, never what rounding gave before: or a
+ * peer that sends byte by byte could push the edge before it for ever. */
+static uint16_t output_window(const struct tcp_connection *c, uint32_t edge)
 {
-    uint32_t promised = edge - c->receive_next;
-    uint32_t field = promised >> c->receive_scale;
+    uint32_t unit = 1u << c->receive_scale;
 
-    if (seq_before(c->receive_next + (field << c->receive_scale), c->advertised_edge))
-        field++;
-    if (field > UINT16_MAX)
-        field = UINT16_MAX;
+    return (uint16_t)((edge - c->receive_next + unit - 1) >> c->receive_scale);
+}
+
+static void output_promised(struct tcp_connection *c, uint32_t edge, uint16_t window)
+{
+    c->promised_edge = edge;
     c->advertised_edge =
-        seq_later(c->advertised_edge, c->receive_next + (field << c->receive_scale));
-    return (uint16_t)field;
+        seq_later(c->advertised_edge, c->receive_next + ((uint32_t)window << c->receive_scale));
 }
 
 static bool output_segment_of(struct tcp_connection *c, uint32_t seq, uint8_t flags,
@@ -212,13 +213,15 @@ static bool output_segment_of(struct tcp_connection *c, uint32_t seq, uint8_t fl
 {
     struct output_segment segment = {
         .seq = seq, .ack = c->receive_next, .flags = flags, .payload_bytes = payload};
+    uint32_t edge = tcp_window_edge(c);
 
-    segment.window = output_window(c, tcp_window_edge(c));
+    segment.window = output_window(c, edge);
     if (c->timestamps)
         output_timestamp_option(&segment, tcp_timestamp(c, now_ns), c->timestamp_recent);
     output_sack_option(c, &segment);
     if (!output_send(c->endpoint, c, &c->key, &c->path, &segment))
         return false;
+    output_promised(c, edge, segment.window);
     c->ack_now = false;
     c->unacknowledged_segments = 0;
     c->last_ack_sent = c->receive_next;
@@ -357,7 +360,7 @@ static void output_window_update(struct tcp_connection *c)
 
     if (c->fin_received || c->read_closed)
         return;
-    opened = tcp_window_edge(c) - c->advertised_edge;
+    opened = tcp_window_edge(c) - c->promised_edge;
     if (enough > c->endpoint->limits.window_bytes / 2)
         enough = c->endpoint->limits.window_bytes / 2;
     if (opened >= enough)

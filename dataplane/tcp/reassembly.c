@@ -57,7 +57,7 @@ static bool receive_reserve(struct tcp_connection *c)
 
 uint32_t tcp_window_edge(struct tcp_connection *c)
 {
-    uint32_t edge = c->advertised_edge;
+    uint32_t edge = c->promised_edge;
     uint32_t limit = c->receive_next + (UINT16_MAX << c->receive_scale);
 
     if (c->read_closed || c->expect == TCP_EXPECT_COMMANDS) {
@@ -70,7 +70,8 @@ uint32_t tcp_window_edge(struct tcp_connection *c)
     }
     if (seq_after(edge, limit))
         edge = limit;
-    return seq_later(edge, c->advertised_edge);
+    /* A peer that used what rounding gave it, or sent a FIN at the edge, is beyond the promise. */
+    return seq_later(seq_later(edge, c->promised_edge), c->receive_next);
 }
 
 static void receive_copy(struct tcp_connection *c, uint32_t start, uint32_t end,
