@@ -17,10 +17,13 @@
     X(TX_FULL, "tx_full")                                                                \
     X(PASSED_ON, "passed_on")                                                            \
     X(PASS_FULL, "pass_full")                                                            \
+    X(TO_KERNEL, "to_kernel")                                                            \
+    X(FROM_KERNEL, "from_kernel")                                                        \
     X(NO_MBUF, "no_mbuf")                                                                \
     X(FRAME_SHORT, "frame_short")                                                        \
     X(FRAME_SCATTERED, "frame_scattered") /* too large for one buffer */                 \
     X(FRAME_NOT_OURS, "frame_not_ours")                                                  \
+    X(FRAME_OTHER_PORT, "frame_other_port") /* ours, but not mail: the kernel's */       \
     X(FRAME_UNKNOWN_TYPE, "frame_unknown_type")                                          \
     X(FRAME_BAD_IP, "frame_bad_ip")                                                      \
     X(FRAME_BAD_CHECKSUM, "frame_bad_checksum")                                          \

@@ -152,8 +152,11 @@ static void handover_notice(struct handover *handover, uint32_t slot, uint64_t l
 {
     struct handover_peer *peer = &handover->slots[slot];
     bool scanner = slot != PEERS_CONTROL_SLOT;
+    bool was_ready = peer_state_of(peer->life) == PEER_READY;
 
-    if (peer_state_of(peer->life) == PEER_READY) {
+    /* Answering a sender may bring in its next message at once: nothing goes there any more. */
+    peer->life = peer_life(peer_epoch_of(peer->life), PEER_GONE);
+    if (was_ready) {
         if (scanner)
             handover_scan_lost(handover, slot, now_ns);
         else

@@ -286,10 +286,11 @@ void handover_scan_sweep(struct handover *handover, int64_t now_ns)
             handover_answer(handover, message, &result, NULL, now_ns);
         }
     }
-    for (struct message *message = handover->waiting.first; message != NULL; message = next) {
-        next = message->next;
-        if (now_ns < message->deadline_ns)
-            continue;
+    /* Oldest first (a retry goes to the front), so the head is the next to run out. Answering one
+     * may bring in another, so no place in the list is remembered. */
+    while (handover->waiting.first != NULL && now_ns >= handover->waiting.first->deadline_ns) {
+        struct message *message = handover->waiting.first;
+
         handover_wait_end(handover, message);
         scan_unscannable(handover, message, reason, unscannable_text(reason), now_ns);
     }

@@ -73,6 +73,23 @@ enum counter net_input(struct net *net, const struct packet_view *view, uint16_t
     return outcome;
 }
 
+bool net_concerns_kernel(enum counter outcome)
+{
+    switch (outcome) {
+    case COUNTER_FRAME_NOT_OURS:
+    case COUNTER_FRAME_OTHER_PORT:
+    case COUNTER_FRAME_UNKNOWN_TYPE:
+    case COUNTER_FRAME_UNKNOWN_PROTOCOL:
+    case COUNTER_FRAME_FRAGMENT:
+    case COUNTER_FRAME_ARP:
+    case COUNTER_FRAME_ND:
+    case COUNTER_FRAME_ICMP_OTHER:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void net_interface_link_local(struct net_interface *interface)
 {
     uint8_t *address = interface->link_local;

@@ -2,7 +2,8 @@
  *
  * net_input() takes a frame apart (Ethernet, one VLAN tag, ARP and neighbour discovery, IPv4 and
  * IPv6, ICMP echo and path MTU) and gives TCP to the endpoint. Replies go back to the MAC and VLAN
- * a frame came from. What is not for us is counted (the exception path will take it from there).
+ * a frame came from. What is not for us is counted; the worker passes it on to the kernel
+ * where the port has an exception interface.
  *
  * Threads: the worker's. Hot path. Memory: struct net is the caller's; frames are borrowed.
  */
@@ -22,6 +23,7 @@ struct net_interface {
     uint8_t mac[6];
     uint16_t mtu;       /* bytes of an IP packet */
     uint16_t smtp_port; /* host order */
+    bool shared;        /* the kernel takes what is not mail, our address's other ports included */
 };
 
 struct net {
@@ -38,6 +40,10 @@ void net_interface_link_local(struct net_interface *interface);
 /* Takes one frame received on `port`; counts it into exactly one counter, and returns that. */
 enum counter net_input(struct net *net, const struct packet_view *frame, uint16_t port,
                        int64_t now_ns);
+
+/* Does a frame with that outcome concern the kernel of a shared interface? ARP and neighbour
+ * discovery concern both. */
+bool net_concerns_kernel(enum counter outcome);
 
 /* A hash that is the same for every packet of a TCP connection, for spreading flows over workers in
  * software; 0 for what is not TCP (worker 0 takes it). Reads nothing beyond `length`. */

@@ -2,6 +2,7 @@
 #ifndef DATAPLANE_NET_INTERNAL_H
 #define DATAPLANE_NET_INTERNAL_H
 
+#include "dataplane/net/bytes.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/net/interface.h"
 
@@ -33,6 +34,13 @@ enum counter net_ipv6(struct net *net, const struct net_interface *interface,
 /* `icmp` is the message behind the extension headers. */
 enum counter net_icmpv6(struct net *net, const struct net_interface *interface,
                         const struct net_frame *frame, const uint8_t *icmp, uint32_t length);
+
+/* Is that TCP header addressed to the SMTP port? */
+static inline bool net_is_mail(const struct net_interface *interface, const uint8_t *tcp,
+                               uint32_t length)
+{
+    return length >= 4 && bytes_get16(tcp + 2) == interface->smtp_port;
+}
 
 /* Is `address` one of ours on this interface? */
 bool net_own_ipv6(const struct net_interface *interface, const uint8_t address[16]);

@@ -21,10 +21,11 @@ static enum counter net_tcp(struct net *net, const struct net_interface *interfa
                 .remote_address = {[10] = 0xff, [11] = 0xff}},
     };
 
+    if (interface->shared && !net_is_mail(interface, tcp, length))
+        return COUNTER_FRAME_OTHER_PORT;
     memcpy(segment.key.remote_address + 12, frame->bytes + 12, 4);
     memcpy(segment.key.local_address + 12, frame->bytes + 16, 4);
-    return tcp_input(net->endpoint, &segment,
-                     length >= 4 && bytes_get16(tcp + 2) == interface->smtp_port, now_ns);
+    return tcp_input(net->endpoint, &segment, net_is_mail(interface, tcp, length), now_ns);
 }
 
 /* A source that no host may have: answering it would send mail traffic astray. */

@@ -50,10 +50,11 @@ static enum counter ipv6_tcp(struct net *net, const struct net_interface *interf
         return COUNTER_FRAME_NOT_OURS;
     if (!ipv6_source_valid(frame->bytes + 8) || net_own_ipv6(interface, frame->bytes + 8))
         return COUNTER_FRAME_BAD_IP;
+    if (interface->shared && !net_is_mail(interface, tcp, length))
+        return COUNTER_FRAME_OTHER_PORT;
     memcpy(segment.key.remote_address, frame->bytes + 8, 16);
     memcpy(segment.key.local_address, frame->bytes + 24, 16);
-    return tcp_input(net->endpoint, &segment,
-                     length >= 4 && bytes_get16(tcp + 2) == interface->smtp_port, now_ns);
+    return tcp_input(net->endpoint, &segment, net_is_mail(interface, tcp, length), now_ns);
 }
 
 enum ipv6_walk { IPV6_UPPER, IPV6_BAD, IPV6_IS_FRAGMENT };

@@ -100,8 +100,10 @@ int worker_run(void *argument)
         did += tcp_timers(&worker->endpoint, now_ns, LOOP_TIMERS_A_ROUND);
         did += tcp_flush(&worker->endpoint, now_ns);
         did += transmit_flush(worker);
-        if (worker->index == 0 && worker->count > 1)
+        if (worker->index == 0) {
+            did += transmit_from_kernel(worker);
             did += transmit_for_others(worker);
+        }
         if (now_ns >= worker->housekeeping_ns)
             loop_housekeeping(worker, now_ns);
         if (did == 0)

@@ -28,6 +28,7 @@ static void receive_packet(struct worker *worker, struct rte_mbuf *packet, int64
     const struct port *port = &worker->transmit.ports[index];
     bool trusted = !port->config->verify_rx_checksums;
     struct packet_view view;
+    enum counter outcome;
 
     count(worker->counters, COUNTER_RX_PACKETS);
     count_add(worker->counters, COUNTER_RX_BYTES, rte_pktmbuf_pkt_len(packet));
@@ -48,8 +49,11 @@ static void receive_packet(struct worker *worker, struct rte_mbuf *packet, int64
                         receive_flag_good(packet->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK,
                                           RTE_MBUF_F_RX_L4_CKSUM_GOOD)),
     };
-    (void)net_input(&worker->net, &view, (uint16_t)index, now_ns);
-    rte_pktmbuf_free(packet); /* nothing of it is kept: its bytes are in their place */
+    outcome = net_input(&worker->net, &view, (uint16_t)index, now_ns);
+    if (port->has_exception && net_concerns_kernel(outcome))
+        transmit_to_kernel(worker, index, packet);
+    else
+        rte_pktmbuf_free(packet); /* nothing of it is kept: its bytes are in their place */
 }
 
 /* Gives packets of other workers' flows to them. Returns how many are left for us, in front. */

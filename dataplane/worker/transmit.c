@@ -7,12 +7,16 @@
 #include "dataplane/net/frame.h"
 #include "dataplane/worker/worker.h"
 
-/* The queue this worker may send on, or -1: worker 0 sends for it. */
-static int transmit_queue(const struct worker *worker, const struct port *port)
+/* Where packets collected under `index` go: a DPDK port and the queue this worker may send on, or
+ * -1 when worker 0 sends for it. */
+static uint16_t transmit_target(const struct worker *worker, uint32_t index, int *queue)
 {
-    if (worker->index < port->queue_count)
-        return (int)worker->index;
-    return -1;
+    const struct port *port = &worker->transmit.ports[index % WORKER_TO_KERNEL];
+    bool to_kernel = index >= WORKER_TO_KERNEL;
+    unsigned queues = to_kernel ? 1 : port->queue_count;
+
+    *queue = worker->index < queues ? (int)worker->index : -1;
+    return to_kernel ? port->exception_id : port->id;
 }
 
 static void transmit_drop(struct worker *worker, struct rte_mbuf **packets, unsigned count_of)
@@ -26,20 +30,22 @@ static void transmit_drop(struct worker *worker, struct rte_mbuf **packets, unsi
 static unsigned transmit_port(struct worker *worker, uint32_t index)
 {
     struct worker_transmit *transmit = &worker->transmit;
-    const struct port *port = &transmit->ports[index];
     struct rte_mbuf **packets = transmit->pending[index];
     uint32_t total = transmit->pending_count[index];
-    int queue = transmit_queue(worker, port);
+    uint16_t id;
+    int queue;
     uint32_t sent;
 
     if (total == 0)
         return 0;
+    id = transmit_target(worker, index, &queue);
     if (queue >= 0)
-        sent = rte_eth_tx_burst(port->id, (uint16_t)queue, packets, (uint16_t)total);
+        sent = rte_eth_tx_burst(id, (uint16_t)queue, packets, (uint16_t)total);
     else
         sent = rte_ring_sp_enqueue_burst(worker->outboxes[worker->index], (void **)packets, total,
                                          NULL);
-    count_add(worker->counters, COUNTER_TX_PACKETS, sent);
+    count_add(worker->counters, index < WORKER_TO_KERNEL ? COUNTER_TX_PACKETS : COUNTER_TO_KERNEL,
+              sent);
     transmit_drop(worker, packets + sent, total - sent);
     transmit->pending_count[index] = 0;
     return total;
@@ -49,8 +55,48 @@ unsigned transmit_flush(struct worker *worker)
 {
     unsigned total = 0;
 
-    for (uint32_t i = 0; i < worker->transmit.port_count; i++)
+    for (uint32_t i = 0; i < worker->transmit.port_count; i++) {
         total += transmit_port(worker, i);
+        total += transmit_port(worker, WORKER_TO_KERNEL + i);
+    }
+    return total;
+}
+
+static void transmit_collect(struct worker *worker, uint32_t index, struct rte_mbuf *packet)
+{
+    struct worker_transmit *transmit = &worker->transmit;
+
+    transmit->pending[index][transmit->pending_count[index]++] = packet;
+    if (transmit->pending_count[index] == WORKER_TX_PENDING)
+        (void)transmit_port(worker, index);
+}
+
+void transmit_to_kernel(struct worker *worker, uint32_t index, struct rte_mbuf *packet)
+{
+    /* What the port told about its checksums must not be taken for a request to the TAP. */
+    packet->ol_flags = 0;
+    packet->port = worker->transmit.ports[index].exception_id;
+    transmit_collect(worker, WORKER_TO_KERNEL + index, packet);
+}
+
+unsigned transmit_from_kernel(struct worker *worker)
+{
+    unsigned total = 0;
+
+    for (uint32_t i = 0; i < worker->transmit.port_count; i++) {
+        const struct port *port = &worker->transmit.ports[i];
+        struct rte_mbuf *packets[WORKER_BURST];
+        uint16_t taken;
+        uint16_t sent;
+
+        if (!port->has_exception)
+            continue;
+        taken = rte_eth_rx_burst(port->exception_id, 0, packets, WORKER_BURST);
+        sent = rte_eth_tx_burst(port->id, 0, packets, taken);
+        count_add(worker->counters, COUNTER_FROM_KERNEL, sent);
+        transmit_drop(worker, packets + sent, taken - sent);
+        total += taken;
+    }
     return total;
 }
 
@@ -113,9 +159,7 @@ static void output_end(void *context, uint32_t l2_bytes, uint32_t l3_bytes)
     }
     packet->port = transmit->ports[index].id;
     count_add(worker->counters, COUNTER_TX_BYTES, rte_pktmbuf_pkt_len(packet));
-    transmit->pending[index][transmit->pending_count[index]++] = packet;
-    if (transmit->pending_count[index] == WORKER_TX_PENDING)
-        (void)transmit_port(worker, index);
+    transmit_collect(worker, index, packet);
 }
 
 void transmit_init(struct worker *worker, const struct worker_setup *setup)

@@ -42,6 +42,9 @@ static void worker_init_net(struct worker *worker, const struct worker_setup *se
         memcpy(interface->mac, port->mac, sizeof(interface->mac));
         interface->mtu = port->mtu < port->tx_mtu ? port->mtu : port->tx_mtu;
         interface->smtp_port = port->config->smtp_port;
+        interface->shared = port->has_exception;
+        interface->has_address6 = port->config->has_address6;
+        memcpy(interface->address6, &port->config->address6, sizeof(interface->address6));
         net_interface_link_local(interface);
     }
 }

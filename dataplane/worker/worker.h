@@ -18,6 +18,7 @@
 #define WORKER_BURST      32u
 #define WORKER_PASS_RING  1024u /* packets on their way from one worker to another */
 #define WORKER_TX_PENDING 64u   /* packets collected before they are given to the port */
+#define WORKER_TO_KERNEL  CONFIG_PORTS_MAX
 
 struct rte_mbuf;
 struct rte_mempool;
@@ -43,8 +44,9 @@ struct worker_transmit {
     const struct port *ports;
     uint32_t port_count;
     struct rte_mbuf *begun; /* by packet_output.begin */
-    uint32_t pending_count[CONFIG_PORTS_MAX];
-    struct rte_mbuf *pending[CONFIG_PORTS_MAX][WORKER_TX_PENDING];
+    /* By our number of the port; WORKER_TO_KERNEL more for its exception interface. */
+    uint32_t pending_count[2 * CONFIG_PORTS_MAX];
+    struct rte_mbuf *pending[2 * CONFIG_PORTS_MAX][WORKER_TX_PENDING];
 };
 
 struct worker {
@@ -99,6 +101,10 @@ int worker_run(void *argument);
 void transmit_init(struct worker *worker, const struct worker_setup *setup);
 /* Gives everything collected to the ports (or to worker 0). Returns how many packets. */
 unsigned transmit_flush(struct worker *worker);
+/* Passes a received frame on to the kernel by the exception interface of port `index`. */
+void transmit_to_kernel(struct worker *worker, uint32_t index, struct rte_mbuf *packet);
+/* Worker 0: sends what the kernel has to send on the ports it shares with us. */
+unsigned transmit_from_kernel(struct worker *worker);
 /* Worker 0: sends what the others have put into their outboxes. */
 unsigned transmit_for_others(struct worker *worker);
 

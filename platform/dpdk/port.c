@@ -16,6 +16,7 @@
 #include "platform/dpdk/arguments.h"
 #include "platform/dpdk/chatter.h"
 #include "platform/dpdk/device.h"
+#include "platform/dpdk/exception.h"
 
 #define DESCRIPTORS     1024u
 #define POOL_CACHE      256u
@@ -322,6 +323,8 @@ static enum status start(struct setup *setup, unsigned worker_count, struct rte_
     result = rte_eth_dev_start(id);
     if (result != 0)
         return fail(setup, "starting it", result);
+    /* Neighbour solicitations come by multicast. Virtual devices hand over everything anyway. */
+    (void)rte_eth_allmulticast_enable(id);
     status = choose_mac(setup);
     if (status != STATUS_OK) {
         (void)rte_eth_dev_stop(id);
@@ -358,8 +361,15 @@ enum status port_open(struct port *port, const struct config *config, unsigned i
             device_detach(port->id);
     }
     device_leave(&visit);
-    if (status == STATUS_OK && wanted->kind == CONFIG_PORT_PCI)
+    if (status != STATUS_OK)
+        return status;
+    if (wanted->kind == CONFIG_PORT_PCI)
         port->numa_node = rte_eth_dev_socket_id(port->id);
+    if (wanted->exception_interface[0] != '\0') {
+        status = exception_open(port, index, pools[0], why, why_size);
+        if (status != STATUS_OK)
+            port_close(port);
+    }
     return status;
 }
 
@@ -369,6 +379,7 @@ void port_close(struct port *port)
     struct device_visit visit = {.home = -1};
     struct chatter chatter;
     char why[512];
+    exception_close(port);
     bool there = config != NULL && config->kind != CONFIG_PORT_PCI &&
                  device_enter(config->network_namespace, &visit, why, sizeof(why)) == STATUS_OK;
 

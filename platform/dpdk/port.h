@@ -28,6 +28,8 @@ struct port {
     uint8_t mac[6];                   /* the one our stack uses; on TAP not the kernel side's */
     uint16_t mtu;                     /* bytes of IP packet it receives */
     uint16_t tx_mtu;                  /* and sends: less than mtu on TAP with jumbo frames */
+    bool has_exception;               /* what is not ours goes to the kernel by exception_id */
+    uint16_t exception_id;            /* DPDK port id, one queue, worker 0's */
     int numa_node;                    /* -1: none */
     const struct config_port *config; /* borrowed */
 };
