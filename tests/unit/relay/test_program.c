@@ -76,8 +76,11 @@ static void program_start(struct program *program)
     program->process = fork();
     assert_true(program->process >= 0);
     if (program->process == 0) {
+        const char *path = getenv("RELAY_TEST_PROGRAM");
+
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execl(getenv("RELAY_TEST_PROGRAM"), "postern-control", "-c", program->config, (char *)NULL);
+        if (path != NULL)
+            execl(path, "postern-control", "-c", program->config, (char *)NULL);
         _exit(127);
     }
 }
