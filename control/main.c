@@ -21,6 +21,7 @@
 #include "control/relay/status_server.h"
 #include "platform/clock.h"
 #include "platform/config/config.h"
+#include "platform/cores.h"
 #include "platform/sandbox.h"
 
 #define CONTROL_EXIT_FAILED   1
@@ -181,6 +182,20 @@ static bool control_make_loop(struct control *control)
            event_add(control->interrupt, NULL) == 0;
 }
 
+/* Keeps off the workers' cpus (cores.control). A map that cannot be had is the dataplane's to
+ * refuse; control serves all the same. */
+static void control_bind(const struct config *config)
+{
+    struct core_map cores;
+    char why[256] = "";
+    enum status status = cores_plan(config, -1, &cores, why, sizeof(why));
+
+    if (status == STATUS_OK)
+        status = cores_bind(cores.control, cores.control_count);
+    if (status != STATUS_OK)
+        notice("not bound to cores.control: %s", why[0] != '\0' ? why : status_text(status));
+}
+
 static bool control_start(struct control *control)
 {
     const struct config *config = control->config;
@@ -190,6 +205,7 @@ static bool control_start(struct control *control)
     int fd = -1;
     enum status status;
 
+    control_bind(config);
     if (root && !control_find_user(config->control_user, &uid, &gid))
         return false;
     status = status_server_listen(config->runtime_directory, root ? gid : UINT32_MAX, &fd);
