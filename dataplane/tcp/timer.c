@@ -138,21 +138,23 @@ static void timer_fire(struct tcp_connection *connection, int64_t now_ns)
     }
 }
 
-/* Level 1's slot for the coming stretch is dealt out over level 0. */
-static unsigned wheel_cascade(struct tcp_endpoint *endpoint, unsigned budget)
+/* Level 1's slot for the stretch that has begun is dealt out over level 0. False when the budget
+ * ends before that: nothing of this stretch may run until it is done. */
+static bool wheel_cascade(struct tcp_endpoint *endpoint, unsigned budget, unsigned *ran)
 {
-    uint32_t slot = (uint32_t)(endpoint->tick >> TCP_WHEEL_BITS) % TCP_WHEEL_SLOTS;
-    unsigned moved = 0;
+    uint32_t *head =
+        &endpoint->wheel[1][(uint32_t)(endpoint->tick >> TCP_WHEEL_BITS) % TCP_WHEEL_SLOTS];
 
-    while (endpoint->wheel[1][slot] != TCP_NONE && moved < budget) {
-        struct tcp_connection *c = tcp_at(endpoint, endpoint->wheel[1][slot]);
-        int64_t armed_ns = c->armed_ns;
+    while (*head != TCP_NONE) {
+        struct tcp_connection *c = tcp_at(endpoint, *head);
 
+        if (*ran >= budget)
+            return false;
+        *ran += 1;
         tcp_wheel_remove(c);
-        wheel_insert(c, armed_ns);
-        moved++;
+        wheel_insert(c, c->armed_ns);
     }
-    return moved;
+    return true;
 }
 
 unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budget)
@@ -165,6 +167,10 @@ unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budg
     for (;;) {
         uint32_t *head = &endpoint->wheel[0][endpoint->tick % TCP_WHEEL_SLOTS];
 
+        /* Nothing is ever put into the slot of the stretch under way, so that this is a look at an
+         * empty list but for the first tick of a stretch. */
+        if (!wheel_cascade(endpoint, budget, &ran))
+            return ran;
         while (*head != TCP_NONE) {
             struct tcp_connection *c = tcp_at(endpoint, *head);
 
@@ -176,18 +182,6 @@ unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budg
         }
         if (endpoint->tick >= until)
             return ran;
-        if ((endpoint->tick + 1) % TCP_WHEEL_SLOTS == 0) {
-            /* The slot must be empty before the tick moves on: the budget bounds each call, the
-             * loop comes back here. */
-            endpoint->tick++;
-            ran += wheel_cascade(endpoint, budget > ran ? budget - ran : 1);
-            if (endpoint->wheel[1][(endpoint->tick >> TCP_WHEEL_BITS) % TCP_WHEEL_SLOTS] !=
-                TCP_NONE) {
-                endpoint->tick--;
-                return ran;
-            }
-            continue;
-        }
         endpoint->tick++;
     }
 }
