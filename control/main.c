@@ -146,12 +146,21 @@ static bool control_find_user(const char *name, uint32_t *uid, uint32_t *gid)
 
 static bool control_give_up_root(uid_t uid, gid_t gid)
 {
+    pid_t parent = getppid();
+    int death_signal = 0; /* what `postern run` asked the kernel for, if it started us */
+
+    (void)prctl(PR_GET_PDEATHSIG, &death_signal);
     if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
         notice("cannot give up root: %s", strerror(errno));
         return false;
     }
     if (uid != 0 && setuid(0) == 0) {
         notice("cannot give up root: it came back");
+        return false;
+    }
+    /* A change of credentials clears it. */
+    if (death_signal != 0 && (prctl(PR_SET_PDEATHSIG, death_signal) != 0 || getppid() != parent)) {
+        notice("whoever started this process has ended");
         return false;
     }
     return true;
