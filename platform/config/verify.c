@@ -124,6 +124,13 @@ static enum status verify_sizes(struct locate *locate, const struct config *conf
                            "or lower limits.message_size",
                            LARGEST_MESSAGES_MIN, message_text, needed_text);
     }
+    if (limits->message_bytes > config->scanner.scan_bytes_max) {
+        int node = node_of_key(locate, "scanner", "scan_size");
+
+        return locate_fail(locate, node ? node : node_of_key(locate, "limits", "message_size"),
+                           "less than limits.message_size (scanner.scan_size), so the largest mail "
+                           "could never be scanned; raise it, or lower limits.message_size");
+    }
     if (limits->verdict_timeout_ns < config->scanner.time_limit_ns) {
         int node = node_of_key(locate, "limits", "verdict_timeout");
 
