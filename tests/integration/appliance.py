@@ -212,8 +212,8 @@ class Appliance:
 
         def ready():
             if self.process.poll() is not None:
-                raise AssertionError("postern run ended with exit code %d:\n%s" %
-                                     (self.process.returncode, self.log()))
+                raise AssertionError("postern run ended with exit code %d:\n" %
+                                     self.process.returncode)
             return "postern: ready" in self.log()
 
         try:

@@ -152,24 +152,20 @@ class Customer:
                 connection.sendall(b"502 5.5.1 unknown\r\n")
 
     def _data(self, connection, buffer):
+        """The message, un-stuffed, and what came behind it."""
         pieces = [b"\r\n", buffer]  # so that a first line "." is found like any other
         length = len(buffer)
-        tail = b"\r\n" + buffer[-4096:] if len(buffer) <= 4096 else buffer[-8:]
-        whole = None
-        if b"\r\n.\r\n" in pieces[0] + buffer:
-            whole = pieces[0] + buffer
-        while whole is None:
+        tail = b"\r\n" + buffer
+        while b"\r\n.\r\n" not in tail:
             if self.close_after is not None and length >= self.close_after:
                 raise EOFError
-            more = connection.recv(262144)
+            more = connection.recv(262144 if self.close_after is None else 4096)
             if not more:
                 raise EOFError
             pieces.append(more)
             length += len(more)
             tail = tail[-8:] + more
-            if b"\r\n.\r\n" in tail:
-                whole = b"".join(pieces)
-        content, rest = whole.split(b"\r\n.\r\n", 1)
+        content, rest = b"".join(pieces).split(b"\r\n.\r\n", 1)
         content = (content + b"\r\n").replace(b"\r\n..", b"\r\n.")
         return content[2:], rest
 

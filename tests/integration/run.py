@@ -31,7 +31,7 @@ class Results(unittest.TestResult):
         super().__init__()
         self.file = file
         self.counts = {"ok": 0, "fail": 0, "skip": 0}
-        self.started = 0.0
+        self.started = time.monotonic()
         self.sub_failed = False
 
     def startTest(self, test):

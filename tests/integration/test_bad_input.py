@@ -56,7 +56,8 @@ class BadInput(unittest.TestCase):
 
     def test_unknown_domain(self):
         session = self.session()
-        self.says(session, "RCPT TO:<a@unknown.example>", 554, "5.7.1 Relay access denied")
+        self.says(session, "RCPT TO:<a@unknown.example>", 554,
+                  "5.7.1 <a@unknown.example>: Relay access denied")
         self.says(session, "RCPT TO:<alice@example.org.unknown.example>", 554, "5.7.1 ")
         self.says(session, "RCPT TO:<alice%unknown.example@example.org>", 550, "5.1.1 ")
         said = session.say("DATA")
@@ -111,7 +112,8 @@ class BadInput(unittest.TestCase):
                 session = self.session(sender=None)
                 said = session.say(command)
                 self.assertIn(said[0], codes, said)
-                self.assertRegex(said[1], r"^5\.[0-9]\.[0-9]+ ")
+                if command != "EHLO":  # has no enhanced code (RFC 2034)
+                    self.assertRegex(said[1], r"^5\.[0-9]\.[0-9]+ ")
 
     def test_out_of_order(self):
         session = self.appliance.connect()
@@ -293,14 +295,12 @@ class Limits(unittest.TestCase):
                 [appliance.customer("example", ["example.org"], customer.port)],
                 {"limits": {"connections_per_client": 5}}) as box:
             sessions = [box.connect() for _ in range(5)]
-            over = box.connect(greet=False)
-            try:
-                self.assertEqual(over.reply()[0], 421)
-            except (EOFError, ConnectionError):
-                pass
-            over.close()
+            self.addCleanup(lambda: [session.close() for session in sessions])
+            with self.assertRaises((EOFError, ConnectionError)):
+                box.connect()
             for session in sessions:
                 session.ehlo()
                 self.assertEqual(session.say("QUIT")[0], 221)
                 session.close()
+            time.sleep(0.2)
             self.assertEqual(box.send(GOOD)[0], 250)

@@ -62,6 +62,8 @@ class Behaviours(unittest.TestCase):
         messages = {name: mails.plain("for " + name, b"0123456789abcde\n" * 4000, identity=name)
                     for name in names}
         times = {}
+        before = {name: len(self.customers[name].taken) for name in names}
+        ended = {name: self.customers[name].ended for name in names}
 
         def send(number):
             name = names[number]
@@ -77,9 +79,9 @@ class Behaviours(unittest.TestCase):
                 code, text = replies[name]
                 self.assertEqual(code, wanted, text)
                 self.assertTrue(text.startswith(beginning), text)
-                taken = [one.message for one in self.customers[name].taken]
+                taken = [one.message for one in self.customers[name].taken[before[name]:]]
                 self.assertEqual(taken, [messages[name]] if wanted == 250 else [])
-                self.assertLessEqual(self.customers[name].ended, 1, "sent twice")
+                self.assertLessEqual(self.customers[name].ended - ended[name], 1, "sent twice")
         self.assertLess(times["good"], 2, "held up by another customer's server")
 
     def test_down(self):

@@ -14,11 +14,11 @@ import mails
 from customers import Customer
 
 
-def long_scan():
-    """A message that keeps a scanner busy for a good while, and is clean."""
+def long_scan(files=2):
+    """A message that keeps a scanner busy for a second or two a file, and is clean."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for number in range(2):
+        for number in range(files):
             file.writestr("zeros%d.bin" % number, bytes(150 << 20))
     return mails.attachment("long", "zeros.zip", archive.getvalue(), "application/zip")
 
@@ -106,22 +106,37 @@ class Kills(unittest.TestCase):
         self.assertEqual(len(self.customer.taken), 2)
         self.assertEqual(self.appliance.wait_idle()["message_unscannable"], 1)
 
-    def test_scanner_hangs(self):
-        """A scanner that does not answer is killed after a while and replaced."""
+    def restart(self, changes):
         self.appliance.stop()
         self.appliance = appliance.Appliance(
             [appliance.customer("example", ["example.org"], self.customer.port)],
-            {"scanner": {"processes": 1, "time_limit": "2s"}})
+            appliance.merge({"scanner": {"processes": 1}}, changes))
         self.addCleanup(self.appliance.stop)
         self.appliance.start()
+
+    def test_scanner_hangs_at_work(self):
+        """It is killed after one and a half times its limit, and the message tried on another."""
+        self.restart({"scanner": {"time_limit": "4s"}})
         child, = self.appliance.scanner_children()
+        idle = child.ticks()
+        answer = self.in_background(lambda: self.appliance.send(long_scan(1)))
+        appliance.wait_for(lambda: child.ticks() > idle + 5, 10, "at work")
         child.signal(signal.SIGSTOP)
-        code, text = self.appliance.send(self.message)
+        code, text = answer()
         self.assertEqual(code, 250, text)
         self.assertFalse(child.alive())
         counters = self.appliance.wait_idle()
-        self.assertEqual(counters["scan_timeouts"], 1)
-        self.assertEqual(counters["scan_retries"], 1)
+        self.assertEqual((counters["scan_timeouts"], counters["scan_retries"]), (1, 1))
+
+    def test_scanner_never_begins(self):
+        """A scanner that does not even take its job up: the sender is not kept waiting for ever."""
+        self.restart({"limits": {"verdict_timeout": "3s"}, "scanner": {"time_limit": "2s"}})
+        child, = self.appliance.scanner_children()
+        child.signal(signal.SIGSTOP)
+        code, text = self.appliance.send(self.message)
+        self.assertEqual((code, text[:6]), (451, "4.7.1 "), text)
+        self.good_again()
+        self.assertFalse(child.alive())
 
     def test_scanner_parent_killed(self):
         parent = self.appliance.process_of("postern-scanner")
