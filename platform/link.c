@@ -22,6 +22,7 @@ enum status link_connect(const char *path, int *fd)
     struct sockaddr_un address;
     enum status status = link_address(path, &address);
 
+    *fd = -1;
     if (status != STATUS_OK)
         return status;
     *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -31,8 +32,10 @@ enum status link_connect(const char *path, int *fd)
         return STATUS_OK;
     if (errno == ENOENT)
         status = STATUS_NOT_FOUND;
-    else if (errno == ECONNREFUSED || errno == EAGAIN)
+    else if (errno == ECONNREFUSED)
         status = STATUS_CLOSED;
+    else if (errno == EAGAIN)
+        status = STATUS_AGAIN;
     else
         status = errno == EACCES ? STATUS_NOT_PERMITTED : STATUS_SYSTEM;
     close(*fd);
@@ -40,20 +43,43 @@ enum status link_connect(const char *path, int *fd)
     return status;
 }
 
+/* Makes way at `path`: only for a socket that nobody answers at, never for a file or for a
+ * dataplane that is merely busy. */
+static enum status link_clear(const char *path)
+{
+    struct stat file;
+    int fd;
+    enum status status = link_connect(path, &fd);
+
+    switch (status) {
+    case STATUS_OK:
+        close(fd);
+        return STATUS_IN_USE;
+    case STATUS_AGAIN:
+        return STATUS_IN_USE;
+    case STATUS_NOT_FOUND:
+        return STATUS_OK;
+    case STATUS_CLOSED:
+        if (lstat(path, &file) != 0)
+            return errno == ENOENT ? STATUS_OK : STATUS_SYSTEM;
+        if (!S_ISSOCK(file.st_mode))
+            return STATUS_IN_USE;
+        return unlink(path) == 0 || errno == ENOENT ? STATUS_OK : STATUS_SYSTEM;
+    default:
+        return status;
+    }
+}
+
 enum status link_listen(const char *path, uint32_t gid, int *fd)
 {
     struct sockaddr_un address;
-    enum status status = link_connect(path, fd);
+    enum status status = link_address(path, &address);
 
-    if (status == STATUS_OK) {
-        close(*fd);
-        *fd = -1;
-        return STATUS_IN_USE;
-    }
-    if (link_address(path, &address) != STATUS_OK)
-        return STATUS_BAD_ARGUMENT;
-    if (unlink(path) != 0 && errno != ENOENT)
-        return STATUS_SYSTEM;
+    *fd = -1;
+    if (status == STATUS_OK)
+        status = link_clear(path);
+    if (status != STATUS_OK)
+        return status;
     *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (*fd < 0)
         return STATUS_SYSTEM;
@@ -156,14 +182,14 @@ enum status link_receive(int socket_fd, struct link_message *message, int *fd)
     if (length < 0)
         return errno == EAGAIN ? STATUS_AGAIN
                                : (errno == ECONNRESET ? STATUS_CLOSED : STATUS_SYSTEM);
-    if (length == 0)
-        return STATUS_CLOSED;
+    /* Before anything else: even an empty message may bring descriptors. */
     *fd = link_take_descriptor(&header);
-    if (length != (ssize_t)sizeof(*message) || message->version != LINK_VERSION) {
+    if (length != (ssize_t)sizeof(*message) || (header.msg_flags & MSG_TRUNC) != 0 ||
+        message->version != LINK_VERSION) {
         if (*fd >= 0)
             close(*fd);
         *fd = -1;
-        return STATUS_BROKEN_PEER;
+        return length == 0 ? STATUS_CLOSED : STATUS_BROKEN_PEER;
     }
     message->text[LINK_TEXT_BYTES - 1] = '\0';
     return STATUS_OK;

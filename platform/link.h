@@ -53,16 +53,16 @@ struct link_message {
 };
 
 /* Dataplane: binds and listens at `path` (removing a stale socket, STATUS_IN_USE when another
- * process still answers there), mode 0660, group `gid` unless (uint32_t)-1. Returns the listening
- * descriptor in *fd; non-blocking. */
+ * process still answers there or it is no socket), mode 0660, group `gid` unless (uint32_t)-1.
+ * Returns the listening descriptor in *fd; non-blocking. */
 enum status link_listen(const char *path, uint32_t gid, int *fd) STATUS_CHECKED;
 
 /* Dataplane: takes one waiting peer (STATUS_AGAIN when none) and its uid as the kernel knows it.
  * *fd is non-blocking. */
 enum status link_accept(int listening, int *fd, uint32_t *uid) STATUS_CHECKED;
 
-/* Peer: connects; STATUS_NOT_FOUND or STATUS_CLOSED when nobody listens (try again later). *fd is
- * non-blocking. */
+/* Peer: connects; STATUS_NOT_FOUND or STATUS_CLOSED when nobody listens, STATUS_AGAIN when too many
+ * wait there (try again later). *fd is non-blocking, or -1. */
 enum status link_connect(const char *path, int *fd) STATUS_CHECKED;
 
 /* Sends one message, with descriptor `fd` unless it is -1 (the caller keeps it). STATUS_AGAIN when
