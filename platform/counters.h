@@ -44,6 +44,7 @@
     X(TCP_IN_RESET, "tcp_in_reset")                                                      \
     X(TCP_IN_BAD_ACK, "tcp_in_bad_ack")                                                  \
     X(TCP_IN_CHALLENGED, "tcp_in_challenged")                                            \
+    X(TCP_IN_THROTTLED, "tcp_in_throttled")                                              \
     X(TCP_IN_REFUSED, "tcp_in_refused")                                                  \
     X(TCP_RETRANSMITS, "tcp_retransmits")                                                \
     X(TCP_OUT_OF_ORDER, "tcp_out_of_order")                                              \
@@ -61,6 +62,7 @@
     X(CLOSED_NORMAL, "closed_normal")                                                    \
     X(CLOSED_RESET, "closed_reset")                                                      \
     X(CLOSED_TIMEOUT, "closed_timeout")                                                  \
+    X(CLOSED_EVICTED, "closed_evicted")                                                  \
     X(CLOSED_ABORTED, "closed_aborted")                                                  \
     /* messages: message_started = in progress + the sum of message_* below */           \
     X(MESSAGE_STARTED, "message_started")                                                \

@@ -5,6 +5,7 @@
 
 #include "dataplane/smtp/state.h"
 #include "platform/check.h"
+#include "platform/clock.h"
 
 size_t smtp_session_bytes(void)
 {
@@ -79,6 +80,19 @@ static void session_skip(struct smtp_call *call)
     }
 }
 
+/* Each byte buys time, but no more than limits.data_rate allows: a sender that trickles one byte
+ * now and then would else hold a message for ever. */
+static int64_t session_data_deadline(const struct smtp_call *call)
+{
+    const struct config_limits *limits = &smtp_config(call)->limits;
+    int64_t silence_ns = call->now_ns + limits->data_timeout_ns;
+    int64_t earned_ns =
+        (int64_t)(call->session->drained_bytes * CLOCK_NS_PER_SECOND / limits->data_rate);
+    int64_t slow_ns = call->session->data_ns + limits->data_timeout_ns + earned_ns;
+
+    return silence_ns < slow_ns ? silence_ns : slow_ns;
+}
+
 static void session_set_deadline(struct smtp_call *call)
 {
     const struct config *config = smtp_config(call);
@@ -86,7 +100,7 @@ static void session_set_deadline(struct smtp_call *call)
     if (call->session->state == SMTP_COMMAND)
         tcp_set_deadline(call->connection, call->now_ns + config->limits.command_timeout_ns);
     else if (call->session->state == SMTP_DATA || call->session->state == SMTP_DISCARD)
-        tcp_set_deadline(call->connection, call->now_ns + config->limits.data_timeout_ns);
+        tcp_set_deadline(call->connection, session_data_deadline(call));
 }
 
 /* What came of trying to handle one command. */

@@ -46,6 +46,7 @@ enum smtp_scan {
 struct smtp_session {
     struct message *message; /* of the transaction, from its first recipient on */
     int64_t mail_ns;
+    int64_t data_ns;        /* 354 was said */
     uint64_t drained_bytes; /* raw bytes of DATA and DISCARD */
     uint32_t message_flags; /* MESSAGE_FLAG_* of MAIL */
     uint32_t received_fields;

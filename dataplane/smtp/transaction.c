@@ -387,6 +387,7 @@ void smtp_transaction_data(struct smtp_call *call)
         return;
     }
     message->data_ns = call->now_ns;
+    session->data_ns = call->now_ns;
     if (data_trace(call, message) != STATUS_OK) {
         tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
         smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));

@@ -34,6 +34,8 @@
 #define TCP_FIN_WAIT_NS     (60 * CLOCK_NS_PER_SECOND)
 #define TCP_TIME_WAIT_NS    (60 * CLOCK_NS_PER_SECOND)
 #define TCP_WINDOW_RETRY_NS (10 * CLOCK_NS_PER_MS)
+#define TCP_EVICT_IDLE_NS   (10 * CLOCK_NS_PER_SECOND) /* younger ones are never evicted */
+#define TCP_EVICT_LOOK      32u                        /* connections looked at for one to evict */
 #define TCP_CHALLENGE_NS    (1 * CLOCK_NS_PER_SECOND)
 #define TCP_CHALLENGES_MAX  10u /* a connection, in each TCP_CHALLENGE_NS */
 
@@ -65,9 +67,9 @@ struct tcp_interval {
 struct tcp_connection {
     struct tcp_endpoint *endpoint;
     uint32_t index;
-    uint32_t generation; /* of this place; never 0 while in use */
-    uint32_t table_next; /* hash chain, or free list */
-    uint32_t client;     /* entry in the per-client table */
+    uint32_t generation;            /* of this place; never 0 while in use */
+    uint32_t table_next;            /* hash chain, or free list */
+    struct tcp_client_place client; /* where it is counted */
     struct tcp_key key;
     struct packet_path path;
 
@@ -149,6 +151,7 @@ struct tcp_connection {
     uint32_t dirty_previous;
     uint32_t age_next; /* TIME-WAIT connections, oldest first */
     uint32_t age_previous;
+    int64_t active_ns; /* the peer last sent something new */
     uint16_t challenges;
     int64_t challenge_ns;
 };
@@ -162,11 +165,6 @@ static inline struct tcp_connection *tcp_at(const struct tcp_endpoint *endpoint,
 struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key);
 void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
 void tcp_table_remove(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
-/* Counts one more connection of that address; false (and counts nothing) at its limit. */
-bool tcp_client_enter(struct tcp_endpoint *endpoint, const uint8_t address[16], uint32_t *client);
-/* True when one more connection of that address would be refused. */
-bool tcp_client_full(struct tcp_endpoint *endpoint, const uint8_t address[16]);
-void tcp_client_leave(struct tcp_endpoint *endpoint, uint32_t client);
 
 /* endpoint.c */
 /* An established connection from a completed handshake; null at a limit. */

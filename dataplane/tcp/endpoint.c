@@ -18,7 +18,6 @@ static uint32_t endpoint_buckets(uint32_t connections)
 static bool endpoint_allocate(struct tcp_endpoint *endpoint)
 {
     uint32_t buckets = endpoint_buckets(endpoint->limits.connections);
-
     uint32_t sets = 1;
 
     while (sets * TCP_HALF_OPEN_WAYS < endpoint->limits.half_open)
@@ -27,20 +26,17 @@ static bool endpoint_allocate(struct tcp_endpoint *endpoint)
     endpoint->half_open = calloc((size_t)sets * TCP_HALF_OPEN_WAYS, sizeof(*endpoint->half_open));
     endpoint->table_mask = buckets - 1;
     endpoint->connections = calloc(endpoint->limits.connections, endpoint->stride);
-    endpoint->clients = calloc(endpoint->limits.connections, sizeof(*endpoint->clients));
     endpoint->table = malloc(buckets * sizeof(*endpoint->table));
-    endpoint->client_table = malloc(buckets * sizeof(*endpoint->client_table));
-    if (endpoint->connections == NULL || endpoint->clients == NULL || endpoint->table == NULL ||
-        endpoint->client_table == NULL || endpoint->half_open == NULL)
+    if (endpoint->connections == NULL || endpoint->table == NULL || endpoint->half_open == NULL ||
+        !tcp_clients_create(&endpoint->clients, endpoint->limits.connections,
+                            &endpoint->limits.clients, &endpoint->secret))
         return false;
     memset(endpoint->table, 0xff, buckets * sizeof(*endpoint->table));
-    memset(endpoint->client_table, 0xff, buckets * sizeof(*endpoint->client_table));
     for (uint32_t i = 0; i < endpoint->limits.connections; i++) {
         uint32_t next = i + 1 < endpoint->limits.connections ? i + 1 : TCP_NONE;
 
         tcp_at(endpoint, i)->index = i;
         tcp_at(endpoint, i)->table_next = next;
-        endpoint->clients[i].next = next;
     }
     return true;
 }
@@ -86,14 +82,11 @@ void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns)
         tcp_settle(c, now_ns);
     }
     free(endpoint->connections);
-    free(endpoint->clients);
+    tcp_clients_destroy(&endpoint->clients);
     free(endpoint->table);
-    free(endpoint->client_table);
     free(endpoint->half_open);
     endpoint->connections = NULL;
-    endpoint->clients = NULL;
     endpoint->table = NULL;
-    endpoint->client_table = NULL;
     endpoint->half_open = NULL;
 }
 
@@ -122,19 +115,44 @@ void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct t
     age->count--;
 }
 
-/* A connection nobody uses any more makes room for a new one: TIME-WAIT costs least to forget
- * (RFC 6191 gives the same licence), then nothing. */
+/* Of the next TCP_EVICT_LOOK connections the one that has been silent longest, if that is long. One
+ * whose application sets no deadline is waiting for us (a verdict), not we for it. */
+static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint)
+{
+    struct tcp_connection *idlest = NULL;
+
+    for (unsigned i = 0; i < TCP_EVICT_LOOK; i++) {
+        struct tcp_connection *c = tcp_at(endpoint, endpoint->evict_cursor);
+
+        endpoint->evict_cursor = (endpoint->evict_cursor + 1) % endpoint->limits.connections;
+        if (c->state == TCP_STATE_FREE || c->dying || c->deadline_ns[TCP_TIMER_APPLICATION] == 0 ||
+            endpoint->now_ns - c->active_ns < TCP_EVICT_IDLE_NS)
+            continue;
+        if (idlest == NULL || c->active_ns < idlest->active_ns)
+            idlest = c;
+    }
+    return idlest;
+}
+
+/* The table is full. What costs least to lose makes room: the oldest in TIME-WAIT (RFC 6191 gives
+ * the same licence), then a connection that has long been silent; else the newcomer is refused. */
 static bool endpoint_make_room(struct tcp_endpoint *endpoint)
 {
-    struct tcp_connection *oldest;
+    struct tcp_connection *victim;
 
     if (endpoint->free_connection != TCP_NONE)
         return true;
-    if (endpoint->time_wait.oldest == TCP_NONE)
-        return false;
-    oldest = tcp_at(endpoint, endpoint->time_wait.oldest);
-    tcp_kill(oldest, TCP_CLOSED_NORMAL);
-    tcp_settle(oldest, endpoint->now_ns);
+    if (endpoint->time_wait.oldest != TCP_NONE) {
+        victim = tcp_at(endpoint, endpoint->time_wait.oldest);
+        tcp_kill(victim, TCP_CLOSED_NORMAL);
+    } else {
+        victim = endpoint_idlest(endpoint);
+        if (victim == NULL)
+            return false;
+        tcp_send_reset(victim, endpoint->now_ns);
+        tcp_kill(victim, TCP_CLOSED_EVICTED);
+    }
+    tcp_settle(victim, endpoint->now_ns);
     return true;
 }
 
@@ -142,6 +160,7 @@ static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open 
 {
     c->key = entry->key;
     c->path = entry->path;
+    c->active_ns = c->endpoint->now_ns;
     c->state = TCP_STATE_ESTABLISHED;
     c->scaling = entry->agreed.scaling;
     c->receive_scale = c->scaling ? TCP_RECEIVE_SCALE : 0;
@@ -176,11 +195,12 @@ struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint,
     struct tcp_connection *c;
     uint32_t index;
     uint32_t generation;
-    uint32_t client;
+    struct tcp_client_place client;
 
     if (!endpoint_make_room(endpoint))
         return NULL;
-    if (!tcp_client_enter(endpoint, entry->key.remote_address, &client))
+    if (tcp_clients_enter(&endpoint->clients, entry->key.remote_address, &client,
+                          endpoint->now_ns) != TCP_CLIENT_WELCOME)
         return NULL;
     index = endpoint->free_connection;
     c = tcp_at(endpoint, index);
@@ -215,6 +235,7 @@ static void endpoint_count_close(struct tcp_endpoint *endpoint, enum tcp_close_r
         [TCP_CLOSED_RESET] = COUNTER_CLOSED_RESET,
         [TCP_CLOSED_TIMEOUT] = COUNTER_CLOSED_TIMEOUT,
         [TCP_CLOSED_ABORTED] = COUNTER_CLOSED_ABORTED,
+        [TCP_CLOSED_EVICTED] = COUNTER_CLOSED_EVICTED,
     };
 
     count(endpoint->counters, counters[reason]);
@@ -234,7 +255,7 @@ void tcp_settle(struct tcp_connection *connection, int64_t now_ns)
     if (connection->state == TCP_STATE_TIME_WAIT)
         tcp_age_remove(endpoint, &endpoint->time_wait, connection);
     else
-        tcp_client_leave(endpoint, connection->client);
+        tcp_clients_leave(&endpoint->clients, &connection->client);
     tcp_unmark_dirty(connection);
     tcp_wheel_remove(connection);
     tcp_receive_release(connection);

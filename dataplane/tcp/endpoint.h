@@ -13,6 +13,7 @@
 
 #include "dataplane/counting.h"
 #include "dataplane/net/siphash.h"
+#include "dataplane/tcp/clients.h"
 #include "dataplane/tcp/tcp.h"
 
 #define TCP_WHEEL_BITS  8u
@@ -37,17 +38,11 @@ struct tcp_age {
 
 struct tcp_half_open; /* dataplane/tcp/handshake.h */
 
-struct tcp_client {
-    uint8_t address[16];
-    uint32_t connections;
-    uint32_t next;
-};
-
 struct tcp_limits {
-    uint32_t connections;          /* of this endpoint, TIME-WAIT included */
-    uint32_t half_open;            /* kept besides them, rounded up; beyond it: SYN cookies */
-    uint32_t connections_a_client; /* of one address, TIME-WAIT excluded; beyond it: RST */
-    uint32_t window_bytes;         /* in DATA: 16 KiB..TCP_WINDOW_MAX */
+    uint32_t connections;             /* of this endpoint, TIME-WAIT included */
+    uint32_t half_open;               /* kept besides them, rounded up; beyond it: SYN cookies */
+    struct tcp_client_limits clients; /* of one address and one neighbourhood, TIME-WAIT excluded */
+    uint32_t window_bytes;            /* in DATA: 16 KiB..TCP_WINDOW_MAX */
 };
 
 struct tcp_endpoint {
@@ -63,9 +58,8 @@ struct tcp_endpoint {
     uint32_t connection_count;
     uint32_t *table;
     uint32_t table_mask;
-    struct tcp_client *clients;
-    uint32_t *client_table;
-    uint32_t free_client;
+    struct tcp_clients clients;
+    uint32_t evict_cursor;
     struct tcp_half_open *half_open; /* sets of TCP_HALF_OPEN_WAYS; tcp/handshake.h */
     uint32_t half_open_mask;         /* number of sets - 1 */
     uint32_t half_open_count;

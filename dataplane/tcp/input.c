@@ -104,7 +104,7 @@ static void input_enter_time_wait(struct tcp_connection *c, int64_t now_ns)
     tcp_receive_release(c);
     for (int i = 0; i < TCP_TIMER_COUNT; i++)
         tcp_timer_clear(c, (enum tcp_timer)i);
-    tcp_client_leave(endpoint, c->client);
+    tcp_clients_leave(&endpoint->clients, &c->client);
     c->state = TCP_STATE_TIME_WAIT;
     tcp_age_add(endpoint, &endpoint->time_wait, c);
     tcp_timer_set(c, TCP_TIMER_STATE, now_ns + TCP_TIME_WAIT_NS);
@@ -217,6 +217,7 @@ static enum counter input_payload(struct tcp_connection *c, const struct tcp_hea
         return COUNTER_TCP_IN_ACCEPTED;
     switch (tcp_place(c, header->seq, header->payload, header->payload_length)) {
     case TCP_PLACED:
+        c->active_ns = now_ns;
         input_schedule_ack(c, had_gap, now_ns);
         return COUNTER_TCP_IN_ACCEPTED;
     case TCP_PLACED_AHEAD:
@@ -438,11 +439,16 @@ static enum counter input_without_connection(struct tcp_endpoint *endpoint,
     if (entry != NULL)
         return input_half_open(endpoint, entry, segment, header, now_ns);
     if (control == TCP_FLAG_SYN && listening) {
-        if (!tcp_client_full(endpoint, segment->key.remote_address))
+        switch (tcp_clients_ask(&endpoint->clients, segment->key.remote_address, now_ns)) {
+        case TCP_CLIENT_WELCOME:
             return tcp_handshake_syn(endpoint, segment, header, now_ns);
-        count(endpoint->counters, COUNTER_CONNECTIONS_REFUSED);
-        input_refuse(endpoint, segment, header);
-        return COUNTER_TCP_IN_REFUSED;
+        case TCP_CLIENT_FAST:
+            return COUNTER_TCP_IN_THROTTLED; /* no answer: it tries again in a second */
+        case TCP_CLIENT_FULL:
+            count(endpoint->counters, COUNTER_CONNECTIONS_REFUSED);
+            input_refuse(endpoint, segment, header);
+            return COUNTER_TCP_IN_REFUSED;
+        }
     }
     if (listening && (control & ~TCP_FLAG_FIN) == TCP_FLAG_ACK &&
         tcp_handshake_cookie(endpoint, segment, header, &cookie, now_ns))

@@ -40,6 +40,7 @@ enum tcp_close_reason {
     TCP_CLOSED_RESET,   /* the peer sent RST */
     TCP_CLOSED_TIMEOUT, /* the peer stopped acknowledging (R2) */
     TCP_CLOSED_ABORTED, /* tcp_abort() */
+    TCP_CLOSED_EVICTED, /* silent for long, and its place was needed */
 };
 
 /* The application's callbacks, all on the worker's thread, none re-entered for one connection.

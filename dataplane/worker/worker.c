@@ -21,7 +21,9 @@ static struct tcp_limits worker_tcp_limits(const struct config *config, unsigned
     return (struct tcp_limits){
         .connections = connections,
         .half_open = half_open,
-        .connections_a_client = config->limits.connections_a_client,
+        .clients = {.connections = {config->limits.connections_a_client,
+                                    config->limits.connections_a_prefix},
+                    .rate = config->limits.connection_rate},
         .window_bytes = (uint32_t)config->limits.window_bytes,
     };
 }

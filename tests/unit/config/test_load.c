@@ -118,6 +118,9 @@ static void full_file_limits(void **state)
     assert_int_equal(limits->recipients, 100);
     assert_int_equal(limits->connections, 500);
     assert_int_equal(limits->connections_a_client, 50);
+    assert_int_equal(limits->connections_a_prefix, 300);
+    assert_int_equal(limits->connection_rate, 10);
+    assert_int_equal(limits->data_rate, 1000);
     assert_int_equal(limits->messages_in_progress, 256);
     assert_int_equal(limits->bad_commands, 5);
     assert_int_equal(limits->received_fields, 30);
@@ -198,6 +201,9 @@ static void minimal_file_gets_default_limits(void **state)
     assert_int_equal(limits->recipients, 1000);
     assert_int_equal(limits->connections, 10000);
     assert_int_equal(limits->connections_a_client, 1000);
+    assert_int_equal(limits->connections_a_prefix, 5000);
+    assert_int_equal(limits->connection_rate, 2000);
+    assert_int_equal(limits->data_rate, 128);
     assert_int_equal(limits->messages_in_progress, 1024);
     assert_int_equal(limits->bad_commands, 20);
     assert_int_equal(limits->received_fields, 100);

@@ -208,7 +208,9 @@ void bed_open(struct bed *bed, const struct bed_options *options)
     struct tcp_limits limits = {
         .connections = bed_or(o->connections, 64),
         .half_open = bed_or(o->half_open, 16),
-        .connections_a_client = bed_or(o->connections_a_client, 64),
+        .clients = {.connections = {bed_or(o->connections_a_client, 64),
+                                    bed_or(o->connections_a_prefix, 256)},
+                    .rate = o->connection_rate},
         .window_bytes = bed_or(o->window_bytes, 65536),
     };
     struct tcp_application application = {bed,

@@ -66,6 +66,8 @@ struct bed_options {
     uint32_t connections;          /* 0: 64 */
     uint32_t half_open;            /* 0: 16 */
     uint32_t connections_a_client; /* 0: 64 */
+    uint32_t connections_a_prefix; /* 0: 256 */
+    uint32_t connection_rate;      /* 0: any */
     uint32_t window_bytes;         /* 0: 65536 */
     uint16_t mtu;                  /* 0: BED_MTU */
 };

@@ -26,6 +26,7 @@ static void harness_configure(struct harness *harness)
     config->limits.received_fields = 4;
     config->limits.command_timeout_ns = 300 * INT64_C(1000000000);
     config->limits.data_timeout_ns = 180 * INT64_C(1000000000);
+    config->limits.data_rate = 128;
     (void)snprintf(harness->customers[0].name, sizeof(harness->customers[0].name), "first");
     harness->customers[0].domain_count = 2;
     harness->customers[0].domains = harness_domains[0];

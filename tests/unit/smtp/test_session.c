@@ -17,7 +17,8 @@ static struct harness h;
 static const struct mail_result delivered = {
     .outcome = MAIL_DELIVERED, .code = 250, .text = "2.0.0 Ok: queued as 9F"};
 
-#define BANNER "220 mx.example.com ESMTP Postern\r\n"
+#define SECOND_NS INT64_C(1000000000)
+#define BANNER    "220 mx.example.com ESMTP Postern\r\n"
 #define EHLO_REPLY                                               \
     "250-mx.example.com\r\n250-PIPELINING\r\n250-SIZE 10000\r\n" \
     "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"                \
@@ -645,6 +646,44 @@ static void test_counters(void **state)
     harness_close(&h);
 }
 
+/* A byte every ten seconds never lets data_timeout pass, and is cut off all the same once the
+ * average has been below data_rate for too long; a sender at twice the rate is not. */
+static void test_slow_data(void **state)
+{
+    static const char start[] = TO_ALICE "DATA\r\nA: b\r\n\r\n";
+    static const char line[] = "0123456789012345678901234567890123456789012345678901234567890\r\n";
+    int64_t started_ns;
+    unsigned bytes = 0;
+
+    (void)state;
+    h.config.limits.data_rate = 10;
+    harness_open(&h, NULL);
+    harness_send(&h, start, strlen(start), SIZE_MAX);
+    started_ns = h.stream.now_ns;
+    while (h.stream.deadline_ns - h.stream.now_ns > 10 * SECOND_NS) {
+        h.stream.now_ns += 10 * SECOND_NS;
+        harness_send(&h, "x", 1, SIZE_MAX);
+        assert_true(++bytes < 100);
+    }
+    assert_true(h.stream.deadline_ns - started_ns < 184 * SECOND_NS);
+    stream_expire(&h.stream);
+    assert_non_null(strstr(h.stream.sent, "421 4.4.2"));
+    assert_int_equal(h.outcome, MAIL_CUT_OFF);
+    harness_close(&h);
+
+    harness_open(&h, NULL);
+    harness_send(&h, start, strlen(start), SIZE_MAX);
+    for (unsigned i = 0; i < 150; i++) {
+        h.stream.now_ns += 3 * SECOND_NS;
+        harness_send(&h, line, strlen(line), SIZE_MAX);
+        assert_true(h.stream.deadline_ns - h.stream.now_ns > 170 * SECOND_NS);
+    }
+    harness_send(&h, ".\r\n", 3, SIZE_MAX);
+    assert_int_equal(h.submitted, 1);
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -659,6 +698,7 @@ int main(void)
         TEST(test_long_line),
         TEST(test_envelope),
         TEST(test_endings),
+        TEST(test_slow_data),
         TEST(test_exhaustion),
         TEST(test_no_slot),
         TEST(test_dots_in_small_segments),

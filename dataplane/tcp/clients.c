@@ -1,0 +1,215 @@
+#include "dataplane/tcp/clients.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/check.h"
+#include "platform/clock.h"
+
+#define CLIENT_NONE     UINT32_MAX
+#define CLIENT_BURST_NS CLOCK_NS_PER_SECOND /* a bucket holds what a second allows */
+
+bool tcp_clients_create(struct tcp_clients *clients, uint32_t connections,
+                        const struct tcp_client_limits *limits, const struct siphash_key *secret)
+{
+    uint32_t count = TCP_CLIENT_LEVELS * connections + TCP_CLIENTS_REMEMBERED;
+    uint32_t buckets = 64;
+
+    while (buckets < count)
+        buckets *= 2;
+    *clients = (struct tcp_clients){
+        .limits = *limits,
+        .secret = *secret,
+        .entries = calloc(count, sizeof(*clients->entries)),
+        .table = malloc(buckets * sizeof(*clients->table)),
+        .mask = buckets - 1,
+        .free = 0,
+        .idle_oldest = CLIENT_NONE,
+        .idle_newest = CLIENT_NONE,
+    };
+    if (clients->entries == NULL || clients->table == NULL)
+        return false;
+    memset(clients->table, 0xff, buckets * sizeof(*clients->table));
+    for (uint32_t i = 0; i < count; i++)
+        clients->entries[i].next = i + 1 < count ? i + 1 : CLIENT_NONE;
+    return true;
+}
+
+void tcp_clients_destroy(struct tcp_clients *clients)
+{
+    free(clients->entries);
+    free(clients->table);
+    clients->entries = NULL;
+    clients->table = NULL;
+}
+
+static void client_mask(const uint8_t address[16], enum tcp_client_level level, uint8_t prefix[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    bool ipv4 = memcmp(address, mapped, sizeof(mapped)) == 0;
+    unsigned keep = 0;
+
+    if (ipv4)
+        keep = level == TCP_CLIENT_ADDRESS ? 16 : 15;
+    else
+        keep = level == TCP_CLIENT_ADDRESS ? 8 : 6;
+    memset(prefix, 0, 16);
+    memcpy(prefix, address, keep);
+}
+
+static uint32_t *client_bucket(struct tcp_clients *clients, const uint8_t prefix[16],
+                               uint32_t level)
+{
+    uint64_t hash = siphash(&clients->secret, prefix, 16);
+
+    return &clients->table[(hash + level) & clients->mask];
+}
+
+static uint32_t client_find(struct tcp_clients *clients, const uint8_t prefix[16], uint32_t level)
+{
+    uint32_t index = *client_bucket(clients, prefix, level);
+
+    while (index != CLIENT_NONE && (clients->entries[index].level != level ||
+                                    memcmp(clients->entries[index].prefix, prefix, 16) != 0))
+        index = clients->entries[index].next;
+    return index;
+}
+
+static void client_idle_add(struct tcp_clients *clients, uint32_t index)
+{
+    struct tcp_client *entry = &clients->entries[index];
+
+    entry->idle_next = CLIENT_NONE;
+    entry->idle_previous = clients->idle_newest;
+    if (clients->idle_newest != CLIENT_NONE)
+        clients->entries[clients->idle_newest].idle_next = index;
+    else
+        clients->idle_oldest = index;
+    clients->idle_newest = index;
+}
+
+static void client_idle_remove(struct tcp_clients *clients, uint32_t index)
+{
+    struct tcp_client *entry = &clients->entries[index];
+
+    if (entry->idle_previous != CLIENT_NONE)
+        clients->entries[entry->idle_previous].idle_next = entry->idle_next;
+    else
+        clients->idle_oldest = entry->idle_next;
+    if (entry->idle_next != CLIENT_NONE)
+        clients->entries[entry->idle_next].idle_previous = entry->idle_previous;
+    else
+        clients->idle_newest = entry->idle_previous;
+}
+
+/* An entry nobody is counted in: a free one, or the one that has been idle longest. */
+static uint32_t client_take(struct tcp_clients *clients)
+{
+    uint32_t index = clients->free;
+    uint32_t *link;
+
+    if (index != CLIENT_NONE) {
+        clients->free = clients->entries[index].next;
+        return index;
+    }
+    index = clients->idle_oldest;
+    CHECK(index != CLIENT_NONE); /* there are more entries than connections hold */
+    client_idle_remove(clients, index);
+    link = client_bucket(clients, clients->entries[index].prefix, clients->entries[index].level);
+    while (*link != index) {
+        CHECK(*link != CLIENT_NONE);
+        link = &clients->entries[*link].next;
+    }
+    *link = clients->entries[index].next;
+    return index;
+}
+
+static uint32_t client_make(struct tcp_clients *clients, const uint8_t prefix[16], uint32_t level,
+                            int64_t now_ns)
+{
+    uint32_t index = client_take(clients);
+    struct tcp_client *entry = &clients->entries[index];
+    uint32_t *bucket = client_bucket(clients, prefix, level);
+
+    *entry = (struct tcp_client){
+        .level = level, .next = *bucket, .tokens_ns = CLIENT_BURST_NS, .filled_ns = now_ns};
+    memcpy(entry->prefix, prefix, 16);
+    *bucket = index;
+    client_idle_add(clients, index);
+    return index;
+}
+
+static void client_fill(struct tcp_client *entry, int64_t now_ns)
+{
+    entry->tokens_ns += now_ns - entry->filled_ns;
+    entry->filled_ns = now_ns;
+    if (entry->tokens_ns > CLIENT_BURST_NS)
+        entry->tokens_ns = CLIENT_BURST_NS;
+}
+
+enum tcp_client_answer tcp_clients_ask(struct tcp_clients *clients, const uint8_t address[16],
+                                       int64_t now_ns)
+{
+    enum tcp_client_answer answer = TCP_CLIENT_WELCOME;
+
+    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
+        uint8_t prefix[16];
+        uint32_t index;
+
+        client_mask(address, (enum tcp_client_level)level, prefix);
+        index = client_find(clients, prefix, level);
+        if (index == CLIENT_NONE)
+            continue;
+        if (clients->entries[index].connections >= clients->limits.connections[level])
+            return TCP_CLIENT_FULL;
+        if (level != TCP_CLIENT_ADDRESS || clients->limits.rate == 0)
+            continue;
+        client_fill(&clients->entries[index], now_ns);
+        if (clients->entries[index].tokens_ns < CLOCK_NS_PER_SECOND / clients->limits.rate)
+            answer = TCP_CLIENT_FAST;
+    }
+    return answer;
+}
+
+static void client_count(struct tcp_clients *clients, uint32_t index, int64_t now_ns)
+{
+    struct tcp_client *entry = &clients->entries[index];
+
+    if (entry->connections++ == 0)
+        client_idle_remove(clients, index);
+    if (entry->level != TCP_CLIENT_ADDRESS || clients->limits.rate == 0)
+        return;
+    client_fill(entry, now_ns);
+    entry->tokens_ns -= CLOCK_NS_PER_SECOND / clients->limits.rate;
+    if (entry->tokens_ns < -CLIENT_BURST_NS)
+        entry->tokens_ns = -CLIENT_BURST_NS; /* handshakes that overlapped: not held against it */
+}
+
+enum tcp_client_answer tcp_clients_enter(struct tcp_clients *clients, const uint8_t address[16],
+                                         struct tcp_client_place *place, int64_t now_ns)
+{
+    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
+        uint8_t prefix[16];
+
+        client_mask(address, (enum tcp_client_level)level, prefix);
+        place->entry[level] = client_find(clients, prefix, level);
+        if (place->entry[level] == CLIENT_NONE)
+            place->entry[level] = client_make(clients, prefix, level, now_ns);
+        if (clients->entries[place->entry[level]].connections >= clients->limits.connections[level])
+            return TCP_CLIENT_FULL;
+    }
+    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++)
+        client_count(clients, place->entry[level], now_ns);
+    return TCP_CLIENT_WELCOME;
+}
+
+void tcp_clients_leave(struct tcp_clients *clients, const struct tcp_client_place *place)
+{
+    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
+        struct tcp_client *entry = &clients->entries[place->entry[level]];
+
+        CHECK(entry->connections > 0);
+        if (--entry->connections == 0)
+            client_idle_add(clients, place->entry[level]);
+    }
+}

@@ -1,0 +1,78 @@
+/* clients.h: how many connections each client has, and how fast it makes them. Private to
+ * dataplane/tcp.
+ *
+ * A client is counted twice: by its address (IPv4 /32, IPv6 /64, since one host owns all of a /64)
+ * and by its neighbourhood (IPv4 /24, IPv6 /48), so that neither one host nor one rented subnet can
+ * take all the places. Only completed handshakes count: whoever spoofs addresses completes none.
+ *
+ * Entries without connections are kept, oldest re-used first, so that the rate of a client that
+ * comes and goes is remembered. There are more entries than connections can hold, so one can always
+ * be had; nothing is allocated after the start.
+ */
+#ifndef DATAPLANE_TCP_CLIENTS_H
+#define DATAPLANE_TCP_CLIENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/net/siphash.h"
+
+enum tcp_client_level { TCP_CLIENT_ADDRESS, TCP_CLIENT_PREFIX, TCP_CLIENT_LEVELS };
+
+#define TCP_CLIENTS_REMEMBERED 4096u /* entries beyond those that connections can hold */
+
+struct tcp_client {
+    uint8_t prefix[16]; /* masked */
+    uint32_t level;     /* enum tcp_client_level */
+    uint32_t connections;
+    uint32_t next;      /* hash chain, or free list */
+    uint32_t idle_next; /* those without connections, oldest first */
+    uint32_t idle_previous;
+    int64_t tokens_ns; /* the bucket, in time: a connection costs 1 s / rate */
+    int64_t filled_ns;
+};
+
+struct tcp_client_limits {
+    uint32_t connections[TCP_CLIENT_LEVELS]; /* at once */
+    uint32_t rate;                           /* new connections a second from one address; 0: any */
+};
+
+struct tcp_clients {
+    struct tcp_client_limits limits;
+    struct siphash_key secret;
+    struct tcp_client *entries;
+    uint32_t *table;
+    uint32_t mask;
+    uint32_t free;
+    uint32_t idle_oldest;
+    uint32_t idle_newest;
+};
+
+/* Which entries a connection is counted in. */
+struct tcp_client_place {
+    uint32_t entry[TCP_CLIENT_LEVELS];
+};
+
+enum tcp_client_answer {
+    TCP_CLIENT_WELCOME,
+    TCP_CLIENT_FULL, /* too many at once */
+    TCP_CLIENT_FAST, /* too many a second: it may try again */
+};
+
+/* For at most `connections` at once. False: no memory. */
+bool tcp_clients_create(struct tcp_clients *clients, uint32_t connections,
+                        const struct tcp_client_limits *limits, const struct siphash_key *secret);
+void tcp_clients_destroy(struct tcp_clients *clients);
+
+/* Would one more connection from `address` be within its limits? Changes nothing. */
+enum tcp_client_answer tcp_clients_ask(struct tcp_clients *clients, const uint8_t address[16],
+                                       int64_t now_ns);
+
+/* Counts one more. TCP_CLIENT_FULL: counted nowhere. Never TCP_CLIENT_FAST: that was asked at the
+ * SYN. */
+enum tcp_client_answer tcp_clients_enter(struct tcp_clients *clients, const uint8_t address[16],
+                                         struct tcp_client_place *place, int64_t now_ns);
+
+void tcp_clients_leave(struct tcp_clients *clients, const struct tcp_client_place *place);
+
+#endif
