@@ -16,6 +16,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/log/format.h"
+#include "dataplane/worker/spread.h"
 #include "dataplane/worker/worker.h"
 #include "platform/check.h"
 #include "platform/clock.h"
@@ -48,6 +49,7 @@ struct dataplane {
     struct worker *workers;
     unsigned workers_made;
     struct worker_orders orders;
+    struct spread_watch spread;
     struct worker_policy *retired; /* waits until no worker needs it */
     char why[MAIN_WHY_BYTES];
 };
@@ -355,6 +357,27 @@ static void main_reload(struct dataplane *dataplane)
     main_say("configuration reloaded from %s", config->file);
 }
 
+static void main_watch_spread(struct dataplane *dataplane)
+{
+    unsigned worker = 0;
+    unsigned percent = 0;
+
+    switch (spread_look(&dataplane->spread, &dataplane->region, clock_monotonic_ns(), &worker,
+                        &percent)) {
+    case SPREAD_LOPSIDED:
+        fprintf(stderr,
+                "postern-dataplane: connections do not spread: worker %u had %u %% of the last "
+                "ones; check the port's RSS, or set spreading: software\n",
+                worker, percent);
+        break;
+    case SPREAD_EVEN_AGAIN:
+        main_say("%s", "connections spread evenly again");
+        break;
+    case SPREAD_NOTHING:
+        break;
+    }
+}
+
 static bool main_all_drained(const struct dataplane *dataplane)
 {
     for (unsigned i = 0; i < dataplane->workers_made; i++) {
@@ -389,6 +412,7 @@ static void main_loop(struct dataplane *dataplane)
         main_write_log(dataplane);
         main_reload(dataplane);
         main_retire_policy(dataplane);
+        main_watch_spread(dataplane);
         /* An absolute deadline: some port drivers interrupt sleeps with signals of their own. */
         next_ns = clock_monotonic_ns() + MAIN_TICK_NS;
         wake = (struct timespec){next_ns / CLOCK_NS_PER_SECOND, next_ns % CLOCK_NS_PER_SECOND};

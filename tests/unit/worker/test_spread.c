@@ -1,0 +1,102 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/counting.h"
+#include "dataplane/worker/spread.h"
+#include "platform/clock.h"
+
+#define MINUTE_NS (60 * CLOCK_NS_PER_SECOND)
+
+struct bed {
+    struct region region;
+    struct spread_watch watch;
+    int64_t now_ns;
+};
+
+static void bed_open(struct bed *bed, uint32_t workers)
+{
+    struct region_plan plan = {.worker_count = workers, .message_count = workers, .block_count = 1};
+
+    memset(bed, 0, sizeof(*bed));
+    bed->now_ns = MINUTE_NS;
+    assert_int_equal(region_create(&bed->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
+}
+
+static enum spread_news bed_look(struct bed *bed, const uint64_t *fresh, unsigned *worker,
+                                 unsigned *percent)
+{
+    for (unsigned i = 0; i < bed->region.header.worker_count; i++)
+        count_add(region_counters(&bed->region, i), COUNTER_CONNECTIONS_OPENED, fresh[i]);
+    bed->now_ns += MINUTE_NS;
+    return spread_look(&bed->watch, &bed->region, bed->now_ns, worker, percent);
+}
+
+static void test_says_it_once(void **state)
+{
+    static const uint64_t even[4] = {260, 250, 240, 250};
+    static const uint64_t lopsided[4] = {10, 970, 10, 10};
+    struct bed bed;
+    unsigned worker = 99;
+    unsigned percent = 0;
+
+    (void)state;
+    bed_open(&bed, 4);
+    assert_int_equal(bed_look(&bed, even, &worker, &percent), SPREAD_NOTHING);
+    assert_int_equal(bed_look(&bed, lopsided, &worker, &percent), SPREAD_LOPSIDED);
+    assert_int_equal(worker, 1);
+    assert_int_equal(percent, 97);
+    assert_int_equal(bed_look(&bed, lopsided, &worker, &percent), SPREAD_NOTHING);
+    assert_int_equal(bed_look(&bed, even, &worker, &percent), SPREAD_EVEN_AGAIN);
+    assert_int_equal(bed_look(&bed, even, &worker, &percent), SPREAD_NOTHING);
+    region_close(&bed.region);
+}
+
+/* Few connections say nothing by themselves, but add up; before the minute is over nobody looks. */
+static void test_waits_for_enough(void **state)
+{
+    static const uint64_t few[2] = {0, 400};
+    struct bed bed;
+    unsigned worker = 99;
+    unsigned percent = 0;
+
+    (void)state;
+    bed_open(&bed, 2);
+    assert_int_equal(bed_look(&bed, few, &worker, &percent), SPREAD_NOTHING);
+    assert_int_equal(bed_look(&bed, few, &worker, &percent), SPREAD_NOTHING);
+    count_add(region_counters(&bed.region, 1), COUNTER_CONNECTIONS_OPENED, 5000);
+    assert_int_equal(
+        spread_look(&bed.watch, &bed.region, bed.now_ns + MINUTE_NS - 1, &worker, &percent),
+        SPREAD_NOTHING);
+    assert_int_equal(bed_look(&bed, few, &worker, &percent), SPREAD_LOPSIDED);
+    assert_int_equal(percent, 100);
+    region_close(&bed.region);
+}
+
+static void test_one_worker_cannot_spread(void **state)
+{
+    static const uint64_t all[1] = {100000};
+    struct bed bed;
+    unsigned worker = 99;
+    unsigned percent = 0;
+
+    (void)state;
+    bed_open(&bed, 1);
+    assert_int_equal(bed_look(&bed, all, &worker, &percent), SPREAD_NOTHING);
+    region_close(&bed.region);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_says_it_once),
+        cmocka_unit_test(test_waits_for_enough),
+        cmocka_unit_test(test_one_worker_cannot_spread),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
