@@ -9,7 +9,8 @@
 
 /* X(NAME, "metric name as operators see it") */
 #define COUNTER_LIST(X)                                                                  \
-    /* packets: rx_packets = passed_on + the sum of all frame_* and tcp_in_* outcomes */ \
+    /* packets: rx_packets = pass_full + the sum of all frame_* and tcp_in_* outcomes; a \
+     * packet passed on is counted by the worker that takes it */                        \
     X(RX_PACKETS, "rx_packets")                                                          \
     X(RX_BYTES, "rx_bytes")                                                              \
     X(TX_PACKETS, "tx_packets")                                                          \

@@ -56,6 +56,16 @@ static void receive_packet(struct worker *worker, struct rte_mbuf *packet, int64
         rte_pktmbuf_free(packet); /* nothing of it is kept: its bytes are in their place */
 }
 
+/* The worker they are for lags behind: they end here, and are counted as received here. */
+static void receive_drop_passed(struct worker *worker, struct rte_mbuf **packets, unsigned total)
+{
+    count_add(worker->counters, COUNTER_RX_PACKETS, total);
+    count_add(worker->counters, COUNTER_PASS_FULL, total);
+    for (unsigned i = 0; i < total; i++)
+        count_add(worker->counters, COUNTER_RX_BYTES, rte_pktmbuf_pkt_len(packets[i]));
+    rte_pktmbuf_free_bulk(packets, total);
+}
+
 /* Gives packets of other workers' flows to them. Returns how many are left for us, in front. */
 static unsigned receive_spread(struct worker *worker, struct rte_mbuf **packets, unsigned total)
 {
@@ -81,8 +91,7 @@ static unsigned receive_spread(struct worker *worker, struct rte_mbuf **packets,
         went = rte_ring_sp_enqueue_burst(worker->inboxes[owner], (void **)passed[owner],
                                          passed_count[owner], NULL);
         count_add(worker->counters, COUNTER_PASSED_ON, went);
-        count_add(worker->counters, COUNTER_PASS_FULL, passed_count[owner] - went);
-        rte_pktmbuf_free_bulk(passed[owner] + went, passed_count[owner] - went);
+        receive_drop_passed(worker, passed[owner] + went, passed_count[owner] - went);
     }
     return kept;
 }
