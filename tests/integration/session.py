@@ -12,9 +12,9 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def socket_in(namespace):
-    """A TCP socket that lives in a network namespace. A socket keeps the namespace of the thread
-    that made it, so a thread that goes there and ends is all it takes."""
+def socket_in(namespace, family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
+    """A socket (TCP over IPv4 by default) that lives in a network namespace. A socket keeps the
+    namespace of the thread that made it, so a thread that goes there and ends is all it takes."""
     result = []
 
     def make():
@@ -23,7 +23,7 @@ def socket_in(namespace):
             if _libc.setns(fd, CLONE_NEWNET) != 0:
                 result.append(OSError(ctypes.get_errno(), "setns"))
             else:
-                result.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+                result.append(socket.socket(family, kind, protocol))
         finally:
             os.close(fd)
 
