@@ -5,6 +5,16 @@
 #include "dataplane/net/frame.h"
 #include "dataplane/tcp/connection.h"
 
+/* The retransmission time-out as measured, without back-off. */
+static void rto_compute(struct tcp_connection *c)
+{
+    c->rto_ns = c->srtt_ns != 0 ? c->srtt_ns + 4 * c->rttvar_ns : TCP_RTO_INITIAL_NS;
+    if (c->rto_ns < TCP_RTO_MIN_NS)
+        c->rto_ns = TCP_RTO_MIN_NS;
+    if (c->rto_ns > TCP_RTO_MAX_NS)
+        c->rto_ns = TCP_RTO_MAX_NS;
+}
+
 static void rtt_sample(struct tcp_connection *c, int64_t rtt_ns)
 {
     int64_t difference;
@@ -21,11 +31,7 @@ static void rtt_sample(struct tcp_connection *c, int64_t rtt_ns)
         c->rttvar_ns += (difference - c->rttvar_ns) / 4;
         c->srtt_ns += (rtt_ns - c->srtt_ns) / 8;
     }
-    c->rto_ns = c->srtt_ns + 4 * c->rttvar_ns;
-    if (c->rto_ns < TCP_RTO_MIN_NS)
-        c->rto_ns = TCP_RTO_MIN_NS;
-    if (c->rto_ns > TCP_RTO_MAX_NS)
-        c->rto_ns = TCP_RTO_MAX_NS;
+    rto_compute(c);
 }
 
 uint32_t tcp_timestamp(const struct tcp_connection *c, int64_t now_ns)
@@ -188,6 +194,14 @@ void tcp_duplicate_ack(struct tcp_connection *c, int64_t now_ns)
     }
 }
 
+void tcp_window_opened(struct tcp_connection *c, int64_t now_ns)
+{
+    rto_compute(c);
+    if (c->deadline_ns[TCP_TIMER_RETRANSMIT] != 0)
+        tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
+    tcp_mark_dirty(c);
+}
+
 static void retransmit_back_off(struct tcp_connection *c, int64_t now_ns)
 {
     c->timing = false; /* Karn: nothing sent twice is timed */
@@ -200,6 +214,8 @@ static void retransmit_back_off(struct tcp_connection *c, int64_t now_ns)
 void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
 {
     if (c->send_window == 0 && c->send_length > 0) {
+        uint8_t retries = c->retries;
+
         /* A closed window may stay closed as long as the application has patience; once it has
          * closed, R2 bounds the wait. */
         if (c->fin_queued && c->retries >= TCP_RETRIES_MAX) {
@@ -207,6 +223,8 @@ void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
             return;
         }
         retransmit_back_off(c, now_ns);
+        if (!c->fin_queued)
+            c->retries = retries;
         tcp_send_probe(c, now_ns);
         return;
     }

@@ -54,7 +54,7 @@ enum tcp_timer {
     TCP_TIMER_RETRANSMIT, /* data or FIN unacknowledged; or the peer's window is zero */
     TCP_TIMER_ACK,        /* delayed acknowledgement */
     TCP_TIMER_STATE,      /* FIN-WAIT-2 and TIME-WAIT */
-    TCP_TIMER_WINDOW,     /* the pool was short: try to open the window again */
+    TCP_TIMER_WINDOW,     /* blocks or packet buffers were short: try again */
     TCP_TIMER_APPLICATION,
     TCP_TIMER_COUNT,
 };
@@ -203,6 +203,9 @@ void tcp_receive_release(struct tcp_connection *connection);
  * when `timed`. */
 void tcp_acknowledged(struct tcp_connection *connection, uint32_t ack, bool timed, uint32_t echo,
                       int64_t now_ns);
+/* The peer's window was closed and no longer is: what waited for it need not wait out the probes'
+ * back-off. */
+void tcp_window_opened(struct tcp_connection *connection, int64_t now_ns);
 void tcp_duplicate_ack(struct tcp_connection *connection, int64_t now_ns);
 /* Takes note of what the peer holds beyond a gap (RFC 2018). */
 void tcp_sacked(struct tcp_connection *connection, const struct tcp_header *header);

@@ -144,9 +144,13 @@ static bool input_acknowledgement(struct tcp_connection *c, const struct tcp_hea
     }
     if (seq_before(c->send_wl1, header->seq) ||
         (c->send_wl1 == header->seq && seq_at_or_before(c->send_wl2, header->ack))) {
+        bool opened = c->send_window == 0 && window > 0;
+
         if (window > c->send_window)
             tcp_mark_dirty(c);
         c->send_window = window;
+        if (opened)
+            tcp_window_opened(c, now_ns);
         c->send_window_max = window > c->send_window_max ? window : c->send_window_max;
         c->send_wl1 = header->seq;
         c->send_wl2 = header->ack;
@@ -161,7 +165,8 @@ static bool input_acknowledgement(struct tcp_connection *c, const struct tcp_hea
         if (!was_acknowledged && tcp_fin_acknowledged(c))
             input_fin_acknowledged(c, now_ns);
     } else if (header->ack == c->send_una && header->payload_length == 0 && same_window &&
-               !(header->flags & TCP_FLAG_FIN) && c->send_una != c->send_max) {
+               window > 0 && !(header->flags & TCP_FLAG_FIN) && c->send_una != c->send_max) {
+        /* (With a window of 0 it answers a probe.) */
         tcp_duplicate_ack(c, now_ns);
     }
     return true;

@@ -337,7 +337,8 @@ static bool output_next(struct tcp_connection *c, int64_t now_ns)
     if (fin)
         flags |= TCP_FLAG_FIN;
     if (!output_segment_of(c, c->send_next, flags, length, now_ns)) {
-        tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + CLOCK_NS_PER_MS);
+        /* Not the retransmission timer: it counts against the peer. */
+        tcp_timer_set(c, TCP_TIMER_WINDOW, now_ns + CLOCK_NS_PER_MS);
         return false;
     }
     if (!c->timing && c->send_next == c->send_max) {
