@@ -1,0 +1,672 @@
+/* From SYN to `opened` (RFC 9293 3.5, 3.10.7.1, 3.10.7.2; RFC 7323 2, 3; RFC 2018 2; RFC 4987). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/net/bytes.h"
+#include "tests/unit/net/bed.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TICK_NS      (INT64_C(1) << TCP_TICK_SHIFT)
+#define HALF_OPEN    16u
+
+static struct bed bed;
+static struct client client;
+
+static int set_up(void **state)
+{
+    static const struct bed_options options = {
+        .connections = 40, .half_open = HALF_OPEN, .connections_a_client = 3};
+
+    bed_open(&bed, &options);
+    client_init(&client, &bed, 1);
+    *state = &bed;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    bed_close(&bed);
+    return 0;
+}
+
+static void check_silence(void)
+{
+    bed_flush(&bed);
+    assert_null(bed_next(&bed));
+}
+
+/* Every combination of options: each is agreed exactly when it was offered, and then used. */
+static void test_options(void **state)
+{
+    static const int scales[] = {-1, 0, 1, 7, 14, 15, 255};
+
+    (void)state;
+    for (unsigned i = 0; i < 8 * COUNT(scales); i++) {
+        const struct bed_frame *frame;
+        uint32_t shift;
+
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        client.mss = (i & 1) != 0 ? BED_MSS : 0;
+        client.sack = (i & 2) != 0;
+        client.timestamps = (i & 4) != 0;
+        client.scale = scales[i / 8];
+        client.window = 300;
+        assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+        frame = client_next(&client);
+        assert_non_null(frame);
+        assert_int_equal(frame->tcp.flags, TCP_FLAG_SYN | TCP_FLAG_ACK);
+        assert_int_equal(frame->tcp.ack, client.initial + 1);
+        assert_int_equal(frame->tcp.window, TCP_COMMAND_WINDOW);
+        assert_true(frame->tcp.has_mss);
+        assert_int_equal(frame->tcp.mss, BED_MSS);
+        assert_int_equal(frame->tcp.has_scale, client.scale >= 0);
+        assert_int_equal(frame->tcp.scale, client.scale >= 0 ? TCP_RECEIVE_SCALE : 0);
+        assert_int_equal(frame->tcp.sack_ok, client.sack);
+        assert_int_equal(frame->tcp.has_timestamp, client.timestamps);
+        assert_int_equal(frame->tcp.timestamp_echo, client.timestamps ? client.clock : 0);
+        assert_int_equal(bed.opened, i);
+        assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+        assert_int_equal(bed.opened, i + 1);
+        check_silence();
+        /* RFC 7323 2.3: a shift above 14 is taken as 14. */
+        shift = client.scale < 0 ? 0 : client.scale > 14 ? 14 : (uint32_t)client.scale;
+        assert_int_equal(bed.connection->send_window, 300u << shift);
+        assert_int_equal(client_stream(&client, 0, 10), COUNTER_TCP_IN_ACCEPTED);
+        client.seq += 10;
+        bed_flush(&bed);
+        frame = client_next(&client);
+        assert_int_equal(frame->tcp.has_timestamp, client.timestamps);
+        assert_int_equal(client_edge(&client, frame), client.seq + TCP_COMMAND_WINDOW);
+        client_finish(&client);
+    }
+}
+
+/* Our MSS is that of the port (RFC 9293 3.7.1; RFC 6691). */
+static void test_mss_of_the_port(void **state)
+{
+    static const uint16_t mtus[] = {576, 1280, 1500};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(mtus); i++) {
+        bed.net.interfaces[0].mtu = mtus[i];
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+        assert_int_equal(client_next(&client)->tcp.mss, mtus[i] - 40);
+    }
+    bed.net.interfaces[0].mtu = BED_MTU;
+}
+
+/* RFC 9293 3.10.7.4: a SYN again gets the same answer again. */
+static void test_syn_is_repeated(void **state)
+{
+    uint32_t seq;
+
+    (void)state;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    seq = client_next(&client)->tcp.seq;
+    for (unsigned i = 0; i < 3; i++) {
+        bed_advance(&bed, 10 * BED_MS);
+        assert_int_equal(client_syn(&client), COUNTER_TCP_IN_DUPLICATE);
+        assert_int_equal(client_next(&client)->tcp.seq, seq);
+        check_silence();
+    }
+    assert_int_equal(bed.endpoint.half_open_count, 1);
+    assert_int_equal(client_send_ack(&client, seq + 1), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+}
+
+/* Another attempt from the same port takes the old one's place. */
+static void test_syn_with_another_number(void **state)
+{
+    (void)state;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    client.initial += 77777;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    (void)client_next(&client);
+    assert_int_equal(client_next(&client)->tcp.ack, client.initial + 1);
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+    assert_int_equal(bed.endpoint.half_open_count, 0);
+}
+
+/* RFC 6298: 1, 2, 4, 8, 16 s; then it is forgotten, and a late ACK gets a reset. */
+static void test_syn_ack_is_repeated(void **state)
+{
+    int64_t start = bed.now_ns;
+    int64_t expected = 0;
+    uint32_t seq;
+
+    (void)state;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    seq = client_next(&client)->tcp.seq;
+    for (unsigned i = 0; i < TCP_SYN_RETRIES_MAX; i++) {
+        const struct bed_frame *frame;
+
+        expected += BED_SECOND << i;
+        bed_advance(&bed, start + expected - 20 * BED_MS - bed.now_ns);
+        check_silence();
+        bed_advance(&bed, 80 * BED_MS);
+        frame = client_next(&client);
+        assert_non_null(frame);
+        assert_int_equal(frame->tcp.seq, seq);
+        assert_int_equal(frame->tcp.flags, TCP_FLAG_SYN | TCP_FLAG_ACK);
+        assert_in_range(frame->sent_ns - start, expected - (i + 1) * TICK_NS,
+                        expected + (i + 1) * 2 * TICK_NS);
+        check_silence();
+    }
+    assert_int_equal(bed.endpoint.half_open_count, 1);
+    bed_advance(&bed, 33 * BED_SECOND);
+    check_silence();
+    assert_int_equal(bed.endpoint.half_open_count, 0);
+    assert_int_equal(bed_counter(&bed, COUNTER_HALF_OPEN_EXPIRED), 1);
+    assert_int_equal(client_send_ack(&client, seq + 1), COUNTER_TCP_IN_NO_CONNECTION);
+    assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_RST);
+    assert_int_equal(bed.opened, 0);
+}
+
+static void test_syn_ack_without_a_buffer(void **state)
+{
+    (void)state;
+    bed.buffers = 0;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    bed.buffers = BED_UNLIMITED;
+    bed_advance(&bed, 1100 * BED_MS);
+    assert_non_null(client_next(&client));
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+}
+
+/* Flags that open nothing: what a listener answers (RFC 9293 3.10.7.1, 3.10.7.2). */
+static void test_segments_without_connection(void **state)
+{
+    (void)state;
+    for (unsigned flags = 0; flags < 256; flags++) {
+        struct segment segment = {.flags = (uint8_t)flags,
+                                  .seq = 1000,
+                                  .ack = 5555,
+                                  .window = 100,
+                                  .payload = "abc",
+                                  .length = flags % 2 == 0 ? 3 : 0};
+        uint32_t length =
+            segment.length + ((flags & TCP_FLAG_SYN) != 0) + ((flags & TCP_FLAG_FIN) != 0);
+        const struct bed_frame *frame;
+
+        if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_SYN)
+            continue;
+        assert_int_equal(client_put(&client, &segment), COUNTER_TCP_IN_NO_CONNECTION);
+        frame = client_next(&client);
+        if ((flags & TCP_FLAG_RST) != 0) {
+            assert_null(frame);
+            continue;
+        }
+        assert_non_null(frame);
+        if ((flags & TCP_FLAG_ACK) != 0) {
+            assert_int_equal(frame->tcp.flags, TCP_FLAG_RST);
+            assert_int_equal(frame->tcp.seq, 5555);
+        } else {
+            assert_int_equal(frame->tcp.flags, TCP_FLAG_RST | TCP_FLAG_ACK);
+            assert_int_equal(frame->tcp.seq, 0);
+            assert_int_equal(frame->tcp.ack, 1000 + length);
+        }
+        check_silence();
+    }
+    assert_int_equal(bed.endpoint.half_open_count, 0);
+}
+
+static void test_no_listener(void **state)
+{
+    uint8_t frame[BED_FRAME_BYTES];
+    struct segment syn = {.flags = TCP_FLAG_SYN, .seq = 10, .window = 100};
+    const struct bed_frame *answer;
+    uint32_t length;
+
+    (void)state;
+    bed.net.interfaces[0].smtp_port = 26;
+    length = client_frame(&client, &syn, frame);
+    assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_NO_LISTENER);
+    answer = client_next(&client);
+    assert_int_equal(answer->tcp.flags, TCP_FLAG_RST | TCP_FLAG_ACK);
+    assert_int_equal(answer->tcp.ack, 11);
+    syn.flags = TCP_FLAG_RST;
+    assert_int_equal(client_put(&client, &syn), COUNTER_TCP_IN_NO_LISTENER);
+    check_silence();
+}
+
+/* RFC 9293 3.10.7.4 in SYN-RECEIVED. */
+static void test_half_open_segments(void **state)
+{
+    uint32_t seq;
+
+    (void)state;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    seq = client_next(&client)->tcp.seq;
+    /* An acknowledgement of something else is reset by its own word, and changes nothing. */
+    assert_int_equal(client_send_ack(&client, seq), COUNTER_TCP_IN_BAD_ACK);
+    assert_int_equal(client_next(&client)->tcp.seq, seq);
+    assert_int_equal(client_send_ack(&client, seq + 2), COUNTER_TCP_IN_BAD_ACK);
+    assert_int_equal(client_next(&client)->tcp.seq, seq + 2);
+    /* RFC 5961 3.2: only the exact reset ends it. */
+    client.ack = seq + 1;
+    assert_int_equal(client_send(&client, TCP_FLAG_RST, client.first + 1, NULL, 0),
+                     COUNTER_TCP_IN_OUT_OF_WINDOW);
+    assert_int_equal(client_send(&client, TCP_FLAG_RST, client.first - 1, NULL, 0),
+                     COUNTER_TCP_IN_OUT_OF_WINDOW);
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first + TCP_COMMAND_WINDOW, "x", 1),
+                     COUNTER_TCP_IN_OUT_OF_WINDOW);
+    assert_int_equal(client_send(&client, 0, client.first, "x", 1), COUNTER_TCP_IN_BAD_HEADER);
+    assert_int_equal(client_send(&client, TCP_FLAG_SYN | TCP_FLAG_ACK, client.first, NULL, 0),
+                     COUNTER_TCP_IN_BAD_HEADER);
+    assert_int_equal(bed.endpoint.half_open_count, 1);
+    check_silence();
+    assert_int_equal(client_send(&client, TCP_FLAG_RST, client.first, NULL, 0),
+                     COUNTER_TCP_IN_RESET);
+    assert_int_equal(bed.endpoint.half_open_count, 0);
+    assert_int_equal(bed_counter(&bed, COUNTER_HALF_OPEN_RESET), 1);
+    check_silence();
+}
+
+/* RFC 7323 3.2: once agreed, the final ACK carries a timestamp too. */
+static void test_final_ack_without_timestamp(void **state)
+{
+    struct segment ack = {.flags = TCP_FLAG_ACK, .window = 100};
+
+    (void)state;
+    client.timestamps = true;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    (void)client_next(&client);
+    ack.seq = client.seq;
+    ack.ack = client.ack;
+    assert_int_equal(client_put(&client, &ack), COUNTER_TCP_IN_BAD_HEADER);
+    assert_int_equal(bed.opened, 0);
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+}
+
+static void test_data_with_the_final_ack(void **state)
+{
+    (void)state;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    (void)client_next(&client);
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK | TCP_FLAG_FIN, client.seq, "QUIT\r\n", 6),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+    assert_int_equal(bed.finished, 1);
+    assert_int_equal(bed.received_length, 6);
+    assert_memory_equal(bed.received, "QUIT\r\n", 6);
+    bed_flush(&bed);
+    assert_int_equal(client_next(&client)->tcp.ack, client.seq + 7);
+}
+
+static void abort_at_once(struct bed *where, struct tcp_connection *connection)
+{
+    (void)where;
+    tcp_abort(connection);
+}
+
+static void close_at_once(struct bed *where, struct tcp_connection *connection)
+{
+    (void)where;
+    tcp_close(connection);
+}
+
+static void test_refused_by_the_application(void **state)
+{
+    (void)state;
+    bed.on_opened = abort_at_once;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    (void)client_next(&client);
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.seq, "abc", 3),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(client_next(&client)->tcp.flags & TCP_FLAG_RST, TCP_FLAG_RST);
+    assert_int_equal(bed.closed, 1);
+    assert_int_equal(bed.reason, TCP_CLOSED_ABORTED);
+    assert_int_equal(bed.readable, 0);
+    bed.on_opened = close_at_once;
+    client_init(&client, &bed, 2);
+    client_connect(&client);
+    assert_int_equal(client_next(&client)->tcp.flags & TCP_FLAG_FIN, TCP_FLAG_FIN);
+}
+
+/* Data on a SYN is legal and waits for its retransmission (RFC 9293 3.10.7.2). */
+static void test_data_on_a_syn(void **state)
+{
+    struct segment syn = {
+        .flags = TCP_FLAG_SYN, .seq = client.initial, .window = 100, .payload = "abc", .length = 3};
+
+    (void)state;
+    assert_int_equal(client_put(&client, &syn), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(client_next(&client)->tcp.ack, client.initial + 1);
+    client.seq++;
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.seq, "abc", 3),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_memory_equal(bed.received, "abc", 3);
+}
+
+/* RFC 4987: when the table is full, cookies; whoever answers one is served like everybody. */
+static void test_rfc_4987_cookies(void **state)
+{
+    struct client others[38];
+    unsigned cookies;
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT(others); i++) {
+        struct client *other = &others[i];
+
+        client_init(other, &bed, (uint8_t)(1 + i));
+        other->mss = (uint16_t)(i % 3 == 0 ? 1460 : i % 3 == 1 ? 1000 : 536);
+        other->timestamps = i % 2 == 0;
+        other->sack = i % 4 < 2;
+        other->scale = i % 5 == 0 ? -1 : (int)(i % 15);
+        assert_int_equal(client_syn(other), COUNTER_TCP_IN_ACCEPTED);
+        assert_non_null(client_next(other));
+    }
+    cookies = (unsigned)bed_counter(&bed, COUNTER_SYN_COOKIES_SENT);
+    assert_in_range(bed.endpoint.half_open_count, 1, HALF_OPEN);
+    assert_int_equal(cookies + bed.endpoint.half_open_count, COUNT(others));
+    bed_advance(&bed, 100 * BED_MS);
+    for (unsigned i = 0; i < COUNT(others); i++) {
+        struct client *other = &others[i];
+        uint32_t good = (uint32_t)bed_counter(&bed, COUNTER_SYN_COOKIES_GOOD);
+        bool by_cookie;
+
+        assert_int_equal(client_send_ack(other, other->ack), COUNTER_TCP_IN_ACCEPTED);
+        assert_int_equal(bed.opened, i + 1);
+        by_cookie = bed_counter(&bed, COUNTER_SYN_COOKIES_GOOD) != good;
+        assert_int_equal(bed.connection->timestamps, other->timestamps);
+        assert_int_equal(bed.connection->sack, other->sack && (!by_cookie || other->timestamps));
+        assert_int_equal(bed.connection->scaling,
+                         other->scale >= 0 && (!by_cookie || other->timestamps));
+        if (bed.connection->scaling)
+            assert_int_equal(bed.connection->send_scale, other->scale);
+        assert_true(bed.connection->mss <= other->mss && bed.connection->mss >= 536);
+        other->scale = bed.connection->scaling ? other->scale : -1;
+        assert_int_equal(client_send(other, TCP_FLAG_ACK, other->seq, "x", 1),
+                         COUNTER_TCP_IN_ACCEPTED);
+        other->seq++;
+        bed_flush(&bed);
+        assert_int_equal(client_edge(other, client_next(other)), other->seq + TCP_COMMAND_WINDOW);
+    }
+    assert_int_equal(bed_counter(&bed, COUNTER_SYN_COOKIES_GOOD), cookies);
+}
+
+static uint32_t fill_the_table(void)
+{
+    for (unsigned i = 0; bed_counter(&bed, COUNTER_SYN_COOKIES_SENT) == 0; i++) {
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+        assert_non_null(client_next(&client));
+    }
+    return client.ack;
+}
+
+static void check_refused_cookie(uint32_t seq, uint32_t ack)
+{
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK, seq, NULL, 0),
+                     COUNTER_TCP_IN_NO_CONNECTION);
+    assert_int_equal(client_next(&client)->tcp.seq, ack);
+    assert_int_equal(bed.opened, 0);
+}
+
+/* A cookie is good for this peer, this number and its time, and not otherwise. */
+static void test_rfc_4987_bad_cookies(void **state)
+{
+    uint32_t cookie;
+
+    (void)state;
+    cookie = fill_the_table();
+    for (unsigned bit = 0; bit < 32; bit++) {
+        if (bit >= 24 && bit < 27)
+            continue; /* the MSS: lying there only hurts oneself */
+        client.ack = cookie - 1;
+        client.ack ^= 1u << bit;
+        client.ack++;
+        check_refused_cookie(client.seq, client.ack);
+    }
+    client.ack = cookie;
+    check_refused_cookie(client.seq + 1, cookie);
+    check_refused_cookie(client.seq - 1, cookie);
+    client.port++;
+    check_refused_cookie(client.seq, cookie);
+    client.port--;
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK | TCP_FLAG_SYN, client.seq, NULL, 0),
+                     COUNTER_TCP_IN_NO_CONNECTION);
+    bed_drain(&bed);
+    /* Good for one to two periods, and no longer. */
+    bed_advance(&bed, 2 * TCP_COOKIE_PERIOD_NS);
+    bed_drain(&bed);
+    check_refused_cookie(client.seq, cookie);
+}
+
+static void test_rfc_4987_cookie_of_the_last_period(void **state)
+{
+    (void)state;
+    (void)fill_the_table();
+    bed_advance(&bed, TCP_COOKIE_PERIOD_NS - BED_SECOND);
+    bed_drain(&bed);
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+}
+
+/* limits.connections_per_client: one more is reset; one less makes room. */
+static void test_limit_a_client(void **state)
+{
+    struct client clients[4];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        client_init(&clients[i], &bed, 1);
+        clients[i].port = (uint16_t)(40000 + i);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        client_connect(&clients[i]);
+    assert_int_equal(client_syn(&clients[3]), COUNTER_TCP_IN_REFUSED);
+    assert_int_equal(client_next(&clients[3])->tcp.flags, TCP_FLAG_RST | TCP_FLAG_ACK);
+    assert_int_equal(bed_counter(&bed, COUNTER_CONNECTIONS_REFUSED), 1);
+    client_init(&client, &bed, 2); /* others are served */
+    client_connect(&client);
+    tcp_close(bed.connection);
+    bed_flush(&bed);
+    (void)client_next(&client);
+    /* A half-open one may come too late as well. */
+    bed.connection = NULL;
+    assert_int_equal(client_send(&clients[0], TCP_FLAG_RST, clients[0].seq, NULL, 0),
+                     COUNTER_TCP_IN_RESET);
+    client_connect(&clients[3]);
+    assert_int_equal(bed.opened, 5);
+}
+
+static void test_limit_reached_while_half_open(void **state)
+{
+    struct client clients[4];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        client_init(&clients[i], &bed, 1);
+        clients[i].port = (uint16_t)(40000 + i);
+        assert_int_equal(client_syn(&clients[i]), COUNTER_TCP_IN_ACCEPTED);
+        assert_non_null(client_next(&clients[i]));
+    }
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(client_send_ack(&clients[i], clients[i].ack),
+                         i < 3 ? COUNTER_TCP_IN_ACCEPTED : COUNTER_TCP_IN_REFUSED);
+    assert_int_equal(client_next(&clients[3])->tcp.flags, TCP_FLAG_RST);
+    assert_int_equal(bed.opened, 3);
+}
+
+/* limits.connections: the next is reset; a connection in TIME-WAIT makes room. */
+static void test_limit_of_connections(void **state)
+{
+    struct client first;
+
+    (void)state;
+    client_init(&first, &bed, 1);
+    client_connect(&first);
+    for (unsigned i = 1; i < 40; i++) {
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        client_connect(&client);
+    }
+    client_init(&client, &bed, 100);
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    assert_non_null(client_next(&client));
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_REFUSED);
+    assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_RST);
+    assert_int_equal(bed.endpoint.connection_count, 40);
+    tcp_close(bed.connection);
+    bed_flush(&bed);
+    client_init(&first, &bed, 40);
+    first.seq = first.first = first.initial + 1;
+    first.ack = bed.connection->send_max;
+    bed_drain(&bed);
+    assert_int_equal(client_send(&first, TCP_FLAG_ACK | TCP_FLAG_FIN, first.seq, NULL, 0),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.endpoint.time_wait.count, 1);
+    bed_flush(&bed);
+    bed_drain(&bed);
+    client_init(&client, &bed, 101);
+    client_connect(&client);
+    assert_int_equal(bed.endpoint.time_wait.count, 0);
+    assert_int_equal(bed.endpoint.connection_count, 40);
+}
+
+/* Data offsets and options that do not fit (RFC 9293 3.1). */
+static void test_bad_headers(void **state)
+{
+    uint8_t frame[BED_FRAME_BYTES];
+    struct segment syn = {.flags = TCP_FLAG_SYN, .seq = 1, .window = 100};
+    uint32_t length;
+
+    (void)state;
+    for (uint32_t offset = 0; offset < 16; offset++) {
+        uint16_t checksum;
+
+        if (offset == 5)
+            continue;
+        length = client_frame(&client, &syn, frame);
+        frame[14 + 20 + 12] = (uint8_t)(offset << 4);
+        checksum = (uint16_t)(bytes_get16(frame + 50) - ((offset - 5) << 12));
+        bytes_put16(frame + 50, checksum);
+        assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_BAD_HEADER);
+    }
+    for (uint32_t bytes = 0; bytes < 20; bytes++) {
+        (void)client_frame(&client, &syn, frame);
+        frame_put_ipv4(frame + 14, client.address, BED_ADDRESS, FRAME_PROTOCOL_TCP, bytes, false);
+        assert_int_equal(bed_input(&bed, frame, 34 + bytes), COUNTER_TCP_IN_BAD_HEADER);
+    }
+    length = client_frame(&client, &syn, frame);
+    frame[14 + 20 + 4] ^= 1;
+    assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_BAD_CHECKSUM);
+    check_silence();
+}
+
+/* What came before a malformed option counts, what comes after does not; nothing is read beyond. */
+static void test_malformed_options(void **state)
+{
+    static const struct {
+        uint8_t bytes[12];
+        bool mss;
+        bool sack;
+    } cases[] = {
+        {{2, 4, 2, 0, 4, 2, 0, 0}, true, true},
+        {{2, 4, 2, 0, 4, 0, 4, 2}, true, false},  /* length 0 */
+        {{2, 4, 2, 0, 4, 1, 4, 2}, true, false},  /* length 1 */
+        {{2, 4, 2, 0, 8, 10, 4, 2}, true, false}, /* beyond the end */
+        {{1, 1, 1, 1, 1, 1, 1, 4}, false, false}, /* no length */
+        {{0, 2, 4, 2, 0, 4, 2, 0}, false, false}, /* after the end of the list */
+        {{2, 3, 9, 4, 2, 0, 0, 0}, false, true},  /* another length than it should have */
+        {{4, 3, 9, 2, 4, 2, 0, 0}, true, false},
+        {{254, 4, 1, 1, 4, 2, 2, 4}, false, true}, /* unknown; then cut off */
+        {{3, 4, 7, 7, 4, 2, 1, 1}, false, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct segment syn = {.flags = TCP_FLAG_SYN,
+                              .seq = 1,
+                              .window = 100,
+                              .options = cases[i].bytes,
+                              .option_bytes = 8};
+        const struct bed_frame *frame;
+
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        assert_int_equal(client_put(&client, &syn), COUNTER_TCP_IN_ACCEPTED);
+        frame = client_next(&client);
+        assert_int_equal(frame->tcp.sack_ok, cases[i].sack);
+        assert_false(frame->tcp.has_scale);
+        assert_false(frame->tcp.has_timestamp);
+        client.first = client.seq = 2;
+        assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+        assert_int_equal(bed.connection->mss, cases[i].mss ? 512 : TCP_MSS_DEFAULT);
+    }
+}
+
+/* The client's number at the end of the space (RFC 9293 3.4). */
+static void test_syn_number_wraps(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        client.initial = UINT32_MAX - i;
+        client_connect(&client);
+        assert_int_equal(bed.opened, i + 1);
+        client_finish(&client);
+    }
+}
+
+/* RFC 6528: numbers differ by peer and grow with time. */
+static void test_rfc_6528_initial_numbers(void **state)
+{
+    uint32_t first;
+    uint32_t second;
+
+    (void)state;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    first = client_next(&client)->tcp.seq;
+    assert_int_equal(client_send(&client, TCP_FLAG_RST, client.first, NULL, 0),
+                     COUNTER_TCP_IN_RESET);
+    bed_advance(&bed, 4 * BED_MS);
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    second = client_next(&client)->tcp.seq;
+    assert_in_range(second - first, 999, 1001);
+    client.port++;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    assert_true(client_next(&client)->tcp.seq - second > 1000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_options),
+        TEST(test_mss_of_the_port),
+        TEST(test_syn_is_repeated),
+        TEST(test_syn_with_another_number),
+        TEST(test_syn_ack_is_repeated),
+        TEST(test_syn_ack_without_a_buffer),
+        TEST(test_segments_without_connection),
+        TEST(test_no_listener),
+        TEST(test_half_open_segments),
+        TEST(test_final_ack_without_timestamp),
+        TEST(test_data_with_the_final_ack),
+        TEST(test_refused_by_the_application),
+        TEST(test_data_on_a_syn),
+        TEST(test_rfc_4987_cookies),
+        TEST(test_rfc_4987_bad_cookies),
+        TEST(test_rfc_4987_cookie_of_the_last_period),
+        TEST(test_limit_a_client),
+        TEST(test_limit_reached_while_half_open),
+        TEST(test_limit_of_connections),
+        TEST(test_bad_headers),
+        TEST(test_malformed_options),
+        TEST(test_syn_number_wraps),
+        TEST(test_rfc_6528_initial_numbers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
