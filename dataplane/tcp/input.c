@@ -281,7 +281,8 @@ static enum counter input_deliver(struct tcp_connection *c, const struct tcp_hea
     return outcome;
 }
 
-/* RFC 7323: timestamps on every segment once agreed; PAWS; TS.Recent. False: drop (*outcome). */
+/* RFC 7323 3.2 and 5.3 R1: timestamps on every segment once agreed; PAWS. False: drop (*outcome).
+ */
 static bool input_timestamp(struct tcp_connection *c, const struct tcp_header *header,
                             enum counter *outcome)
 {
@@ -297,8 +298,6 @@ static bool input_timestamp(struct tcp_connection *c, const struct tcp_header *h
         *outcome = COUNTER_TCP_IN_OUT_OF_WINDOW;
         return false;
     }
-    if (seq_at_or_before(header->seq, c->last_ack_sent))
-        c->timestamp_recent = header->timestamp;
     return true;
 }
 
@@ -396,6 +395,9 @@ static enum counter input_synchronised(struct tcp_connection *c, const struct tc
     }
     if (header->flags & TCP_FLAG_RST)
         return input_reset(c, header, now_ns);
+    /* RFC 7323 5.3 R3, and only now: a guess from outside the window must not set the clock. */
+    if (c->timestamps && seq_at_or_before(header->seq, c->last_ack_sent))
+        c->timestamp_recent = header->timestamp;
     if (header->flags & TCP_FLAG_SYN) {
         input_challenge(c, now_ns); /* RFC 5961 4.2 */
         return COUNTER_TCP_IN_CHALLENGED;

@@ -286,6 +286,11 @@ void bed_close(struct bed *bed)
     CHECK(bed->store.free_count == bed->blocks);
     CHECK(bed->opened == bed->closed);
     bed_check_counters(bed);
+    bed_forget(bed);
+}
+
+void bed_forget(struct bed *bed)
+{
     tcp_endpoint_destroy(&bed->endpoint, bed->now_ns);
     store_fini(&bed->store);
     region_close(&bed->region);

@@ -108,6 +108,9 @@ void bed_open(struct bed *bed, const struct bed_options *options);
 /* Aborts what is open, lets time pass, and checks that nothing is left of anything. */
 void bed_close(struct bed *bed);
 
+/* Takes the bed down as it is. */
+void bed_forget(struct bed *bed);
+
 /* Puts a frame in, checks that one counter counts it, and returns that. Does not flush. */
 enum counter bed_input(struct bed *bed, const uint8_t *frame, uint32_t length);
 
