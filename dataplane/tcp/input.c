@@ -266,6 +266,7 @@ static enum counter input_deliver(struct tcp_connection *c, const struct tcp_hea
     if (c->fin_received || c->dying || c->state == TCP_STATE_TIME_WAIT) {
         if (input_length(header) > 0 && !c->dying)
             input_schedule_ack(c, true, now_ns);
+        input_tell(c, false, false, now_ns); /* its acknowledgement may have made room */
         return COUNTER_TCP_IN_ACCEPTED;
     }
     outcome = input_payload(c, header, now_ns);
@@ -389,8 +390,10 @@ static enum counter input_synchronised(struct tcp_connection *c, const struct tc
     if (!input_in_window(c, header)) {
         /* A full window still takes acknowledgements (RFC 9293 3.10.7.4). */
         if ((header->flags & (TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_SYN)) == TCP_FLAG_ACK &&
-            header->seq == c->receive_next)
+            header->seq == c->receive_next) {
             (void)input_acknowledgement(c, header, now_ns);
+            input_tell(c, false, false, now_ns);
+        }
         return input_outside(c, header, now_ns);
     }
     if (header->flags & TCP_FLAG_RST)
