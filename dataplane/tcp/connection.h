@@ -119,7 +119,6 @@ struct tcp_connection {
     uint32_t send_window;
     uint32_t send_window_max; /* largest ever seen, for RFC 5961 5.2 */
     uint32_t send_wl1;
-    uint32_t send_wl2;
     uint32_t send_base;
     uint32_t send_block;
     uint16_t send_head; /* place of send_base in the block */

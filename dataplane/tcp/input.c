@@ -142,8 +142,12 @@ static bool input_acknowledgement(struct tcp_connection *c, const struct tcp_hea
         input_challenge(c, now_ns);
         return false;
     }
-    if (seq_before(c->send_wl1, header->seq) ||
-        (c->send_wl1 == header->seq && seq_at_or_before(c->send_wl2, header->ack))) {
+    /* A window counts from the acknowledgement it came with: with a new one it is always taken,
+     * even from a segment sent again, whose sequence number is lower than SND.WL1; with an old one
+     * never (RFC 9293 3.10.7.4). Measured from another SND.UNA it would reach beyond what the peer
+     * has room for. */
+    if (seq_after(header->ack, c->send_una) ||
+        (header->ack == c->send_una && seq_at_or_before(c->send_wl1, header->seq))) {
         bool opened = c->send_window == 0 && window > 0;
 
         if (window > c->send_window)
@@ -153,7 +157,6 @@ static bool input_acknowledgement(struct tcp_connection *c, const struct tcp_hea
             tcp_window_opened(c, now_ns);
         c->send_window_max = window > c->send_window_max ? window : c->send_window_max;
         c->send_wl1 = header->seq;
-        c->send_wl2 = header->ack;
     }
     if (c->sack)
         tcp_sacked(c, header);
@@ -330,7 +333,6 @@ static enum counter input_establish(struct tcp_endpoint *endpoint,
     c->send_window = (uint32_t)header->window << c->send_scale;
     c->send_window_max = c->send_window;
     c->send_wl1 = header->seq;
-    c->send_wl2 = header->ack;
     if (c->timestamps && header->has_timestamp &&
         seq_at_or_before(c->timestamp_recent, header->timestamp))
         c->timestamp_recent = header->timestamp;
