@@ -250,7 +250,7 @@ void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
 void tcp_path_mtu(struct tcp_endpoint *endpoint, const struct tcp_key *key, uint32_t seq,
                   uint32_t mtu)
 {
-    struct tcp_connection *c = tcp_table_find(endpoint, key);
+    struct tcp_connection *c = tcp_table_find(endpoint, key, tcp_key_hash(endpoint, key));
     uint32_t headers =
         TCP_HEADER_BYTES + (tcp_key_is_ipv4(key) ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES);
     uint32_t least = tcp_key_is_ipv4(key) ? TCP_PATH_MTU_MIN : TCP_PATH_MTU_MIN_IPV6;

@@ -70,6 +70,7 @@ struct tcp_connection {
     uint32_t generation;            /* of this place; never 0 while in use */
     uint32_t table_next;            /* hash chain, or free list */
     struct tcp_client_place client; /* where it is counted */
+    uint32_t hash;                  /* of key */
     struct tcp_key key;
     struct packet_path path;
 
@@ -161,7 +162,10 @@ static inline struct tcp_connection *tcp_at(const struct tcp_endpoint *endpoint,
 }
 
 /* table.c */
-struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key);
+/* Keyed. A packet's key is hashed once: whoever needs the hash is given it. */
+uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct tcp_key *key);
+struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+                                      uint32_t hash);
 void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
 void tcp_table_remove(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
 

@@ -63,6 +63,10 @@ enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *sto
         .tick = (uint64_t)now_ns >> TCP_TICK_SHIFT,
         .stride = (sizeof(struct tcp_connection) + application->session_bytes + 63) & ~(size_t)63,
     };
+    /* Independent of the first: what we show of it (initial sequence numbers) must not help anybody
+     * to choose connections that meet in one place of a table. */
+    for (uint64_t i = 0; i < 2; i++)
+        endpoint->handshake_secret.words[i] = siphash(secret, &i, sizeof(i));
     memset(endpoint->wheel, 0xff, sizeof(endpoint->wheel));
     if (!endpoint_allocate(endpoint)) {
         tcp_endpoint_destroy(endpoint, now_ns);
@@ -159,6 +163,7 @@ static bool endpoint_make_room(struct tcp_endpoint *endpoint)
 static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open *entry)
 {
     c->key = entry->key;
+    c->hash = entry->hash;
     c->path = entry->path;
     c->active_ns = c->endpoint->now_ns;
     c->state = TCP_STATE_ESTABLISHED;
@@ -168,7 +173,7 @@ static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open 
     c->sack = entry->agreed.sack;
     c->timestamps = entry->agreed.timestamps;
     c->timestamp_recent = entry->timestamp_recent;
-    c->timestamp_offset = tcp_timestamp_offset(c->endpoint, &c->key);
+    c->timestamp_offset = entry->timestamp_offset;
     c->mss = entry->agreed.mss;
     c->receive_next = entry->peer_seq + 1;
     c->last_ack_sent = c->receive_next;

@@ -52,6 +52,7 @@ struct tcp_endpoint {
     struct tcp_application application;
     struct tcp_limits limits;
     struct siphash_key secret;
+    struct siphash_key handshake_secret; /* for what peers see: it tells nothing about the tables */
     uint8_t *connections; /* stride bytes each: struct tcp_connection, then the session */
     size_t stride;
     uint32_t free_connection;
@@ -80,6 +81,7 @@ struct tcp_segment {
     bool checksum_good;
     uint16_t mtu;       /* of the interface it came by: our MSS follows from it */
     struct tcp_key key; /* ports are filled in by tcp_input() */
+    uint32_t hash;      /* of key, filled in by tcp_input() */
     struct packet_path path;
     uint8_t address_bytes; /* 4 or 16 */
 };

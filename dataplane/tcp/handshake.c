@@ -12,46 +12,44 @@
 /* Descending, so that the first that fits is the largest. */
 static const uint16_t handshake_cookie_mss[8] = {8960, 1460, 1440, 1400, 1220, 1024, 536, 216};
 
+/* For what a peer gets to see: sequence number and timestamp offset (RFC 6528, RFC 7323 5.4). */
 static uint64_t handshake_hash(const struct tcp_endpoint *endpoint, const struct tcp_key *key)
 {
-    return siphash(&endpoint->secret, key, sizeof(*key));
+    return siphash(&endpoint->handshake_secret, key, sizeof(*key));
 }
 
-uint32_t tcp_timestamp_offset(const struct tcp_endpoint *endpoint, const struct tcp_key *key)
+static uint32_t handshake_timestamp_offset(uint64_t hash)
 {
-    return (uint32_t)(handshake_hash(endpoint, key) >> 32);
+    return (uint32_t)(hash >> 32);
 }
 
-uint32_t tcp_handshake_timestamp(const struct tcp_endpoint *endpoint, const struct tcp_key *key,
-                                 int64_t now_ns)
+uint32_t tcp_handshake_timestamp(const struct tcp_half_open *entry, int64_t now_ns)
 {
-    return (uint32_t)(now_ns / CLOCK_NS_PER_MS) + tcp_timestamp_offset(endpoint, key);
+    return (uint32_t)(now_ns / CLOCK_NS_PER_MS) + entry->timestamp_offset;
 }
 
-static struct tcp_half_open *half_open_set(struct tcp_endpoint *endpoint, const struct tcp_key *key)
+static struct tcp_half_open *half_open_set(struct tcp_endpoint *endpoint, uint32_t hash)
 {
-    uint32_t set = (uint32_t)handshake_hash(endpoint, key) & endpoint->half_open_mask;
-
-    return &endpoint->half_open[(size_t)set * TCP_HALF_OPEN_WAYS];
+    return &endpoint->half_open[(size_t)(hash & endpoint->half_open_mask) * TCP_HALF_OPEN_WAYS];
 }
 
-struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct tcp_key *key)
+struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+                                         uint32_t hash)
 {
-    struct tcp_half_open *set = half_open_set(endpoint, key);
+    struct tcp_half_open *set = half_open_set(endpoint, hash);
 
     if (endpoint->half_open_count == 0)
         return NULL;
     for (unsigned i = 0; i < TCP_HALF_OPEN_WAYS; i++) {
-        if (set[i].used && memcmp(&set[i].key, key, sizeof(*key)) == 0)
+        if (set[i].used && set[i].hash == hash && memcmp(&set[i].key, key, sizeof(*key)) == 0)
             return &set[i];
     }
     return NULL;
 }
 
-static struct tcp_half_open *half_open_take(struct tcp_endpoint *endpoint,
-                                            const struct tcp_key *key)
+static struct tcp_half_open *half_open_take(struct tcp_endpoint *endpoint, uint32_t hash)
 {
-    struct tcp_half_open *set = half_open_set(endpoint, key);
+    struct tcp_half_open *set = half_open_set(endpoint, hash);
 
     for (unsigned i = 0; i < TCP_HALF_OPEN_WAYS; i++) {
         if (set[i].used)
@@ -131,7 +129,7 @@ static void handshake_send_cookie(struct tcp_endpoint *endpoint, struct tcp_half
                                   int64_t now_ns)
 {
     uint64_t period = (uint64_t)(now_ns / TCP_COOKIE_PERIOD_NS);
-    uint32_t timestamp = tcp_handshake_timestamp(endpoint, &entry->key, now_ns);
+    uint32_t timestamp = tcp_handshake_timestamp(entry, now_ns);
 
     entry->own_seq = (uint32_t)(period % HANDSHAKE_COOKIE_COUNTS) << 27 |
                      cookie_mss_index(entry->agreed.mss) << 24 |
@@ -155,15 +153,18 @@ static uint32_t handshake_tick(int64_t ns)
 enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
                                const struct tcp_header *header, int64_t now_ns)
 {
+    uint64_t hash = handshake_hash(endpoint, &segment->key);
     struct tcp_half_open made = {
         .key = segment->key,
+        .hash = segment->hash,
+        .timestamp_offset = handshake_timestamp_offset(hash),
         .path = segment->path,
         .peer_seq = header->seq,
         .timestamp_recent = header->timestamp,
         .agreed = handshake_agree(segment, header),
         .used = true,
     };
-    struct tcp_half_open *entry = half_open_take(endpoint, &segment->key);
+    struct tcp_half_open *entry = half_open_take(endpoint, segment->hash);
 
     if (entry == NULL) {
         if (made.agreed.mss < handshake_cookie_mss[7])
@@ -172,11 +173,11 @@ enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct tcp_s
         return COUNTER_TCP_IN_ACCEPTED;
     }
     /* RFC 6528: a clock of 4 us ticks plus a keyed hash of the four-tuple. */
-    made.own_seq = (uint32_t)(now_ns / 4000) + (uint32_t)handshake_hash(endpoint, &segment->key);
+    made.own_seq = (uint32_t)(now_ns / 4000) + (uint32_t)hash;
     made.deadline_tick = handshake_tick(now_ns + TCP_RTO_INITIAL_NS);
     *entry = made;
     count(endpoint->counters, COUNTER_SYN_KEPT);
-    tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(endpoint, &entry->key, now_ns));
+    tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));
     return COUNTER_TCP_IN_ACCEPTED;
 }
 
@@ -199,6 +200,8 @@ bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct tcp_segmen
     }
     *entry = (struct tcp_half_open){
         .key = segment->key,
+        .hash = segment->hash,
+        .timestamp_offset = handshake_timestamp_offset(handshake_hash(endpoint, &segment->key)),
         .path = segment->path,
         .peer_seq = header->seq - 1,
         .own_seq = cookie,
@@ -226,7 +229,7 @@ static void handshake_expired(struct tcp_endpoint *endpoint, struct tcp_half_ope
     entry->retries++;
     entry->deadline_tick = handshake_tick(now_ns + (TCP_RTO_INITIAL_NS << entry->retries));
     count(endpoint->counters, COUNTER_TCP_RETRANSMITS);
-    tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(endpoint, &entry->key, now_ns));
+    tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));
 }
 
 unsigned tcp_handshake_timers(struct tcp_endpoint *endpoint, int64_t now_ns)

@@ -37,14 +37,17 @@ struct tcp_half_open {
     uint32_t peer_seq; /* of the SYN */
     uint32_t own_seq;  /* of our SYN-ACK */
     uint32_t timestamp_recent;
-    uint32_t deadline_tick; /* of the next retransmission */
+    uint32_t deadline_tick;    /* of the next retransmission */
+    uint32_t hash;             /* of key */
+    uint32_t timestamp_offset; /* of our timestamp clock towards that peer */
     struct tcp_agreed agreed;
     uint8_t retries;
     bool used;
 };
 
-/* The entry for `key`, or null. */
-struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct tcp_key *key);
+/* The entry for `key`, whose tcp_key_hash() is `hash`, or null. */
+struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+                                         uint32_t hash);
 
 void tcp_half_open_free(struct tcp_endpoint *endpoint, struct tcp_half_open *entry);
 
@@ -61,12 +64,8 @@ bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct tcp_segmen
 /* Retransmits SYN-ACKs that are due, looking at a bounded slice of the table. Returns how many. */
 unsigned tcp_handshake_timers(struct tcp_endpoint *endpoint, int64_t now_ns);
 
-/* The offset of our timestamp clock towards that peer (RFC 7323 5.4, keyed). */
-uint32_t tcp_timestamp_offset(const struct tcp_endpoint *endpoint, const struct tcp_key *key);
-
 /* Our timestamp clock towards that peer, in ms. */
-uint32_t tcp_handshake_timestamp(const struct tcp_endpoint *endpoint, const struct tcp_key *key,
-                                 int64_t now_ns);
+uint32_t tcp_handshake_timestamp(const struct tcp_half_open *entry, int64_t now_ns);
 
 /* output.c */
 void tcp_send_syn_ack(struct tcp_endpoint *endpoint, const struct tcp_half_open *entry,

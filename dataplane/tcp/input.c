@@ -358,7 +358,7 @@ static enum counter input_half_open(struct tcp_endpoint *endpoint, struct tcp_ha
             tcp_half_open_free(endpoint, entry);
             return tcp_handshake_syn(endpoint, segment, header, now_ns);
         }
-        tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(endpoint, &entry->key, now_ns));
+        tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));
         return COUNTER_TCP_IN_DUPLICATE;
     }
     if (header->seq - (entry->peer_seq + 1) >= TCP_COMMAND_WINDOW)
@@ -445,7 +445,7 @@ static enum counter input_without_connection(struct tcp_endpoint *endpoint,
                                              int64_t now_ns)
 {
     uint8_t control = header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN);
-    struct tcp_half_open *entry = tcp_half_open_find(endpoint, &segment->key);
+    struct tcp_half_open *entry = tcp_half_open_find(endpoint, &segment->key, segment->hash);
     struct tcp_half_open cookie;
 
     if (entry != NULL)
@@ -483,7 +483,8 @@ enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segmen
         return COUNTER_TCP_IN_BAD_CHECKSUM;
     segment->key.local_port = header.destination_port;
     segment->key.remote_port = header.source_port;
-    c = tcp_table_find(endpoint, &segment->key);
+    segment->hash = tcp_key_hash(endpoint, &segment->key);
+    c = tcp_table_find(endpoint, &segment->key, segment->hash);
     if (c != NULL && c->dying) {
         tcp_settle(c, now_ns);
         c = NULL;

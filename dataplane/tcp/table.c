@@ -3,19 +3,34 @@
 #include "dataplane/tcp/connection.h"
 #include "platform/check.h"
 
-static uint32_t *table_bucket(struct tcp_endpoint *endpoint, const struct tcp_key *key)
+uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct tcp_key *key)
 {
-    return &endpoint->table[siphash(&endpoint->secret, key, sizeof(*key)) & endpoint->table_mask];
+    uint8_t packed[12];
+
+    if (!tcp_key_is_ipv4(key))
+        return (uint32_t)siphash(&endpoint->secret, key, sizeof(*key));
+    /* What is the same in every IPv4 key need not be hashed for each packet. */
+    memcpy(packed, key->local_address + 12, 4);
+    memcpy(packed + 4, key->remote_address + 12, 4);
+    memcpy(packed + 8, &key->local_port, 2);
+    memcpy(packed + 10, &key->remote_port, 2);
+    return (uint32_t)siphash(&endpoint->secret, packed, sizeof(packed));
 }
 
-struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key)
+static uint32_t *table_bucket(struct tcp_endpoint *endpoint, uint32_t hash)
 {
-    uint32_t index = *table_bucket(endpoint, key);
+    return &endpoint->table[hash & endpoint->table_mask];
+}
+
+struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+                                      uint32_t hash)
+{
+    uint32_t index = *table_bucket(endpoint, hash);
 
     while (index != TCP_NONE) {
         struct tcp_connection *c = tcp_at(endpoint, index);
 
-        if (memcmp(&c->key, key, sizeof(*key)) == 0)
+        if (c->hash == hash && memcmp(&c->key, key, sizeof(*key)) == 0)
             return c;
         index = c->table_next;
     }
@@ -24,7 +39,7 @@ struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struc
 
 void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *connection)
 {
-    uint32_t *bucket = table_bucket(endpoint, &connection->key);
+    uint32_t *bucket = table_bucket(endpoint, connection->hash);
 
     connection->table_next = *bucket;
     *bucket = connection->index;
@@ -32,7 +47,7 @@ void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *conn
 
 void tcp_table_remove(struct tcp_endpoint *endpoint, struct tcp_connection *connection)
 {
-    uint32_t *link = table_bucket(endpoint, &connection->key);
+    uint32_t *link = table_bucket(endpoint, connection->hash);
 
     while (*link != connection->index) {
         CHECK(*link != TCP_NONE);

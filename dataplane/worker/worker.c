@@ -8,7 +8,7 @@
 #include "platform/clock.h"
 
 #define WORKER_CONNECTIONS_MIN 16u
-#define WORKER_HALF_OPEN_MIN   1024u /* 80 bytes each */
+#define WORKER_HALF_OPEN_MIN   1024u /* 88 bytes each */
 
 static struct tcp_limits worker_tcp_limits(const struct config *config, unsigned worker_count)
 {
