@@ -83,6 +83,15 @@ unsigned handover_scan_start(struct handover *handover, int64_t now_ns)
     return started;
 }
 
+/* `to` ends with a zero whatever comes; longer words are cut. */
+static void scan_copy_words(char *to, size_t size, const char *words)
+{
+    size_t length = strnlen(words, size - 1);
+
+    memcpy(to, words, length);
+    to[length] = '\0';
+}
+
 static void scan_unscannable(struct handover *handover, struct message *message,
                              enum unscannable_reason reason, const char *words, int64_t now_ns)
 {
@@ -95,7 +104,7 @@ static void scan_unscannable(struct handover *handover, struct message *message,
     message->verdict = VERDICT_UNSCANNABLE;
     message->reason = reason;
     message->verdict_ns = now_ns;
-    strncpy(message->verdict_name, words, sizeof(message->verdict_name) - 1);
+    scan_copy_words(message->verdict_name, sizeof(message->verdict_name), words);
     if (result.policy == CONFIG_POLICY_DELIVER && !message->concluded)
         handover_relay_start(handover, message, now_ns);
     else
@@ -109,8 +118,8 @@ static void scan_verdict(struct handover *handover, struct message *message,
 
     message->verdict = answer->verdict;
     message->verdict_ns = now_ns;
-    strncpy(message->engine, handover->peers->slots[message->scanner_slot].engine,
-            sizeof(message->engine) - 1);
+    scan_copy_words(message->engine, sizeof(message->engine),
+                    handover->peers->slots[message->scanner_slot].engine);
     if (message->concluded) {
         handover_release(handover, message);
         return;
