@@ -35,12 +35,13 @@ class Bed(appliance.Appliance):
     """`kind`: tap, af_packet. `joined`: direct, bridge, relay. `relay`: its arguments as a dict."""
 
     def __init__(self, customers, changes=None, kind="tap", joined="direct", mtu=1500, relay=None,
-                 port=None, prefix=24):
+                 port=None, prefix=24, kernel6=True):
         super().__init__(customers, changes)
         self.kind = kind
         self.joined = joined
         self.mtu = mtu
         self.prefix = prefix
+        self.kernel6 = kernel6  # False: the client's kernel says nothing by itself
         self.relay_arguments = relay or {}
         self.relay = None
         self.namespaces = []
@@ -84,7 +85,7 @@ class Bed(appliance.Appliance):
 
     def _join(self):
         if self.kind == "tap" and self.joined == "direct":
-            self._quiet(self.namespace, 0)
+            self._quiet(self.namespace, 0 if self.kernel6 else 1)
             return
         self._quiet(self.middle)
         self.client = self._namespace("-c")
@@ -124,8 +125,9 @@ class Bed(appliance.Appliance):
             self._start_relay("middle0", other)
         appliance.ip("-n", self.client, "address", "replace",
                      "%s/%d" % (appliance.NEIGHBOUR, self.prefix), "dev", self.client_interface)
-        appliance.ip("-n", self.client, "address", "replace", NEIGHBOUR6 + "/64", "dev",
-                     self.client_interface, "nodad")
+        if self.kernel6:
+            appliance.ip("-n", self.client, "address", "replace", NEIGHBOUR6 + "/64", "dev",
+                         self.client_interface, "nodad")
 
     def lose(self, per_cent):
         """Random loss both ways, counted by nftables: rules on the bridge's own ports."""
