@@ -8,8 +8,9 @@
 
 #define BED_START_NS (1000 * CLOCK_NS_PER_SECOND + 123456)
 
-/* Time enough for the longest wait there is: R2, then nothing. */
-#define BED_FORGET_NS (300 * CLOCK_NS_PER_SECOND)
+/* Time enough for the longest wait there is: R2 from a time-out backed off already, then FIN-WAIT-2
+ * and TIME-WAIT. */
+#define BED_FORGET_NS (900 * CLOCK_NS_PER_SECOND)
 
 static uint64_t bed_counted(const struct bed *bed)
 {
@@ -45,9 +46,9 @@ static uint8_t *bed_begin(void *context, uint16_t port, uint32_t length)
     return bed->queue[(bed->queue_first + bed->queue_count) % BED_QUEUE].bytes;
 }
 
-static void bed_parse_options(struct bed_frame *frame)
+static void bed_parse_options(struct bed_frame *frame, const uint8_t *tcp)
 {
-    const uint8_t *at = frame->tcp.payload - ((frame->network[32] >> 4) * 4 - 20);
+    const uint8_t *at = tcp + TCP_HEADER_BYTES;
 
     while (at < frame->tcp.payload) {
         if (at[0] == TCP_OPTION_NOP) {
@@ -68,23 +69,60 @@ static void bed_parse_options(struct bed_frame *frame)
     }
 }
 
-static void bed_parse_tcp(struct bed_frame *frame, uint32_t total)
+/* `bytes` of a segment; the addresses, of `address_bytes` each, stand at `source`. */
+static void bed_parse_tcp(struct bed_frame *frame, const uint8_t *tcp, uint32_t bytes,
+                          const uint8_t *source, size_t address_bytes)
+{
+    uint64_t sum =
+        checksum_pseudo(source, source + address_bytes, address_bytes, FRAME_PROTOCOL_TCP, bytes);
+
+    CHECK(checksum_fold(checksum_add(sum, tcp, bytes)) == 0xffff);
+    CHECK(tcp_header_read(&frame->tcp, tcp, bytes));
+    CHECK((tcp[12] & 0x0f) == 0 && bytes_get16(tcp + 18) == 0);
+    frame->segment = true;
+    bed_parse_options(frame, tcp);
+}
+
+static void bed_parse_ipv4(const struct bed *bed, struct bed_frame *frame, uint32_t l2_bytes,
+                           uint32_t l3_bytes)
 {
     const uint8_t *ip = frame->network;
-    uint64_t sum = checksum_pseudo(ip + 12, ip + 16, 4, FRAME_PROTOCOL_TCP, total - 20);
+    uint32_t total = bytes_get16(ip + 2);
 
-    CHECK(checksum_fold(checksum_add(sum, ip + 20, total - 20)) == 0xffff);
-    CHECK(tcp_header_read(&frame->tcp, ip + 20, total - 20));
-    CHECK((ip[20 + 12] & 0x0f) == 0 && bytes_get16(ip + 20 + 18) == 0);
-    bed_parse_options(frame);
+    CHECK(ip[0] == 0x45 && total + l2_bytes == frame->length);
+    CHECK(bytes_get16(ip + 4) == 0 && bytes_get16(ip + 6) == 0x4000 && ip[8] == FRAME_TTL);
+    CHECK(checksum_fold(checksum_add(0, ip, FRAME_IPV4_BYTES)) == 0xffff);
+    CHECK(memcmp(ip + 12, bed->net.interfaces[0].address, 4) == 0);
+    CHECK(l3_bytes == (ip[9] == FRAME_PROTOCOL_TCP ? FRAME_IPV4_BYTES : 0));
+    if (ip[9] == FRAME_PROTOCOL_TCP)
+        bed_parse_tcp(frame, ip + FRAME_IPV4_BYTES, total - FRAME_IPV4_BYTES, ip + 12, 4);
+}
+
+static void bed_parse_ipv6(const struct bed *bed, struct bed_frame *frame, uint32_t l2_bytes,
+                           uint32_t l3_bytes)
+{
+    const uint8_t *ip = frame->network;
+    const struct net_interface *interface = &bed->net.interfaces[0];
+    uint32_t bytes = bytes_get16(ip + 4);
+    uint64_t sum;
+
+    CHECK(ip[0] >> 4 == 6 && l2_bytes + FRAME_IPV6_BYTES + bytes == frame->length);
+    CHECK(memcmp(ip + 8, interface->link_local, 16) == 0 ||
+          memcmp(ip + 8, interface->address6, 16) == 0);
+    CHECK(l3_bytes == (ip[6] == FRAME_PROTOCOL_TCP ? FRAME_IPV6_BYTES : 0));
+    if (ip[6] == FRAME_PROTOCOL_TCP) {
+        bed_parse_tcp(frame, ip + FRAME_IPV6_BYTES, bytes, ip + 8, 16);
+        return;
+    }
+    CHECK(ip[6] == FRAME_PROTOCOL_ICMPV6);
+    sum = checksum_pseudo(ip + 8, ip + 24, 16, FRAME_PROTOCOL_ICMPV6, bytes);
+    CHECK(checksum_fold(checksum_add(sum, ip + FRAME_IPV6_BYTES, bytes)) == 0xffff);
 }
 
 static void bed_parse(const struct bed *bed, struct bed_frame *frame, uint32_t l2_bytes,
                       uint32_t l3_bytes)
 {
-    const uint8_t *ip = frame->bytes + l2_bytes;
-    uint32_t total;
-
+    frame->segment = false;
     frame->vlan = 0;
     frame->sack_count = 0;
     frame->type = bytes_get16(frame->bytes + 12);
@@ -94,17 +132,13 @@ static void bed_parse(const struct bed *bed, struct bed_frame *frame, uint32_t l
     }
     CHECK(l2_bytes == FRAME_ETHERNET_BYTES + (frame->vlan != 0 ? FRAME_VLAN_BYTES : 0));
     CHECK(memcmp(frame->bytes + 6, bed->net.interfaces[0].mac, 6) == 0);
-    frame->network = ip;
-    if (frame->type != FRAME_TYPE_IPV4)
-        return;
-    total = bytes_get16(ip + 2);
-    CHECK(ip[0] == 0x45 && total + l2_bytes == frame->length);
-    CHECK(bytes_get16(ip + 4) == 0 && bytes_get16(ip + 6) == 0x4000 && ip[8] == 64);
-    CHECK(checksum_fold(checksum_add(0, ip, FRAME_IPV4_BYTES)) == 0xffff);
-    CHECK(memcmp(ip + 12, bed->net.interfaces[0].address, 4) == 0);
-    CHECK(l3_bytes == (ip[9] == FRAME_PROTOCOL_TCP ? FRAME_IPV4_BYTES : 0));
-    if (ip[9] == FRAME_PROTOCOL_TCP)
-        bed_parse_tcp(frame, total);
+    frame->network = frame->bytes + l2_bytes;
+    if (frame->type == FRAME_TYPE_IPV4)
+        bed_parse_ipv4(bed, frame, l2_bytes, l3_bytes);
+    else if (frame->type == FRAME_TYPE_IPV6)
+        bed_parse_ipv6(bed, frame, l2_bytes, l3_bytes);
+    else
+        CHECK(frame->type == FRAME_TYPE_ARP && l3_bytes == 0);
 }
 
 static void bed_end(void *context, uint32_t l2_bytes, uint32_t l3_bytes)
@@ -198,13 +232,41 @@ static uint32_t bed_or(uint32_t value, uint32_t standard)
     return value != 0 ? value : standard;
 }
 
-void bed_open(struct bed *bed, const struct bed_options *options)
+static void bed_interface(struct net_interface *interface, uint16_t mtu)
+{
+    interface->mtu = mtu;
+    interface->smtp_port = BED_PORT;
+    memcpy(interface->address, BED_ADDRESS, 4);
+    memcpy(interface->mac, BED_MAC, 6);
+    net_interface_link_local(interface);
+    interface->has_address6 = true;
+    memcpy(interface->address6, BED_ADDRESS6, 16);
+}
+
+void bed_make(struct bed *bed, uint32_t blocks)
+{
+    struct region_plan plan = {1, 4, blocks};
+
+    memset(bed, 0, sizeof(*bed));
+    bed->blocks = blocks;
+    bed->queue = calloc(BED_QUEUE, sizeof(*bed->queue));
+    bed->received = malloc(BED_RECEIVED_MAX);
+    CHECK(bed->queue != NULL && bed->received != NULL);
+    CHECK(region_create(&bed->region, &plan, REGION_PAGES_NORMAL) == STATUS_OK);
+}
+
+void bed_unmake(struct bed *bed)
+{
+    region_close(&bed->region);
+    free(bed->queue);
+    free(bed->received);
+}
+
+void bed_start(struct bed *bed, const struct bed_options *options)
 {
     static const struct bed_options none;
     static const struct siphash_key secret = {{UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba98)}};
     const struct bed_options *o = options != NULL ? options : &none;
-    uint32_t blocks = bed_or(o->blocks, BED_BLOCKS);
-    struct region_plan plan = {1, 4, blocks};
     struct tcp_limits limits = {
         .connections = bed_or(o->connections, 64),
         .half_open = bed_or(o->half_open, 16),
@@ -221,28 +283,31 @@ void bed_open(struct bed *bed, const struct bed_options *options)
                                           bed_on_finished,
                                           bed_on_expired,
                                           bed_on_closed};
+    struct bed made = {.region = bed->region,
+                       .blocks = bed->blocks,
+                       .queue = bed->queue,
+                       .received = bed->received,
+                       .now_ns = BED_START_NS,
+                       .buffers = BED_UNLIMITED};
 
-    memset(bed, 0, sizeof(*bed));
-    bed->blocks = blocks;
-    bed->now_ns = BED_START_NS;
-    bed->buffers = BED_UNLIMITED;
-    bed->queue = calloc(BED_QUEUE, sizeof(*bed->queue));
-    bed->received = malloc(BED_RECEIVED_MAX);
-    CHECK(bed->queue != NULL && bed->received != NULL);
-    CHECK(region_create(&bed->region, &plan, REGION_PAGES_NORMAL) == STATUS_OK);
-    CHECK(store_init(&bed->store, &bed->region, 0, 0, blocks, 0, 4) == STATUS_OK);
+    *bed = made;
+    CHECK(store_init(&bed->store, &bed->region, 0, 0, bed->blocks, 0, 4) == STATUS_OK);
     bed->output = (struct packet_output){bed, bed_begin, bed_end, false};
     bed->net.counters = region_counters(&bed->region, 0);
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        count_set(bed->net.counters, (enum counter)i, 0);
     CHECK(tcp_endpoint_create(&bed->endpoint, &bed->store, bed->net.counters, &bed->output,
                               &application, &limits, &secret, bed->now_ns) == STATUS_OK);
     bed->net.endpoint = &bed->endpoint;
     bed->net.output = &bed->output;
     bed->net.interface_count = 1;
-    bed->net.interfaces[0].mtu = (uint16_t)bed_or(o->mtu, BED_MTU);
-    bed->net.interfaces[0].smtp_port = BED_PORT;
-    memcpy(bed->net.interfaces[0].address, BED_ADDRESS, 4);
-    memcpy(bed->net.interfaces[0].mac, BED_MAC, 6);
-    net_interface_link_local(&bed->net.interfaces[0]);
+    bed_interface(&bed->net.interfaces[0], (uint16_t)bed_or(o->mtu, BED_MTU));
+}
+
+void bed_open(struct bed *bed, const struct bed_options *options)
+{
+    bed_make(bed, options != NULL ? bed_or(options->blocks, BED_BLOCKS) : BED_BLOCKS);
+    bed_start(bed, options);
 }
 
 static void bed_abort(void *context, struct tcp_connection *connection, int64_t now_ns)
@@ -258,7 +323,8 @@ static void bed_check_counters(const struct bed *bed)
     CHECK(bed_counted(bed) == bed->given);
     CHECK(bed_counter(bed, COUNTER_CONNECTIONS_OPENED) ==
           bed_counter(bed, COUNTER_CLOSED_NORMAL) + bed_counter(bed, COUNTER_CLOSED_RESET) +
-              bed_counter(bed, COUNTER_CLOSED_TIMEOUT) + bed_counter(bed, COUNTER_CLOSED_ABORTED));
+              bed_counter(bed, COUNTER_CLOSED_TIMEOUT) + bed_counter(bed, COUNTER_CLOSED_ABORTED) +
+              bed_counter(bed, COUNTER_CLOSED_EVICTED));
     CHECK(bed_counter(bed, COUNTER_SYN_KEPT) == bed_counter(bed, COUNTER_HALF_OPEN_COMPLETED) +
                                                     bed_counter(bed, COUNTER_HALF_OPEN_EXPIRED) +
                                                     bed_counter(bed, COUNTER_HALF_OPEN_RESET));
@@ -266,7 +332,7 @@ static void bed_check_counters(const struct bed *bed)
     CHECK(bed_counter(bed, COUNTER_HALF_OPEN) == 0);
 }
 
-void bed_close(struct bed *bed)
+void bed_stop(struct bed *bed)
 {
     int64_t until = bed->now_ns + BED_FORGET_NS;
 
@@ -275,8 +341,8 @@ void bed_close(struct bed *bed)
     bed_flush(bed);
     while (bed->now_ns < until &&
            (bed->endpoint.connection_count > 0 || bed->endpoint.half_open_count > 0)) {
-        bed->now_ns += 10 * BED_MS;
-        (void)tcp_timers(&bed->endpoint, bed->now_ns, 64);
+        bed->now_ns += 100 * BED_MS;
+        (void)tcp_timers(&bed->endpoint, bed->now_ns, 1024);
         bed_flush(bed);
     }
     CHECK(bed->endpoint.connection_count == 0);
@@ -286,16 +352,21 @@ void bed_close(struct bed *bed)
     CHECK(bed->store.free_count == bed->blocks);
     CHECK(bed->opened == bed->closed);
     bed_check_counters(bed);
-    bed_forget(bed);
+    tcp_endpoint_destroy(&bed->endpoint, bed->now_ns);
+    store_fini(&bed->store);
+}
+
+void bed_close(struct bed *bed)
+{
+    bed_stop(bed);
+    bed_unmake(bed);
 }
 
 void bed_forget(struct bed *bed)
 {
     tcp_endpoint_destroy(&bed->endpoint, bed->now_ns);
     store_fini(&bed->store);
-    region_close(&bed->region);
-    free(bed->queue);
-    free(bed->received);
+    bed_unmake(bed);
 }
 
 enum counter bed_input(struct bed *bed, const uint8_t *bytes, uint32_t length)

@@ -32,6 +32,11 @@
     {                  \
         198, 18, 0, 1  \
     }
+#define BED_ADDRESS6               \
+    (const uint8_t[16])            \
+    {                              \
+        0x20, 0x01, 0, 2, [15] = 1 \
+    }
 #define BED_MAC          \
     (const uint8_t[6])   \
     {                    \
@@ -53,7 +58,7 @@ struct bed_frame {
     uint16_t vlan;
     uint16_t type;
     const uint8_t *network; /* behind the link header */
-    /* Of TCP segments only. */
+    bool segment;           /* of TCP: then what follows is valid */
     struct tcp_header tcp;
     unsigned sack_count;
     uint32_t sack[BED_SACK_MAX][2];
@@ -104,6 +109,15 @@ struct bed {
 };
 
 void bed_open(struct bed *bed, const struct bed_options *options);
+
+/* bed_open() in two steps, so that a bed can be started again and again on one region. `options`
+ * may be null; its `blocks` do not matter here. */
+void bed_make(struct bed *bed, uint32_t blocks);
+void bed_start(struct bed *bed, const struct bed_options *options);
+
+/* bed_close() in two steps. */
+void bed_stop(struct bed *bed);
+void bed_unmake(struct bed *bed);
 
 /* Aborts what is open, lets time pass, and checks that nothing is left of anything. */
 void bed_close(struct bed *bed);

@@ -307,7 +307,7 @@ static void test_zero_window_takes_acknowledgements(void **state)
 static void test_data_window_is_reserved(void **state)
 {
     const struct bed_frame *frame;
-    uint32_t taken[BED_BLOCKS];
+    uint32_t taken[BED_BLOCKS + 1];
     uint32_t count = 0;
     uint32_t edge;
     uint32_t at;
@@ -461,7 +461,7 @@ static void test_idle_holds_nothing(void **state)
 
 static void test_block_shortage(void **state)
 {
-    uint32_t taken[BED_BLOCKS];
+    uint32_t taken[BED_BLOCKS + 1];
     uint32_t count = 0;
     uint32_t dropped;
 
@@ -490,7 +490,7 @@ static void test_block_shortage(void **state)
 static void test_window_opens_when_blocks_return(void **state)
 {
     const struct bed_frame *frame;
-    uint32_t taken[BED_BLOCKS];
+    uint32_t taken[BED_BLOCKS + 1];
     uint32_t count = 0;
 
     (void)state;

@@ -468,7 +468,7 @@ static void test_send_full_then_writable(void **state)
 
 static void test_send_without_a_block(void **state)
 {
-    uint32_t taken[BED_BLOCKS];
+    uint32_t taken[BED_BLOCKS + 1];
     uint32_t count = 0;
 
     (void)state;
