@@ -229,9 +229,17 @@ static bool output_segment_of(struct tcp_connection *c, uint32_t seq, uint8_t fl
     return true;
 }
 
+/* Where a segment without data stands: behind all that was sent, also while that is being sent
+ * again (the peer may have had it, and then takes nothing older), but not beyond the peer's window.
+ */
+static uint32_t output_empty_seq(const struct tcp_connection *c)
+{
+    return seq_later(c->send_next, seq_earlier(c->send_max, c->send_una + c->send_window));
+}
+
 void tcp_send_ack(struct tcp_connection *c, int64_t now_ns)
 {
-    if (output_segment_of(c, c->send_next, TCP_FLAG_ACK, 0, now_ns))
+    if (output_segment_of(c, output_empty_seq(c), TCP_FLAG_ACK, 0, now_ns))
         return;
     c->ack_now = true;
     tcp_timer_set(c, TCP_TIMER_ACK, now_ns + CLOCK_NS_PER_MS);
@@ -275,7 +283,7 @@ void tcp_send_syn_ack(struct tcp_endpoint *endpoint, const struct tcp_half_open 
 
 void tcp_send_reset(struct tcp_connection *c, int64_t now_ns)
 {
-    (void)output_segment_of(c, c->send_next, TCP_FLAG_RST | TCP_FLAG_ACK, 0, now_ns);
+    (void)output_segment_of(c, output_empty_seq(c), TCP_FLAG_RST | TCP_FLAG_ACK, 0, now_ns);
 }
 
 void tcp_send_probe(struct tcp_connection *c, int64_t now_ns)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/net/bytes.h"
 #include "tests/unit/net/bed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -521,6 +522,70 @@ static void test_no_buffer_for_an_acknowledgement(void **state)
     check_silence();
 }
 
+/* RFC 9293 3.10.7.4: a peer that has had everything takes no older number, so that an
+ * acknowledgement must not carry one while we send again; nor one beyond the peer's window. */
+static void test_empty_segments_stand_at_the_end(void **state)
+{
+    const struct bed_frame *frame;
+
+    (void)state;
+    send_reply(2920);
+    (void)check_segment(0, 1460);
+    (void)check_segment(1460, 1460);
+    bed_advance(&bed, 1100 * BED_MS);
+    (void)check_segment(0, 1460);
+    client.ack = client.own;
+    assert_int_equal(client_stream(&client, 0, 10), COUNTER_TCP_IN_ACCEPTED);
+    bed_flush(&bed);
+    frame = client_next(&client);
+    assert_int_equal(frame->tcp.payload_length, 0);
+    assert_int_equal(frame->tcp.seq - client.own, 2920);
+    client.seq += 10;
+    client.window = 100;
+    client.ack = client.own;
+    assert_int_equal(client_stream(&client, 10, 10), COUNTER_TCP_IN_ACCEPTED);
+    bed_flush(&bed);
+    frame = client_next(&client);
+    assert_int_equal(frame->tcp.seq - client.own, 1460); /* SND.NXT, as it is being sent again */
+    tcp_abort(bed.connection);
+    assert_int_equal(client_next(&client)->tcp.seq - client.own, 1460);
+}
+
+/* RFC 2018, 6675: only the holes are sent again. */
+static void test_rfc_6675_holes_alone_are_repaired(void **state)
+{
+    uint8_t options[20] = {1, 1, 5, 18};
+    struct segment sack = {.flags = TCP_FLAG_ACK,
+                           .window = 65535,
+                           .options = options,
+                           .option_bytes = sizeof(options)};
+
+    (void)state;
+    client.sack = true;
+    client_connect(&client);
+    send_reply(8760);
+    bed_drain(&bed);
+    /* Lost: the segments at 0 and 4380. */
+    bytes_put32(options + 4, client.own + 1460);
+    bytes_put32(options + 8, client.own + 4380);
+    bytes_put32(options + 12, client.own + 5840);
+    bytes_put32(options + 16, client.own + 8760);
+    sack.seq = client.seq;
+    sack.ack = client.own;
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(client_put(&client, &sack), COUNTER_TCP_IN_ACCEPTED);
+        bed_flush(&bed);
+    }
+    client.ack = client.own;
+    (void)check_segment(0, 1460);
+    client.ack = client.own + 4380;
+    (void)check_segment(4380, 1460);
+    check_silence();
+    assert_int_equal(client_send_ack(&client, client.own + 8760), COUNTER_TCP_IN_ACCEPTED);
+    check_silence();
+    assert_int_equal(bed_counter(&bed, COUNTER_TCP_RETRANSMITS), 2);
+}
+
 /* RFC 9293 3.4: our own numbers cross 2^32, with loss on both sides of it. */
 static void test_sequence_wraps(void **state)
 {
@@ -584,6 +649,8 @@ int main(void)
         TEST(test_send_without_a_block),
         TEST(test_no_buffers),
         TEST(test_no_buffer_for_an_acknowledgement),
+        TEST(test_empty_segments_stand_at_the_end),
+        TEST_APART(test_rfc_6675_holes_alone_are_repaired),
         TEST_APART(test_sequence_wraps),
     };
 
