@@ -6,6 +6,10 @@
  */
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "dataplane/smtp/state.h"
 #include "platform/check.h"
 
@@ -73,11 +77,72 @@ static void data_begin_text(struct smtp_session *session)
     session->field_match = session->in_header ? 0 : DATA_FIELD_NONE;
 }
 
+#if defined(__SSE2__)
+#define DATA_PIECE 64u
+
+/* One bit for each of the 64 bytes: is it `byte`? Written out, for gcc -O2 unrolls nothing. */
+static inline uint64_t data_bits(__m128i first, __m128i second, __m128i third, __m128i fourth,
+                                 char byte)
+{
+    const __m128i wanted = _mm_set1_epi8(byte);
+    uint32_t a = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(first, wanted));
+    uint32_t b = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(second, wanted));
+    uint32_t c = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(third, wanted));
+    uint32_t d = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(fourth, wanted));
+
+    return (uint64_t)(d << 16 | c) << 32 | (b << 16 | a);
+}
+
+/* Takes whole pieces of a body in which nothing calls for a closer look: every LF follows a CR,
+ * every CR comes before an LF, no line starts with a dot. data_scan() would keep the same bytes and
+ * end in the same state, one line at a time. */
+static void data_plain(struct smtp_session *session, struct data_cursor *cursor)
+{
+    uint64_t after_cr = session->scan == SMTP_SCAN_CR;
+    uint64_t after_line = session->scan == SMTP_SCAN_LINE_START;
+
+    if (session->in_header || session->scan > SMTP_SCAN_CR)
+        return;
+    while (cursor->end - cursor->read >= (ptrdiff_t)DATA_PIECE) {
+        const __m128i *at = (const __m128i *)(const void *)cursor->read;
+        __m128i a = _mm_loadu_si128(at);
+        __m128i b = _mm_loadu_si128(at + 1);
+        __m128i c = _mm_loadu_si128(at + 2);
+        __m128i d = _mm_loadu_si128(at + 3);
+        uint64_t cr = data_bits(a, b, c, d, '\r');
+        uint64_t feed = data_bits(a, b, c, d, '\n');
+
+        if (feed != (cr << 1 | after_cr) ||
+            ((feed << 1 | after_line) & data_bits(a, b, c, d, '.')) != 0)
+            break;
+        data_keep(cursor, DATA_PIECE);
+        after_cr = cr >> (DATA_PIECE - 1);
+        after_line = feed >> (DATA_PIECE - 1);
+    }
+    if (after_cr != 0)
+        session->scan = SMTP_SCAN_CR;
+    else if (after_line != 0)
+        session->scan = SMTP_SCAN_LINE_START;
+    else
+        session->scan = SMTP_SCAN_TEXT;
+    session->field_match = DATA_FIELD_NONE;
+}
+_Static_assert(SMTP_SCAN_LINE_START < SMTP_SCAN_CR && SMTP_SCAN_TEXT < SMTP_SCAN_CR,
+               "the states in which a piece may be plain");
+#else
+static void data_plain(struct smtp_session *session, struct data_cursor *cursor)
+{
+    (void)session;
+    (void)cursor;
+}
+#endif
+
 /* Reads until the span or the data ends, or something is wrong: then `read` stands at the byte that
  * is wrong and the state is the one before it. */
 static enum data_found data_scan(struct smtp_session *session, struct data_cursor *cursor,
                                  uint32_t received_max)
 {
+    data_plain(session, cursor);
     while (cursor->read < cursor->end) {
         uint8_t byte = *cursor->read;
 
@@ -102,6 +167,8 @@ static enum data_found data_scan(struct smtp_session *session, struct data_curso
                     data_keep(cursor, 1);
             } else if (data_text(session, cursor)) {
                 return DATA_MALFORMED;
+            } else if (session->scan == SMTP_SCAN_LINE_START) {
+                data_plain(session, cursor);
             }
             break;
         case SMTP_SCAN_CR:
@@ -109,6 +176,7 @@ static enum data_found data_scan(struct smtp_session *session, struct data_curso
                 return DATA_MALFORMED;
             session->scan = SMTP_SCAN_LINE_START;
             data_keep(cursor, 1);
+            data_plain(session, cursor);
             break;
         case SMTP_SCAN_DOT:
             if (byte == '\r') {

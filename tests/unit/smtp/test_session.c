@@ -279,6 +279,83 @@ static void test_smuggling(void **state)
     }
 }
 
+/* However a body is cut, it is the same message: in single bytes nothing is read by the piece. */
+static void test_pieces(void **state)
+{
+    static const char *const words[] = {
+        "\r\n",
+        "\r\n",
+        "\r\n",
+        "\r\n..",
+        "\r\n.x",
+        ".",
+        "abc",
+        "\r\n\r\n",
+        "a longer line, so that sixty-four bytes on end have neither CR nor LF in them"};
+    uint32_t random = 1;
+
+    (void)state;
+    for (unsigned round = 0; round < 400; round++) {
+        char text[2048] = TO_ALICE "DATA\r\nA: b\r\n\r\n";
+        size_t body = strlen(text);
+        size_t length = body;
+        size_t whole_length = 0;
+        char *whole = NULL;
+
+        for (unsigned i = 0; i < 40; i++) {
+            size_t word;
+
+            random = random * 1664525 + 1013904223;
+            word = (random >> 16) % (sizeof(words) / sizeof(words[0]));
+            length += (size_t)snprintf(text + length, sizeof(text) - length, "%s", words[word]);
+        }
+        /* In every other round a bare CR or LF somewhere. */
+        if (round % 2 == 1)
+            text[body + (random >> 8) % (length - body)] = (round & 2) != 0 ? '\r' : '\n';
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "x\r\n.\r\n");
+        for (unsigned pass = 0; pass < 2; pass++) {
+            harness_open(&h, NULL);
+            harness_send(&h, text, length, pass == 0 ? SIZE_MAX : 1);
+            assert_int_equal(h.submitted + h.concluded, 1);
+            if (pass == 0 && h.submitted > 0) {
+                whole_length = h.messages[0].length;
+                whole = malloc(whole_length + 1);
+                assert_non_null(whole);
+                memcpy(whole, h.messages[0].bytes, whole_length);
+            } else if (pass == 1) {
+                assert_int_equal(h.submitted, whole != NULL);
+                if (whole != NULL) {
+                    assert_int_equal(h.messages[0].length, whole_length);
+                    assert_memory_equal(h.messages[0].bytes, whole, whole_length);
+                }
+            }
+            if (h.submitted > 0)
+                assert_true(harness_finish(&h, &delivered));
+            harness_close(&h);
+        }
+        free(whole);
+    }
+}
+
+/* One bare CR or LF at every place of a long line, read by the piece and by the byte. */
+static void test_bare_anywhere(void **state)
+{
+    (void)state;
+    for (unsigned at = 0; at < 2 * 140; at++) {
+        char text[512] = TO_ALICE "DATA\r\nA: b\r\n\r\n";
+        size_t length = strlen(text);
+
+        memset(text + length, 'a', 200);
+        text[length + at / 2] = at % 2 == 0 ? '\r' : '\n';
+        (void)snprintf(text + length + 200, sizeof(text) - length - 200, "\r\n.\r\n");
+        harness_open(&h, NULL);
+        say(text);
+        assert_int_equal(h.submitted, 0);
+        assert_int_equal(h.outcome, MAIL_MALFORMED);
+        harness_close(&h);
+    }
+}
+
 static void test_no_early_answer(void **state)
 {
     (void)state;
@@ -692,6 +769,8 @@ int main(void)
         TEST(test_dialogues_cut),
         TEST(test_every_split),
         TEST(test_smuggling),
+        TEST(test_pieces),
+        TEST(test_bare_anywhere),
         TEST(test_no_early_answer),
         TEST(test_too_large),
         TEST(test_loop),
