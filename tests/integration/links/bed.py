@@ -62,16 +62,16 @@ class Bed(appliance.Appliance):
         entry["namespace"] = self.port_namespace
         self.write_config()
 
-    def _namespace(self, suffix):
+    def add_namespace(self, suffix):
         name = self.namespace + suffix
         appliance.ip("netns", "add", name)
         self.namespaces.append(name)
-        self._quiet(name)
+        self.quiet(name)
         appliance.ip("-n", name, "link", "set", "lo", "up")
         return name
 
     @staticmethod
-    def _quiet(namespace, default=1):
+    def quiet(namespace, default=1):
         """No IPv6 by itself on the interfaces to come: nobody asked the middle to speak."""
         appliance.command("ip", "netns", "exec", namespace, "sysctl", "-qw",
                           "net.ipv6.conf.default.disable_ipv6=%d" % default,
@@ -85,14 +85,14 @@ class Bed(appliance.Appliance):
 
     def _join(self):
         if self.kind == "tap" and self.joined == "direct":
-            self._quiet(self.namespace, 0 if self.kernel6 else 1)
+            self.quiet(self.namespace, 0 if self.kernel6 else 1)
             return
-        self._quiet(self.middle)
-        self.client = self._namespace("-c")
-        self._quiet(self.client, 0)
+        self.quiet(self.middle)
+        self.client = self.add_namespace("-c")
+        self.quiet(self.client, 0)
         self.client_interface = "client"
         if self.kind == "af_packet":
-            self.port_namespace = self._namespace("-p")
+            self.port_namespace = self.add_namespace("-p")
             self.interface = "port"
         if self.joined == "direct":
             self._veth("client", self.client, "port", self.port_namespace)
