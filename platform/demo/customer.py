@@ -81,5 +81,7 @@ class CustomerServer:
             raise RuntimeError("the customer server did not start")
 
     def stop(self):
+        if not self._up.is_set():
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
