@@ -109,7 +109,7 @@ static void output_sack_option(struct tcp_connection *c, struct output_segment *
         c->repeated = false;
         blocks--;
     }
-    for (unsigned i = 0; i < blocks; i++)
+    for (unsigned i = 0; i < blocks && c->interval_count > 0; i++)
         at = output_sack_block(at, &c->intervals[(newest + i) % c->interval_count]);
 }
 

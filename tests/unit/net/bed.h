@@ -149,8 +149,8 @@ struct client {
     uint16_t port;
     uint16_t vlan;
     /* What the SYN offers. */
-    uint16_t mss; /* 0: no option */
     int scale;    /* -1: no option */
+    uint16_t mss; /* 0: no option */
     bool sack;
     bool timestamps; /* offered, and then put on every segment */
     /* State, as a well-behaved peer would keep it. */
@@ -159,9 +159,9 @@ struct client {
     uint32_t seq;     /* next to send */
     uint32_t own;     /* first byte the server sends */
     uint32_t ack;     /* next expected from the server */
-    uint16_t window;  /* as put on the wire */
     uint32_t clock;   /* TSval */
     uint32_t echo;    /* TSecr */
+    uint16_t window;  /* as put on the wire */
 };
 
 /* A segment as it goes on the wire. */
