@@ -193,8 +193,10 @@ static void crowd_expired(struct bed *where, struct tcp_connection *connection, 
 
 static int crowd_set_up(void **state)
 {
-    struct bed_options options = {
-        .connections = CROWD, .connections_a_client = CROWD, .connections_a_prefix = CROWD, .half_open = 16};
+    struct bed_options options = {.connections = CROWD,
+                                  .connections_a_client = CROWD,
+                                  .connections_a_prefix = CROWD,
+                                  .half_open = 16};
 
     bed_open(&crowd.bed, &options);
     crowd.bed.on_expired = crowd_expired;
