@@ -56,6 +56,18 @@ uint64_t port_pool_bytes(unsigned mbufs, unsigned mtu)
     return (uint64_t)mbufs * rte_mempool_calc_obj_size(object, 0, NULL);
 }
 
+/* Where devices use virtual addresses: what a pool with F_NO_IOVA_CONTIG leaves unset. */
+static void set_address(struct rte_mempool *pool, void *unused, void *object, unsigned index)
+{
+    struct rte_mbuf *mbuf = object;
+
+    (void)pool;
+    (void)unused;
+    (void)index;
+    rte_mempool_get_header(object)->iova = (rte_iova_t)(uintptr_t)object;
+    mbuf->buf_iova = (rte_iova_t)(uintptr_t)mbuf->buf_addr;
+}
+
 /* rte_pktmbuf_pool_create(), but where addresses of devices are virtual ones buffers may lie across
  * pages: without hugepages DPDK would otherwise give each buffer a 4 KiB page of its own. */
 static struct rte_mempool *make_pool(const char *name, unsigned mbufs, unsigned cache,
@@ -79,6 +91,8 @@ static struct rte_mempool *make_pool(const char *name, unsigned mbufs, unsigned 
         return NULL;
     }
     rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+    if ((flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0)
+        rte_mempool_obj_iter(pool, set_address, NULL);
     return pool;
 }
 

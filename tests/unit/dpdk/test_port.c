@@ -11,6 +11,7 @@
 
 #include <glob.h>
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -53,6 +54,30 @@ static void pool_takes_what_was_planned(void **state)
     bytes += header->len;
     assert_in_range(bytes, port_pool_bytes(mbufs, 1500), port_pool_bytes(mbufs, 1500) + (1u << 20));
     rte_mempool_free(pool);
+}
+
+static void address_is_the_buffers(struct rte_mempool *pool, void *checked, void *object,
+                                   unsigned index)
+{
+    const struct rte_mbuf *mbuf = object;
+
+    (void)pool;
+    (void)index;
+    if (rte_mbuf_data_iova_default(mbuf) ==
+            (rte_iova_t)(uintptr_t)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM &&
+        rte_mempool_virt2iova(mbuf) == (rte_iova_t)(uintptr_t)mbuf)
+        ++*(unsigned *)checked;
+}
+
+/* What a NIC is told to write to. */
+static void pool_buffers_have_device_addresses(void **state)
+{
+    unsigned checked = 0;
+
+    (void)state;
+    assert_int_equal(rte_eal_iova_mode(), RTE_IOVA_VA);
+    rte_mempool_obj_iter(pools[0], address_is_the_buffers, &checked);
+    assert_int_equal(checked, POOL_MBUFS);
 }
 
 static void pool_failures_are_explained(void **state)
@@ -201,6 +226,7 @@ int main(void)
         cmocka_unit_test(second_start_is_refused),
         cmocka_unit_test(pool_rooms_fit_the_mtu),
         cmocka_unit_test(pool_takes_what_was_planned),
+        cmocka_unit_test(pool_buffers_have_device_addresses),
         cmocka_unit_test(pool_failures_are_explained),
         cmocka_unit_test(workers_are_launched),
         cmocka_unit_test(losses_are_read_and_end_with_the_port),
