@@ -17,9 +17,20 @@ static uint32_t receive_port_index(const struct worker *worker, uint16_t id)
     return index;
 }
 
-static bool receive_flag_good(uint64_t flags, uint64_t mask, uint64_t good)
+static bool receive_ip_checksum_good(const struct port *port, uint64_t flags)
 {
-    return (flags & mask) == good;
+    return port->rx_ip_checksum &&
+           (flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+}
+
+/* NONE says that the packet never crossed a wire and nobody has filled in its checksum: so come
+ * packets from the same host to a virtual machine's virtio port. UNKNOWN is another value. */
+static bool receive_tcp_checksum_good(const struct port *port, uint64_t flags)
+{
+    uint64_t told = flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+    return port->rx_tcp_checksum &&
+           (told == RTE_MBUF_F_RX_L4_CKSUM_GOOD || told == RTE_MBUF_F_RX_L4_CKSUM_NONE);
 }
 
 static void receive_packet(struct worker *worker, struct rte_mbuf *packet, int64_t now_ns)
@@ -40,14 +51,8 @@ static void receive_packet(struct worker *worker, struct rte_mbuf *packet, int64
     view = (struct packet_view){
         .bytes = rte_pktmbuf_mtod(packet, const uint8_t *),
         .length = rte_pktmbuf_data_len(packet),
-        .ip_checksum_good =
-            trusted || (port->rx_ip_checksum &&
-                        receive_flag_good(packet->ol_flags, RTE_MBUF_F_RX_IP_CKSUM_MASK,
-                                          RTE_MBUF_F_RX_IP_CKSUM_GOOD)),
-        .tcp_checksum_good =
-            trusted || (port->rx_tcp_checksum &&
-                        receive_flag_good(packet->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK,
-                                          RTE_MBUF_F_RX_L4_CKSUM_GOOD)),
+        .ip_checksum_good = trusted || receive_ip_checksum_good(port, packet->ol_flags),
+        .tcp_checksum_good = trusted || receive_tcp_checksum_good(port, packet->ol_flags),
     };
     outcome = net_input(&worker->net, &view, (uint16_t)index, now_ns);
     if (port->has_exception && net_concerns_kernel(outcome))

@@ -20,7 +20,8 @@ struct port {
     uint16_t queue_count; /* RX/TX pairs: worker_count with RSS, else 1 */
     bool rss;             /* the port spreads flows; false: worker 0 receives and sends for all */
     /* The port verifies IPv4 header checksums; unless config->verify_rx_checksums is false, believe
-     * it for packets whose ol_flags say GOOD only: NICs leave some (options, tunnels) UNKNOWN. */
+     * it for packets whose ol_flags say GOOD (of TCP also NONE: sound, but not filled in) only:
+     * NICs leave some (options, tunnels) UNKNOWN. */
     bool rx_ip_checksum;
     bool rx_tcp_checksum;
     bool tx_ip_checksum; /* the port can fill IPv4 header checksums */
