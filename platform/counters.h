@@ -85,6 +85,7 @@
     X(SCAN_BROKEN, "scan_broken")                                                        \
     X(HAND_OVER_STALE, "hand_over_stale")                                                \
     X(RELAY_JOBS, "relay_jobs")                                                          \
+    X(RELAY_BROKEN, "relay_broken")                                                      \
     X(SMTP_COMMANDS, "smtp_commands")                                                    \
     X(SMTP_BAD_COMMANDS, "smtp_bad_commands")                                            \
     X(SMTP_REPLIES_4XX, "smtp_replies_4xx")                                              \

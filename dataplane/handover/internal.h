@@ -19,6 +19,13 @@ void handover_list_remove(struct message_list *list, struct message *message);
 void handover_wait(struct handover *handover, struct message *message, bool first);
 void handover_wait_end(struct handover *handover, struct message *message);
 
+/* False once limits.verdict_timeout is over: nothing new is begun with the message. */
+static inline bool handover_time_left(const struct handover *handover,
+                                      const struct message *message, int64_t now_ns)
+{
+    return now_ns - message->received_ns < handover->verdict_limit_ns;
+}
+
 /* Answers the sender and concludes; does nothing for a message that is concluded already. */
 void handover_answer(struct handover *handover, struct message *message,
                      const struct mail_result *result, const char *relay, int64_t now_ns);

@@ -91,10 +91,13 @@ static void peers_slot_lost(struct peers *peers, uint32_t slot)
     }
 }
 
+static const char *peers_kind_text(enum link_kind kind)
+{
+    return kind == LINK_KIND_CONTROL ? "control" : "scanner";
+}
+
 static void peers_drop(struct peers_server *server, struct peer_link *link, const char *why)
 {
-    static const char *const names[] = {"peer", "scanner", "control"};
-
     if (link->stage == PEER_LINK_ACTIVE) {
         uint32_t first = peers_first_slot(link->kind);
 
@@ -102,7 +105,7 @@ static void peers_drop(struct peers_server *server, struct peer_link *link, cons
             peers_slot_lost(server->peers, first + i);
     }
     fprintf(stderr, "postern-dataplane: %s link closed: %s\n",
-            names[link->stage == PEER_LINK_ACTIVE ? link->kind : 0], why);
+            link->stage == PEER_LINK_ACTIVE ? peers_kind_text(link->kind) : "peer", why);
     close(link->fd);
     link->stage = PEER_LINK_UNUSED;
 }
@@ -190,18 +193,22 @@ static bool peers_hello(const struct peers_server *server, struct peer_link *lin
            (own || link->uid == server->peer_uid);
 }
 
+/* For logs, headers and terminals. */
+static void peers_clean_text(char text[LINK_TEXT_BYTES])
+{
+    for (char *c = text; *c != '\0'; c++) {
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    }
+}
+
 static void peers_ready(struct peers *peers, uint32_t slot, const struct link_message *message)
 {
     struct peer_slot *entry = &peers->slots[slot];
 
     if (peers_life(peers, slot) != peer_life(message->epoch, PEER_OFFERED))
         return; /* about an incarnation that is already over */
-    for (size_t i = 0; i < PEERS_ENGINE_BYTES; i++) {
-        char c = message->text[i];
-
-        entry->engine[i] = (char)(c == '\0' || (c >= ' ' && c <= '~') ? c : '?');
-    }
-    entry->engine[PEERS_ENGINE_BYTES - 1] = '\0';
+    memcpy(entry->engine, message->text, sizeof(entry->engine));
     peers_set(peers, slot, message->epoch, PEER_READY);
 }
 
@@ -210,6 +217,7 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
                                  const struct link_message *message)
 {
     uint32_t slot = peers_first_slot(link->kind) + message->slot;
+    uint64_t life;
 
     if (message->slot >= link->slots)
         return false;
@@ -219,8 +227,12 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
     }
     if (message->type != LINK_GONE)
         return false;
-    if (peer_epoch_of(peers_life(server->peers, slot)) == message->epoch) {
-        fprintf(stderr, "postern-dataplane: scanner %u ended: %s\n", message->slot, message->text);
+    life = peers_life(server->peers, slot);
+    /* Once for each incarnation, and to nobody's log twice. */
+    if (peer_epoch_of(life) == message->epoch &&
+        (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_READY)) {
+        fprintf(stderr, "postern-dataplane: %s %u ended: %s\n", peers_kind_text(link->kind),
+                message->slot, message->text);
         peers_slot_lost(server->peers, slot);
     }
     return true;
@@ -241,6 +253,7 @@ static void peers_hear(struct peers_server *server, struct peer_link *link)
             peers_drop(server, link, status_text(status));
             return;
         }
+        peers_clean_text(message.text);
         if (link->stage == PEER_LINK_HELLO && message.type == LINK_HELLO &&
             peers_hello(server, link, &message)) {
             link->stage = PEER_LINK_WAITING;
@@ -276,7 +289,10 @@ static void peers_serve_slots(struct peers_server *server, struct peer_link *lin
         uint64_t life = peers_life(server->peers, first + i);
         uint32_t kill = atomic_exchange_explicit(&entry->kill_epoch, 0, memory_order_relaxed);
 
-        if (kill != 0 && life == peer_life(kill, PEER_READY)) {
+        if (kill != 0 && life == peer_life(kill, PEER_READY) && link->kind == LINK_KIND_CONTROL) {
+            /* Nobody is there to kill it; it may connect again. */
+            peers_drop(server, link, "broke the protocol of its channels");
+        } else if (kill != 0 && life == peer_life(kill, PEER_READY)) {
             struct link_message message = {.type = LINK_KILL, .slot = i, .epoch = kill};
 
             if (link_send(link->fd, &message, -1) != STATUS_OK)

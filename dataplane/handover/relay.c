@@ -12,6 +12,18 @@ static void relay_refuse(struct handover *handover, struct message *message,
     handover_answer(handover, message, &result, NULL, now_ns);
 }
 
+/* Nothing it says counts any more. Main ends its link, which fails what is there with 451 and lets
+ * control begin anew. */
+static void relay_broken(struct handover *handover)
+{
+    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
+
+    count(handover->counters, COUNTER_RELAY_BROKEN);
+    peer->broken = true;
+    atomic_store_explicit(&handover->peers->slots[PEERS_CONTROL_SLOT].kill_epoch,
+                          peer_epoch_of(peer->life), memory_order_relaxed);
+}
+
 /* "clean", or "unscannable(reason)" where the policy is to deliver. */
 static bool relay_write_envelope(struct handover *handover, struct message *message)
 {
@@ -40,9 +52,15 @@ void handover_relay_start(struct handover *handover, struct message *message, in
         .length = message->shared->size,
         .verdict = message->verdict,
     };
+    enum status status;
 
     message->stage = MESSAGE_RELAYING;
     message->relay_ns = now_ns;
+    /* The sender would hear 451 in any case; to deliver as well makes a copy with each try. */
+    if (!handover_time_left(handover, message, now_ns)) {
+        relay_refuse(handover, message, MAIL_NO_RELAY, "no answer in time", now_ns);
+        return;
+    }
     if (peer_state_of(peer->life) != PEER_READY || peer->broken) {
         relay_refuse(handover, message, MAIL_NO_RELAY, "relay not ready", now_ns);
         return;
@@ -51,7 +69,10 @@ void handover_relay_start(struct handover *handover, struct message *message, in
         relay_refuse(handover, message, MAIL_NO_ROOM, "out of memory", now_ns);
         return;
     }
-    if (ring_push(&peer->channel.jobs, &job) != STATUS_OK) {
+    status = ring_push(&peer->channel.jobs, &job);
+    if (status == STATUS_BROKEN_PEER)
+        relay_broken(handover);
+    if (status != STATUS_OK) {
         relay_refuse(handover, message, MAIL_NO_RELAY, "relay busy", now_ns);
         return;
     }
@@ -132,7 +153,7 @@ unsigned handover_relay_answers(struct handover *handover, int64_t now_ns)
         if (status == STATUS_OK)
             relay_answer(handover, &answer, now_ns);
         else
-            peer->broken = true; /* nothing it says counts; its messages time out as 451 */
+            relay_broken(handover);
     }
     return taken;
 }

@@ -36,6 +36,20 @@ static void scan_kill(struct handover *handover, uint32_t slot)
                           memory_order_relaxed);
 }
 
+/* It broke the protocol. An attempt of the message it had is spent, whatever was said about it. */
+static void scan_broken(struct handover *handover, uint32_t slot, enum counter counter)
+{
+    count(handover->counters, counter);
+    for (struct message *message = handover->scanning.first; message != NULL;
+         message = message->next) {
+        if (message->scanner_slot != slot)
+            continue;
+        message->started = true;
+        message->reason = UNSCANNABLE_BAD_ANSWER;
+    }
+    scan_kill(handover, slot);
+}
+
 static bool scan_push(struct handover *handover, uint32_t slot, struct message *message,
                       int64_t now_ns)
 {
@@ -50,8 +64,7 @@ static bool scan_push(struct handover *handover, uint32_t slot, struct message *
 
     if (ring_push(&peer->channel.jobs, &job) != STATUS_OK) {
         /* One job at a time cannot fill the ring: the peer has scribbled over it. */
-        count(handover->counters, COUNTER_SCAN_BROKEN);
-        scan_kill(handover, slot);
+        scan_broken(handover, slot, COUNTER_SCAN_BROKEN);
         return false;
     }
     count(handover->counters, COUNTER_SCAN_JOBS);
@@ -105,7 +118,9 @@ static void scan_unscannable(struct handover *handover, struct message *message,
     message->reason = reason;
     message->verdict_ns = now_ns;
     scan_copy_words(message->verdict_name, sizeof(message->verdict_name), words);
-    if (result.policy == CONFIG_POLICY_DELIVER && !message->concluded)
+    /* Without time left there is none to relay in: then even what may be delivered has to come
+     * again, for want of a scanner most of the time. */
+    if (result.policy == CONFIG_POLICY_DELIVER && handover_time_left(handover, message, now_ns))
         handover_relay_start(handover, message, now_ns);
     else
         handover_answer(handover, message, &result, NULL, now_ns);
@@ -162,14 +177,11 @@ static void scan_answer(struct handover *handover, uint32_t slot, struct scan_re
 
     if (message == NULL || message->stage != MESSAGE_SCANNING || message->job != answer->job ||
         message->scanner_slot != slot) {
-        count(handover->counters, COUNTER_HAND_OVER_STALE);
-        scan_kill(handover, slot);
+        scan_broken(handover, slot, COUNTER_HAND_OVER_STALE);
         return;
     }
     if (!scan_answer_valid(answer)) {
-        count(handover->counters, COUNTER_SCAN_BROKEN);
-        message->started = true; /* it was at work on this one: its attempt is spent */
-        scan_kill(handover, slot);
+        scan_broken(handover, slot, COUNTER_SCAN_BROKEN);
         return;
     }
     handover->slots[slot].outstanding--;
@@ -193,12 +205,10 @@ unsigned handover_scan_answers(struct handover *handover, int64_t now_ns)
         if (status == STATUS_AGAIN)
             continue;
         taken++;
-        if (status == STATUS_OK) {
+        if (status == STATUS_OK)
             scan_answer(handover, slot, &answer, now_ns);
-        } else {
-            count(handover->counters, COUNTER_SCAN_BROKEN);
-            scan_kill(handover, slot);
-        }
+        else
+            scan_broken(handover, slot, COUNTER_SCAN_BROKEN);
     }
     return taken;
 }
@@ -217,7 +227,7 @@ static void scan_retry(struct handover *handover, struct message *message, int64
     if (message->started)
         message->scan_attempts++;
     if (message->scan_attempts < HANDOVER_SCAN_ATTEMPTS_MAX &&
-        now_ns - message->received_ns < handover->verdict_limit_ns) {
+        handover_time_left(handover, message, now_ns)) {
         count(handover->counters, COUNTER_SCAN_RETRIES);
         message->reason = UNSCANNABLE_NONE;
         message->deadline_ns = message->received_ns + handover->verdict_limit_ns;
