@@ -1,0 +1,732 @@
+/* Messages at the scanners: verdicts, policies, deaths, time limits, and scanners that lie. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "platform/memory/message_view.h"
+#include "tests/unit/handover/appliance.h"
+
+static struct peer scanners;
+static struct peer control;
+
+/* The one scanner slot that has a job of worker 0; it starts to work on it. */
+static uint32_t scanning_slot(struct scan_job *job)
+{
+    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
+        if (peer_scan(&scanners, slot, 0, job))
+            return slot;
+    }
+    fail_msg("no scanner has a job");
+    return 0;
+}
+
+static void no_job(void)
+{
+    struct scan_job job;
+
+    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++)
+        assert_false(peer_scan(&scanners, slot, 0, &job));
+}
+
+static void answer(struct appliance *appliance, enum verdict_kind verdict,
+                   enum unscannable_reason reason, const char *name)
+{
+    struct scan_job job;
+    uint32_t slot = scanning_slot(&job);
+    struct scan_result result = peer_result(&job, verdict, reason, name);
+
+    peer_answer(&scanners, slot, 0, &result);
+    appliance_settle(appliance);
+}
+
+/* The child at work in `slot` dies, and is replaced. */
+static void die(struct appliance *appliance, uint32_t slot)
+{
+    peer_gone(&scanners, slot);
+    appliance_settle(appliance);
+}
+
+static void test_clean(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct message_view view;
+    struct scan_job job;
+    struct scan_result result;
+    struct relay_job relay;
+    struct relay_result relayed;
+    char text[1024];
+    uint32_t slot;
+
+    appliance_scanners(appliance, &scanners, 3);
+    appliance_control(appliance, &control);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 3 * APPLIANCE_WORKERS);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    slot = scanning_slot(&job);
+    assert_int_equal(job.tier, SCAN_TIER_FULL);
+    assert_int_equal(
+        message_view_open(&view, &scanners.region, job.message, job.generation, job.length),
+        STATUS_OK);
+    memset(text, 0, sizeof(text));
+    assert_int_equal(message_view_read(&view, 0, text, sizeof(text) - 1), job.length);
+    assert_string_equal(text + view.trace_size, "Subject: a test\r\n\r\nThe body.\r\n");
+    assert_true(message_view_string(&view, ENVELOPE_RECIPIENT, text, sizeof(text)));
+    assert_string_equal(text, "bob@defer.example");
+    message_view_close(&view);
+    appliance_silent(sender);
+    result = peer_result(&job, VERDICT_CLEAN, UNSCANNABLE_NONE, "");
+    peer_answer(&scanners, slot, 0, &result);
+    appliance_settle(appliance);
+    appliance_silent(sender); /* no 250 before the customer's */
+
+    assert_true(peer_relay(&control, 0, &relay));
+    assert_int_equal(relay.verdict, VERDICT_CLEAN);
+    assert_int_equal(relay.message, job.message);
+    assert_true(relay.job > job.job);
+    assert_int_equal(
+        message_view_open(&view, &control.region, relay.message, relay.generation, relay.length),
+        STATUS_OK);
+    assert_true(message_view_string(&view, ENVELOPE_VERDICT, text, sizeof(text)));
+    assert_string_equal(text, "clean");
+    assert_true(message_view_string(&view, ENVELOPE_ENGINE, text, sizeof(text)));
+    assert_string_equal(text, PEER_ENGINE);
+    relayed = peer_relayed(&relay, RELAY_ANSWERED, 250, "2.0.0 Ok: queued as 9F");
+    peer_answer_relay(&control, 0, &relayed);
+    appliance_settle(appliance);
+    appliance_expect(sender, "250 2.0.0 [");
+    assert_false(message_view_current(&view)); /* the slot is somebody else's now */
+    message_view_close(&view);
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCAN_JOBS), 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_JOBS), 1);
+    assert_string_equal(appliance_record(appliance)->engine, PEER_ENGINE);
+    assert_string_equal(appliance_record(appliance)->relay, "mail.acme.example[198.18.0.9]:25");
+    assert_int_equal(appliance_record(appliance)->outcome, MAIL_DELIVERED);
+}
+
+static void test_infected(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct relay_job relay;
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "deliver.example"); /* that policy is not for these */
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "Win.Test.EICAR_HDB-1");
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_non_null(strstr(sender->sent, "virus found (Win.Test.EICAR_HDB-1)"));
+    assert_false(peer_relay(&control, 0, &relay));
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_INFECTED), 1);
+    assert_string_equal(appliance_record(appliance)->name, "Win.Test.EICAR_HDB-1");
+}
+
+static void test_unscannable_by_policy(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct relay_job relay;
+    struct relay_result relayed;
+    struct message_view view;
+    char text[64];
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    answer(appliance, VERDICT_UNSCANNABLE, UNSCANNABLE_ENCRYPTED, "Heuristics.Encrypted.Zip");
+    appliance_expect(sender, "451 4.7.1 [");
+    sender = appliance_mail(appliance, 0, "reject.example");
+    answer(appliance, VERDICT_UNSCANNABLE, UNSCANNABLE_LIMIT, "");
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_non_null(strstr(sender->sent, "limit exceeded"));
+    assert_false(peer_relay(&control, 0, &relay));
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_UNSCANNABLE), 2);
+
+    sender = appliance_mail(appliance, 0, "deliver.example");
+    answer(appliance, VERDICT_UNSCANNABLE, UNSCANNABLE_ENCRYPTED, "");
+    appliance_silent(sender);
+    assert_true(peer_relay(&control, 0, &relay));
+    assert_int_equal(relay.verdict, VERDICT_UNSCANNABLE);
+    assert_int_equal(
+        message_view_open(&view, &control.region, relay.message, relay.generation, relay.length),
+        STATUS_OK);
+    assert_true(message_view_string(&view, ENVELOPE_VERDICT, text, sizeof(text)));
+    assert_string_equal(text, "unscannable(encrypted)");
+    message_view_close(&view);
+    relayed = peer_relayed(&relay, RELAY_ANSWERED, 250, "ok");
+    peer_answer_relay(&control, 0, &relayed);
+    appliance_settle(appliance);
+    appliance_expect(sender, "250 2.0.0 [");
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 1);
+}
+
+static void test_death_at_work(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_job first;
+    struct scan_job second;
+    uint32_t slot;
+    uint32_t other;
+
+    appliance_scanners(appliance, &scanners, 2);
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "reject.example");
+    slot = scanning_slot(&first);
+    die(appliance, slot);
+    other = scanning_slot(&second);
+    assert_int_not_equal(other, slot); /* not back to the same one */
+    assert_int_equal(second.message, first.message);
+    assert_int_equal(second.generation, first.generation);
+    assert_int_not_equal(second.job, first.job);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCAN_RETRIES), 1);
+    appliance_silent(sender);
+    die(appliance, other);
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_non_null(strstr(sender->sent, "scanner died"));
+    assert_int_equal(appliance_record(appliance)->scan_attempts, 2);
+    no_job();
+}
+
+static void test_retry_that_succeeds(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_job job;
+
+    appliance_scanners(appliance, &scanners, 1); /* it waits for the next incarnation */
+    sender = appliance_mail(appliance, 0, "defer.example");
+    die(appliance, scanning_slot(&job));
+    assert_int_equal(scanners.slots[0].epoch, 2);
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "Found.On.Retry");
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_int_equal(appliance_record(appliance)->scan_attempts, 1);
+}
+
+/* Waiting behind somebody else's bomb is no fault of the message. */
+static void test_death_before_the_start(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+
+    appliance_scanners(appliance, &scanners, 1);
+    sender = appliance_mail(appliance, 0, "reject.example");
+    for (unsigned i = 0; i < 5; i++) {
+        struct channel *channel = &scanners.slots[0].channel[0];
+
+        assert_int_equal(ring_pending(&channel->jobs), 1);
+        die(appliance, 0);
+        appliance_silent(sender);
+    }
+    assert_int_equal(appliance_count(appliance, COUNTER_SCAN_RETRIES), 5);
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "Late.But.Found");
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_int_equal(appliance_record(appliance)->scan_attempts, 0);
+}
+
+/* -- scanners that lie ------------------------------------------------------------------------- */
+
+enum lie {
+    LIE_UNKNOWN_JOB,
+    LIE_OTHER_MESSAGE,
+    LIE_NO_SUCH_MESSAGE,
+    LIE_OTHER_WORKERS_MESSAGE,
+    LIE_STALE_GENERATION,
+    LIE_NO_VERDICT,
+    LIE_FOURTH_VERDICT,
+    LIE_WILD_VERDICT,
+    LIE_NO_REASON,
+    LIE_WILD_REASON,
+    LIE_NAMELESS_VIRUS,
+    LIE_RESULT_INDEX_FAR,
+    LIE_RESULT_INDEX_BACK,
+    LIES
+};
+
+static void tell(struct peer *peer, uint32_t slot, const struct scan_job *job, enum lie lie)
+{
+    struct scan_result result = peer_result(job, VERDICT_CLEAN, UNSCANNABLE_NONE, "");
+    struct ring *results = &peer->slots[slot].channel[0].results;
+
+    switch (lie) {
+    case LIE_UNKNOWN_JOB:
+        result.job += 1000;
+        break;
+    case LIE_OTHER_MESSAGE:
+        result.message += 1;
+        break;
+    case LIE_NO_SUCH_MESSAGE:
+        result.message = UINT32_MAX;
+        break;
+    case LIE_OTHER_WORKERS_MESSAGE:
+        result.message += APPLIANCE_SLOTS;
+        break;
+    case LIE_STALE_GENERATION:
+        result.generation -= 1;
+        break;
+    case LIE_NO_VERDICT:
+        result.verdict = 0;
+        break;
+    case LIE_FOURTH_VERDICT:
+        result.verdict = VERDICT_UNSCANNABLE + 1;
+        break;
+    case LIE_WILD_VERDICT:
+        result.verdict = UINT32_MAX;
+        break;
+    case LIE_NO_REASON:
+        result.verdict = VERDICT_UNSCANNABLE;
+        break;
+    case LIE_WILD_REASON:
+        result.verdict = VERDICT_UNSCANNABLE;
+        result.reason = UNSCANNABLE_COUNT;
+        break;
+    case LIE_NAMELESS_VIRUS:
+        result.verdict = VERDICT_INFECTED;
+        break;
+    case LIE_RESULT_INDEX_FAR:
+        atomic_store(&results->shared->produced, results->produced + SCAN_JOBS_A_RING + 1);
+        return;
+    case LIE_RESULT_INDEX_BACK:
+        atomic_store(&results->shared->produced, results->produced - 1);
+        return;
+    case LIES:
+        break;
+    }
+    peer_answer(peer, slot, 0, &result);
+}
+
+/* Each lie is counted and costs the liar its life; the message goes to another one, and a second
+ * liar makes it unscannable; it is never delivered. */
+static void test_lies(void **state)
+{
+    struct appliance *appliance = *state;
+
+    appliance_scanners(appliance, &scanners, 2);
+    appliance_control(appliance, &control);
+    for (int lie = 0; lie < LIES; lie++) {
+        uint64_t counted = appliance_count(appliance, COUNTER_SCAN_BROKEN) +
+                           appliance_count(appliance, COUNTER_HAND_OVER_STALE);
+        struct tcp_connection *sender = appliance_mail(appliance, 0, "reject.example");
+        struct scan_job job;
+        struct scan_job again;
+        uint32_t slot = scanning_slot(&job);
+        uint32_t kills = scanners.slots[slot].kills;
+
+        tell(&scanners, slot, &job, (enum lie)lie);
+        appliance_settle(appliance);
+        assert_int_equal(scanners.slots[slot].kills, kills + 1);
+        assert_int_equal(scanners.slots[slot].kill_epoch, scanners.slots[slot].epoch);
+        appliance_silent(sender);
+        no_job(); /* not before the liar is dead: it might still read the message */
+        die(appliance, slot);
+        slot = scanning_slot(&again);
+        assert_int_equal(again.message, job.message);
+        assert_int_equal(appliance_count(appliance, COUNTER_SCAN_BROKEN) +
+                             appliance_count(appliance, COUNTER_HAND_OVER_STALE),
+                         counted + 1);
+        tell(&scanners, slot, &again, (enum lie)lie);
+        appliance_settle(appliance);
+        die(appliance, slot);
+        appliance_expect(sender, "554 5.7.1 [");
+        assert_non_null(strstr(sender->sent, "bad answer from scanner"));
+        assert_int_equal(appliance_messages_held(appliance), 0);
+        sender_close(sender);
+    }
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_JOBS), 0);
+}
+
+/* A name is hostile text: it is ended and made printable, and the verdict stands. */
+static void test_hostile_names(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_result result;
+    struct scan_job job;
+    uint32_t slot;
+
+    appliance_scanners(appliance, &scanners, 1);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    slot = scanning_slot(&job);
+    result = peer_result(&job, VERDICT_INFECTED, UNSCANNABLE_NONE, "");
+    memset(result.name, 'V', sizeof(result.name));
+    peer_answer(&scanners, slot, 0, &result);
+    appliance_settle(appliance);
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_int_equal(strlen(appliance_record(appliance)->name), SCAN_NAME_BYTES - 1);
+
+    sender = appliance_mail(appliance, 0, "defer.example");
+    slot = scanning_slot(&job);
+    result = peer_result(&job, VERDICT_INFECTED, UNSCANNABLE_NONE,
+                         "A\r\n250 2.0.0 Ok\r\n\x1b[2J\x80\x7f%s");
+    peer_answer(&scanners, slot, 0, &result);
+    appliance_settle(appliance);
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_string_equal(appliance_record(appliance)->name, "A??250 2.0.0 Ok???[2J??%s");
+    assert_int_equal(scanners.slots[0].kills, 0);
+}
+
+/* One answer too many is not looked at until there is a job; then it is the wrong one. */
+static void test_too_many_answers(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_result result;
+    struct scan_job job;
+    uint32_t slot;
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    slot = scanning_slot(&job);
+    result = peer_result(&job, VERDICT_INFECTED, UNSCANNABLE_NONE, "First");
+    peer_answer(&scanners, slot, 0, &result);
+    result = peer_result(&job, VERDICT_CLEAN, UNSCANNABLE_NONE, "");
+    for (unsigned i = 1; i < SCAN_JOBS_A_RING; i++)
+        peer_answer(&scanners, slot, 0, &result);
+    appliance_settle(appliance);
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_int_equal(appliance_count(appliance, COUNTER_HAND_OVER_STALE), 0);
+    sender = appliance_mail(appliance, 0, "defer.example"); /* in the same slot of the store */
+    assert_int_equal(appliance_count(appliance, COUNTER_HAND_OVER_STALE), 1);
+    assert_int_equal(scanners.slots[0].kills, 1);
+    appliance_silent(sender);
+    die(appliance, slot);
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "Second");
+    appliance_expect(sender, "554 5.7.1 [");
+}
+
+/* The consumer's index of the jobs ring is the scanner's to garble. */
+static void test_garbled_jobs_ring(void **state)
+{
+    struct appliance *appliance = *state;
+    unsigned mails = 0;
+
+    appliance_scanners(appliance, &scanners, 1);
+    atomic_store(&scanners.slots[0].channel[0].jobs.shared->consumed, 0x40000000);
+    /* The worker looks at it when its own count says that the ring is full. */
+    while (scanners.slots[0].kills == 0) {
+        struct tcp_connection *sender = appliance_mail(appliance, 0, "defer.example");
+        struct scan_result result;
+        struct scan_job job;
+
+        assert_true(mails++ <= SCAN_JOBS_A_RING);
+        if (scanners.slots[0].kills != 0)
+            break;
+        assert_int_equal(ring_pop(&scanners.slots[0].channel[0].jobs, &job), STATUS_OK);
+        atomic_store(&scanners.slots[0].channel[0].jobs.shared->consumed, 0x40000000);
+        result = peer_result(&job, VERDICT_INFECTED, UNSCANNABLE_NONE, "X");
+        peer_answer(&scanners, 0, 0, &result);
+        appliance_settle(appliance);
+        appliance_expect(sender, "554 5.7.1 [");
+    }
+    assert_int_equal(mails, SCAN_JOBS_A_RING + 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCAN_BROKEN), 1);
+    die(appliance, 0);
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "After all");
+}
+
+/* -- time -------------------------------------------------------------------------------------- */
+
+static void test_time_limit(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_job job;
+    uint32_t slot;
+
+    appliance_scanners(appliance, &scanners, 2);
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "reject.example");
+    for (unsigned attempt = 1; attempt <= 2; attempt++) {
+        slot = scanning_slot(&job);
+        appliance_advance(appliance, INT64_C(100000000)); /* it is seen at work */
+        appliance_advance(appliance, SCAN_LIMIT_NS);      /* its own limit: the scanner's to keep */
+        assert_int_equal(scanners.slots[slot].kills, 0);
+        appliance_advance(appliance, SCAN_LIMIT_NS / 2);
+        assert_int_equal(scanners.slots[slot].kills, 1);
+        assert_int_equal(scanners.slots[slot].kill_epoch, 1);
+        assert_int_equal(appliance_count(appliance, COUNTER_SCAN_TIMEOUTS), attempt);
+        appliance_advance(appliance, SCAN_LIMIT_NS / 10);
+        assert_int_equal(scanners.slots[slot].kills, 1); /* once is enough */
+        appliance_silent(sender);
+        die(appliance, slot);
+    }
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_non_null(strstr(sender->sent, "time limit"));
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_UNSCANNABLE), 1);
+}
+
+/* An answer that comes between the kill and the end is too late. */
+static void test_answer_after_the_kill(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_result result;
+    struct scan_job job;
+
+    appliance_scanners(appliance, &scanners, 1);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    (void)scanning_slot(&job);
+    appliance_advance(appliance, INT64_C(100000000));
+    appliance_advance(appliance, 2 * SCAN_LIMIT_NS);
+    assert_int_equal(scanners.slots[0].kills, 1);
+    result = peer_result(&job, VERDICT_CLEAN, UNSCANNABLE_NONE, "");
+    peer_answer(&scanners, 0, 0, &result);
+    appliance_settle(appliance);
+    appliance_silent(sender);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_JOBS), 0);
+    die(appliance, 0);
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "X");
+    appliance_expect(sender, "554 5.7.1 [");
+}
+
+/* The parent never does what it is told: the sender is answered, the memory is not touched. */
+static void test_kill_never_happens(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct message_view view;
+    struct scan_job job;
+
+    appliance_scanners(appliance, &scanners, 1);
+    sender = appliance_mail(appliance, 0, "deliver.example");
+    (void)scanning_slot(&job);
+    assert_int_equal(
+        message_view_open(&view, &scanners.region, job.message, job.generation, job.length),
+        STATUS_OK);
+    for (unsigned second = 0; second < 80; second++)
+        appliance_advance(appliance, INT64_C(1000000000));
+    appliance_expect(sender, "451 4.7.1 [");
+    assert_int_equal(scanners.slots[0].kills, 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_UNSCANNABLE), 1);
+    sender_close(sender);
+    appliance_advance(appliance, 1000 * INT64_C(1000000000));
+    assert_int_equal(appliance_messages_held(appliance), 1);
+    assert_true(message_view_current(&view));
+    die(appliance, 0);
+    assert_int_equal(appliance_messages_held(appliance), 0);
+    assert_false(message_view_current(&view));
+    message_view_close(&view);
+    no_job(); /* what is answered is not scanned again */
+}
+
+static void test_no_scanner(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *defer = appliance_mail(appliance, 0, "defer.example");
+    struct tcp_connection *reject = appliance_mail(appliance, 0, "reject.example");
+
+    appliance_advance(appliance, VERDICT_LIMIT_NS - INT64_C(100000000));
+    appliance_silent(defer);
+    assert_int_equal(handover_pending(&appliance->workers[0].handover), 2);
+    appliance_advance(appliance, INT64_C(200000000));
+    appliance_expect(defer, "451 4.7.1 [");
+    assert_non_null(strstr(defer->sent, "no engine"));
+    appliance_expect(reject, "554 5.7.1 [");
+    assert_string_equal(appliance_record(appliance)->name, "no engine");
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_UNSCANNABLE), 2);
+}
+
+/* With no time left there is none to relay in: a copy at the customer and 451 to the sender would
+ * be one more copy with each try. */
+static void test_no_scanner_and_policy_deliver(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct relay_job relay;
+
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "deliver.example");
+    appliance_advance(appliance, VERDICT_LIMIT_NS + INT64_C(100000000));
+    appliance_expect(sender, "451 4.7.1 [");
+    assert_false(peer_relay(&control, 0, &relay));
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_UNSCANNABLE), 1);
+}
+
+static void test_scanner_comes_in_time(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender = appliance_mail(appliance, 0, "defer.example");
+
+    appliance_advance(appliance, VERDICT_LIMIT_NS / 2);
+    appliance_scanners(appliance, &scanners, 1);
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "X");
+    appliance_expect(sender, "554 5.7.1 [");
+}
+
+/* More messages than scanners: in turn, and the last ones run out of time. */
+static void test_scanners_busy(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *senders[4];
+    struct scan_job job;
+    uint32_t slot;
+
+    appliance_scanners(appliance, &scanners, 1);
+    for (unsigned i = 0; i < 4; i++)
+        senders[i] = appliance_mail(appliance, 0, "defer.example");
+    assert_int_equal(appliance_count(appliance, COUNTER_SCAN_JOBS), 1); /* one at a time */
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "X");
+    appliance_expect(senders[0], "554 5.7.1 [");
+    slot = scanning_slot(&job); /* the second never ends */
+    appliance_advance(appliance, INT64_C(100000000));
+    appliance_advance(appliance, 2 * SCAN_LIMIT_NS);
+    assert_int_equal(scanners.slots[slot].kills, 1);
+    appliance_advance(appliance, VERDICT_LIMIT_NS - 2 * SCAN_LIMIT_NS);
+    for (unsigned i = 2; i < 4; i++) {
+        const char *heard = sender_heard(senders[i]);
+
+        assert_int_equal(strncmp(heard, "451 4.7.1 [", 11), 0);
+        assert_non_null(strstr(heard, "scanners busy"));
+    }
+    die(appliance, slot);
+    appliance_expect(senders[1], "451 4.7.1 [");
+}
+
+/* A verdict that arrives when the time is over is not relayed any more. */
+static void test_clean_too_late(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct relay_job relay;
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    appliance->now_ns += VERDICT_LIMIT_NS + INT64_C(1000000); /* nobody has looked yet */
+    answer(appliance, VERDICT_CLEAN, UNSCANNABLE_NONE, "");
+    appliance_expect(sender, "451 4.4.1 [");
+    assert_false(peer_relay(&control, 0, &relay));
+}
+
+/* -- senders ----------------------------------------------------------------------------------- */
+
+static void test_sender_leaves_while_waiting(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender = appliance_mail(appliance, 0, "defer.example");
+
+    sender_close(sender);
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_ABANDONED), 1);
+    assert_int_equal(appliance_messages_held(appliance), 0);
+    appliance_scanners(appliance, &scanners, 1);
+    no_job();
+}
+
+static void test_sender_leaves_while_scanning(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_result result;
+    struct scan_job job;
+    uint32_t slot;
+
+    appliance_scanners(appliance, &scanners, 2);
+    appliance_control(appliance, &control);
+    for (unsigned death = 0; death < 2; death++) {
+        sender = appliance_mail(appliance, 0, "deliver.example");
+        slot = scanning_slot(&job);
+        sender_close(sender);
+        assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_ABANDONED), death + 1);
+        assert_int_equal(appliance_messages_held(appliance), 1); /* it is being read */
+        if (death == 0) {
+            result = peer_result(&job, VERDICT_CLEAN, UNSCANNABLE_NONE, "");
+            peer_answer(&scanners, slot, 0, &result);
+            appliance_settle(appliance);
+        } else {
+            die(appliance, slot);
+        }
+        assert_int_equal(appliance_messages_held(appliance), 0);
+        no_job();
+    }
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_JOBS), 0);
+}
+
+/* Commands behind a mail are read when it is answered, and may bring the next mail at once: it must
+ * not be given to the scanner whose death is being dealt with. */
+static void test_pipelined_mail_at_a_death(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+    struct scan_job job;
+    const char *heard;
+
+    appliance_scanners(appliance, &scanners, 1);
+    sender = appliance_mail(appliance, 0, "reject.example");
+    sender_say(sender, appliance_text("reject.example"));
+    die(appliance, scanning_slot(&job));
+    die(appliance, scanning_slot(&job));
+    heard = sender_heard(sender);
+    assert_int_equal(strncmp(heard, "554 5.7.1 [", 11), 0);
+    assert_non_null(strstr(heard, "\r\n354 "));
+    answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "Second.Mail");
+    appliance_expect(sender, "554 5.7.1 [");
+    assert_int_equal(appliance_record(appliance)->scan_attempts, 0);
+}
+
+/* The same at the other places that answer from within a walk over the lists. */
+static void test_pipelined_mails_at_time_outs(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *senders[6];
+    struct scan_job job;
+
+    appliance_scanners(appliance, &scanners, 2);
+    for (unsigned i = 0; i < 6; i++) {
+        senders[i] = appliance_mail(appliance, 0, i % 2 != 0 ? "defer.example" : "reject.example");
+        sender_say(senders[i], appliance_text("reject.example"));
+    }
+    (void)scanning_slot(&job);
+    (void)scanning_slot(&job);
+    appliance_advance(appliance, INT64_C(100000000));
+    appliance_advance(appliance, VERDICT_LIMIT_NS + INT64_C(100000000)); /* four waited too long */
+    assert_int_equal(handover_pending(&appliance->workers[0].handover), 6);
+    appliance_advance(appliance, 2 * SCAN_LIMIT_NS); /* and two were not killed */
+    for (unsigned i = 0; i < 6; i++)
+        assert_non_null(strstr(sender_heard(senders[i]), "\r\n354 "));
+    assert_int_equal(handover_pending(&appliance->workers[0].handover), 8);
+    appliance_lose(appliance, &scanners);
+    assert_int_equal(handover_pending(&appliance->workers[0].handover), 6);
+    appliance_advance(appliance, 2 * VERDICT_LIMIT_NS);
+    for (unsigned i = 0; i < 6; i++)
+        appliance_expect(senders[i], "554 5.7.1 [");
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_UNSCANNABLE), 12);
+}
+
+#define HANDOVER_TEST(test) \
+    cmocka_unit_test_setup_teardown(test, appliance_set_up, appliance_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HANDOVER_TEST(test_clean),
+        HANDOVER_TEST(test_infected),
+        HANDOVER_TEST(test_unscannable_by_policy),
+        HANDOVER_TEST(test_death_at_work),
+        HANDOVER_TEST(test_retry_that_succeeds),
+        HANDOVER_TEST(test_death_before_the_start),
+        HANDOVER_TEST(test_lies),
+        HANDOVER_TEST(test_hostile_names),
+        HANDOVER_TEST(test_too_many_answers),
+        HANDOVER_TEST(test_garbled_jobs_ring),
+        HANDOVER_TEST(test_time_limit),
+        HANDOVER_TEST(test_answer_after_the_kill),
+        HANDOVER_TEST(test_kill_never_happens),
+        HANDOVER_TEST(test_no_scanner),
+        HANDOVER_TEST(test_no_scanner_and_policy_deliver),
+        HANDOVER_TEST(test_scanner_comes_in_time),
+        HANDOVER_TEST(test_scanners_busy),
+        HANDOVER_TEST(test_clean_too_late),
+        HANDOVER_TEST(test_sender_leaves_while_waiting),
+        HANDOVER_TEST(test_sender_leaves_while_scanning),
+        HANDOVER_TEST(test_pipelined_mail_at_a_death),
+        HANDOVER_TEST(test_pipelined_mails_at_time_outs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
