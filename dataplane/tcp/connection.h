@@ -22,7 +22,8 @@
 #define TCP_MSS_MIN           64u  /* a smaller offer is raised: it only wastes our replies */
 #define TCP_PATH_MTU_MIN      552u /* a router that asks for less is not believed */
 #define TCP_PATH_MTU_MIN_IPV6 1280u
-#define TCP_INITIAL_WINDOW    10u /* segments, RFC 6928 */
+#define TCP_INITIAL_WINDOW    10u    /* segments, and */
+#define TCP_INITIAL_BYTES     14600u /* bytes, unless two segments are more (RFC 6928) */
 #define TCP_QUICK_ACKS        16u /* first segments, and those after a gap, are answered at once */
 
 #define TCP_RTO_INITIAL_NS  (1 * CLOCK_NS_PER_SECOND) /* RFC 6298 */

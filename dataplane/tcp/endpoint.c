@@ -160,6 +160,13 @@ static bool endpoint_make_room(struct tcp_endpoint *endpoint)
     return true;
 }
 
+static uint32_t endpoint_initial_window(uint32_t mss)
+{
+    uint32_t most = 2 * mss > TCP_INITIAL_BYTES ? 2 * mss : TCP_INITIAL_BYTES;
+
+    return TCP_INITIAL_WINDOW * mss < most ? TCP_INITIAL_WINDOW * mss : most;
+}
+
 static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open *entry)
 {
     c->key = entry->key;
@@ -190,7 +197,7 @@ static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open 
     c->wheel_slot = TCP_NONE;
     c->slow_start_threshold = UINT32_MAX;
     /* RFC 6298 5.7: a lost SYN-ACK leaves us with 3 s and one segment until we know better. */
-    c->congestion_window = entry->retries > 0 ? c->mss : TCP_INITIAL_WINDOW * c->mss;
+    c->congestion_window = entry->retries > 0 ? c->mss : endpoint_initial_window(c->mss);
     c->rto_ns = entry->retries > 0 ? 3 * TCP_RTO_INITIAL_NS : TCP_RTO_INITIAL_NS;
 }
 
