@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/net/bytes.h"
 #include "platform/check.h"
 #include "platform/clock.h"
 
@@ -43,34 +44,34 @@ void tcp_clients_destroy(struct tcp_clients *clients)
     clients->table = NULL;
 }
 
-static void client_mask(const uint8_t address[16], enum tcp_client_level level, uint8_t prefix[16])
+static uint64_t client_prefix(const uint8_t address[16], uint32_t level)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    bool ipv4 = memcmp(address, mapped, sizeof(mapped)) == 0;
-    unsigned keep = 0;
 
-    if (ipv4)
-        keep = level == TCP_CLIENT_ADDRESS ? 16 : 15;
-    else
-        keep = level == TCP_CLIENT_ADDRESS ? 8 : 6;
-    memset(prefix, 0, 16);
-    memcpy(prefix, address, keep);
+    if (memcmp(address, mapped, sizeof(mapped)) == 0) {
+        uint32_t ipv4 = bytes_get32(address + 12);
+
+        return level == TCP_CLIENT_ADDRESS ? ipv4 : ipv4 & 0xffffff00u;
+    }
+    return ((uint64_t)bytes_get32(address) << 32 | bytes_get32(address + 4)) &
+           (level == TCP_CLIENT_ADDRESS ? UINT64_MAX : ~UINT64_C(0xffff));
 }
 
-static uint32_t *client_bucket(struct tcp_clients *clients, const uint8_t prefix[16],
-                               uint32_t level)
+static uint32_t *client_bucket(struct tcp_clients *clients, uint64_t prefix, uint32_t level)
 {
-    uint64_t hash = siphash(&clients->secret, prefix, 16);
+    uint64_t hash = siphash(&clients->secret, &prefix, sizeof(prefix));
 
     return &clients->table[(hash + level) & clients->mask];
 }
 
-static uint32_t client_find(struct tcp_clients *clients, const uint8_t prefix[16], uint32_t level)
+/* In the chain of `bucket`. */
+static uint32_t client_find(const struct tcp_clients *clients, const uint32_t *bucket,
+                            uint64_t prefix, uint32_t level)
 {
-    uint32_t index = *client_bucket(clients, prefix, level);
+    uint32_t index = *bucket;
 
-    while (index != CLIENT_NONE && (clients->entries[index].level != level ||
-                                    memcmp(clients->entries[index].prefix, prefix, 16) != 0))
+    while (index != CLIENT_NONE &&
+           (clients->entries[index].level != level || clients->entries[index].prefix != prefix))
         index = clients->entries[index].next;
     return index;
 }
@@ -124,27 +125,22 @@ static uint32_t client_take(struct tcp_clients *clients)
     return index;
 }
 
-static uint32_t client_make(struct tcp_clients *clients, const uint8_t prefix[16], uint32_t level,
-                            int64_t now_ns)
+static uint32_t client_make(struct tcp_clients *clients, uint32_t *bucket, uint64_t prefix,
+                            uint32_t level)
 {
     uint32_t index = client_take(clients);
-    struct tcp_client *entry = &clients->entries[index];
-    uint32_t *bucket = client_bucket(clients, prefix, level);
 
-    *entry = (struct tcp_client){
-        .level = level, .next = *bucket, .tokens_ns = CLIENT_BURST_NS, .filled_ns = now_ns};
-    memcpy(entry->prefix, prefix, 16);
+    clients->entries[index] =
+        (struct tcp_client){.prefix = prefix, .level = level & 1, .next = *bucket};
     *bucket = index;
     client_idle_add(clients, index);
     return index;
 }
 
-static void client_fill(struct tcp_client *entry, int64_t now_ns)
+/* How much of its bucket a client has used, in time. */
+static int64_t client_owes(const struct tcp_client *entry, int64_t now_ns)
 {
-    entry->tokens_ns += now_ns - entry->filled_ns;
-    entry->filled_ns = now_ns;
-    if (entry->tokens_ns > CLIENT_BURST_NS)
-        entry->tokens_ns = CLIENT_BURST_NS;
+    return entry->paid_ns > now_ns ? entry->paid_ns - now_ns : 0;
 }
 
 enum tcp_client_answer tcp_clients_ask(struct tcp_clients *clients, const uint8_t address[16],
@@ -153,19 +149,17 @@ enum tcp_client_answer tcp_clients_ask(struct tcp_clients *clients, const uint8_
     enum tcp_client_answer answer = TCP_CLIENT_WELCOME;
 
     for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
-        uint8_t prefix[16];
-        uint32_t index;
+        uint64_t prefix = client_prefix(address, level);
+        uint32_t index = client_find(clients, client_bucket(clients, prefix, level), prefix, level);
 
-        client_mask(address, (enum tcp_client_level)level, prefix);
-        index = client_find(clients, prefix, level);
         if (index == CLIENT_NONE)
             continue;
         if (clients->entries[index].connections >= clients->limits.connections[level])
             return TCP_CLIENT_FULL;
         if (level != TCP_CLIENT_ADDRESS || clients->limits.rate == 0)
             continue;
-        client_fill(&clients->entries[index], now_ns);
-        if (clients->entries[index].tokens_ns < CLOCK_NS_PER_SECOND / clients->limits.rate)
+        if (CLIENT_BURST_NS - client_owes(&clients->entries[index], now_ns) <
+            CLOCK_NS_PER_SECOND / clients->limits.rate)
             answer = TCP_CLIENT_FAST;
     }
     return answer;
@@ -174,29 +168,36 @@ enum tcp_client_answer tcp_clients_ask(struct tcp_clients *clients, const uint8_
 static void client_count(struct tcp_clients *clients, uint32_t index, int64_t now_ns)
 {
     struct tcp_client *entry = &clients->entries[index];
+    int64_t owes;
 
     if (entry->connections++ == 0)
         client_idle_remove(clients, index);
     if (entry->level != TCP_CLIENT_ADDRESS || clients->limits.rate == 0)
         return;
-    client_fill(entry, now_ns);
-    entry->tokens_ns -= CLOCK_NS_PER_SECOND / clients->limits.rate;
-    if (entry->tokens_ns < -CLIENT_BURST_NS)
-        entry->tokens_ns = -CLIENT_BURST_NS; /* handshakes that overlapped: not held against it */
+    owes = client_owes(entry, now_ns) + CLOCK_NS_PER_SECOND / clients->limits.rate;
+    if (owes > 2 * CLIENT_BURST_NS)
+        owes = 2 * CLIENT_BURST_NS; /* handshakes that overlapped: not held against it */
+    entry->paid_ns = now_ns + owes;
 }
 
 enum tcp_client_answer tcp_clients_enter(struct tcp_clients *clients, const uint8_t address[16],
                                          struct tcp_client_place *place, int64_t now_ns)
 {
     for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
-        uint8_t prefix[16];
+        uint64_t prefix = client_prefix(address, level);
+        uint32_t *bucket = client_bucket(clients, prefix, level);
+        uint32_t index = client_find(clients, bucket, prefix, level);
 
-        client_mask(address, (enum tcp_client_level)level, prefix);
-        place->entry[level] = client_find(clients, prefix, level);
-        if (place->entry[level] == CLIENT_NONE)
-            place->entry[level] = client_make(clients, prefix, level, now_ns);
-        if (clients->entries[place->entry[level]].connections >= clients->limits.connections[level])
+        if (index == CLIENT_NONE) {
+            index = client_make(clients, bucket, prefix, level);
+        } else if (clients->entries[index].connections == 0) {
+            /* Not to be taken for the next level's. */
+            client_idle_remove(clients, index);
+            client_idle_add(clients, index);
+        }
+        if (clients->entries[index].connections >= clients->limits.connections[level])
             return TCP_CLIENT_FULL;
+        place->entry[level] = index;
     }
     for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++)
         client_count(clients, place->entry[level], now_ns);

@@ -22,15 +22,16 @@ enum tcp_client_level { TCP_CLIENT_ADDRESS, TCP_CLIENT_PREFIX, TCP_CLIENT_LEVELS
 #define TCP_CLIENTS_REMEMBERED 4096u /* entries beyond those that connections can hold */
 
 struct tcp_client {
-    uint8_t prefix[16]; /* masked */
-    uint32_t level;     /* enum tcp_client_level */
-    uint32_t connections;
+    uint64_t prefix; /* masked; an IPv4 address stands where no IPv6 client can be: ::/32 */
+    int64_t paid_ns; /* the bucket, in time: when what it owes (1 s / rate a connection) is paid */
+    uint32_t connections : 31;
+    uint32_t level : 1; /* enum tcp_client_level */
     uint32_t next;      /* hash chain, or free list */
     uint32_t idle_next; /* those without connections, oldest first */
     uint32_t idle_previous;
-    int64_t tokens_ns; /* the bucket, in time: a connection costs 1 s / rate */
-    int64_t filled_ns;
 };
+_Static_assert(TCP_CLIENT_LEVELS == 2, "one bit tells them apart");
+_Static_assert(sizeof(struct tcp_client) == 32, "every connection pays for two");
 
 struct tcp_client_limits {
     uint32_t connections[TCP_CLIENT_LEVELS]; /* at once */

@@ -102,19 +102,20 @@ struct tcp_connection {
     uint32_t fin_seq;
     struct tcp_interval repeat; /* bytes that came twice: the next D-SACK block */
     uint32_t newest_interval;   /* start of the interval that grew last: first SACK block */
-    uint32_t unacknowledged_segments;
-    uint32_t timestamp_recent; /* TS.Recent */
-    uint32_t last_ack_sent;    /* Last.ACK.sent */
+    uint32_t timestamp_recent;  /* TS.Recent */
+    uint32_t last_ack_sent;     /* Last.ACK.sent */
     uint8_t receive_scale;
     uint8_t send_scale;
     uint8_t slot_count;
     uint8_t interval_count;
     uint8_t quick_acks;
+    uint8_t unacknowledged_segments; /* 2 says it all */
+    uint8_t sacked_count;            /* of the send side, as the next: here there is room */
+    bool recovering;
     uint32_t slots[TCP_SLOTS];
     struct tcp_interval intervals[TCP_INTERVALS_MAX]; /* beyond receive_next, ascending, apart */
 
     /* Send. The reply bytes [send_base, send_base + send_length) lie in a circular block. */
-    uint32_t initial_send_seq;
     uint32_t send_una;
     uint32_t send_next;
     uint32_t send_max; /* highest send_next ever: what may be acknowledged */
@@ -132,9 +133,7 @@ struct tcp_connection {
     uint32_t slow_start_threshold;
     uint32_t recover;  /* RFC 6582 */
     uint32_t repaired; /* in recovery: holes before it have been sent again */
-    uint8_t sacked_count;
     struct tcp_interval sacked[TCP_SACK_BLOCKS_MAX]; /* held by the peer, ascending, apart */
-    bool recovering;
     uint32_t timed_seq;
     uint32_t timestamp_offset;
     int64_t timed_ns;
@@ -152,10 +151,11 @@ struct tcp_connection {
     uint32_t dirty_previous;
     uint32_t age_next; /* TIME-WAIT connections, oldest first */
     uint32_t age_previous;
-    int64_t active_ns; /* the peer last sent something new */
+    int64_t active_ns;     /* the peer last sent something new */
+    uint32_t challenge_ms; /* when the first of them was sent, wrapping */
     uint16_t challenges;
-    int64_t challenge_ns;
 };
+_Static_assert(sizeof(struct tcp_connection) <= 512, "idle connections have to cost little");
 
 static inline struct tcp_connection *tcp_at(const struct tcp_endpoint *endpoint, uint32_t index)
 {

@@ -39,8 +39,10 @@ static void input_refuse(struct tcp_endpoint *endpoint, const struct tcp_segment
 /* A challenge ACK (RFC 5961), at most TCP_CHALLENGES_MAX a second for each connection. */
 static void input_challenge(struct tcp_connection *c, int64_t now_ns)
 {
-    if (now_ns - c->challenge_ns >= TCP_CHALLENGE_NS) {
-        c->challenge_ns = now_ns;
+    uint32_t now_ms = (uint32_t)(now_ns / CLOCK_NS_PER_MS);
+
+    if (now_ms - c->challenge_ms >= TCP_CHALLENGE_NS / CLOCK_NS_PER_MS) {
+        c->challenge_ms = now_ms;
         c->challenges = 0;
     }
     if (c->challenges >= TCP_CHALLENGES_MAX)
@@ -203,7 +205,8 @@ static bool input_finish(struct tcp_connection *c, int64_t now_ns)
  * up or repairing a gap. */
 static void input_schedule_ack(struct tcp_connection *c, bool at_once, int64_t now_ns)
 {
-    c->unacknowledged_segments++;
+    if (c->unacknowledged_segments < 2)
+        c->unacknowledged_segments++;
     if (at_once)
         c->quick_acks = TCP_QUICK_ACKS;
     if (at_once || c->quick_acks > 0 || c->unacknowledged_segments >= 2) {
