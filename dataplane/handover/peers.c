@@ -10,6 +10,7 @@
 #include "platform/clock.h"
 
 #define PEERS_LINKS_MAX       8u /* connections at once: one scanner parent, one control, late ones */
+#define PEERS_IDLE_LINKS_MAX  2u /* of another user's that are not at work */
 #define PEERS_HELLO_LIMIT_NS  (5 * CLOCK_NS_PER_SECOND)
 #define PEERS_MESSAGES_A_POLL 64u
 
@@ -265,6 +266,20 @@ static void peers_hear(struct peers_server *server, struct peer_link *link)
     }
 }
 
+/* Links of one user that are not at work yet. */
+static unsigned peers_idle_links(const struct peers_server *server, uint32_t uid)
+{
+    unsigned idle = 0;
+
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        const struct peer_link *link = &server->links[i];
+
+        idle += link->uid == uid &&
+                (link->stage == PEER_LINK_HELLO || link->stage == PEER_LINK_WAITING);
+    }
+    return idle;
+}
+
 static void peers_accept(struct peers_server *server, int64_t now_ns)
 {
     for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
@@ -274,6 +289,12 @@ static void peers_accept(struct peers_server *server, int64_t now_ns)
             continue;
         if (link_accept(server->listening, &link->fd, &link->uid) != STATUS_OK)
             return;
+        /* Control's user must not be able to keep the scanners out. */
+        if (link->uid != server->own_uid &&
+            peers_idle_links(server, link->uid) >= PEERS_IDLE_LINKS_MAX) {
+            close(link->fd);
+            continue;
+        }
         link->stage = PEER_LINK_HELLO;
         link->since_ns = now_ns;
     }
