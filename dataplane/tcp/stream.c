@@ -80,6 +80,7 @@ void tcp_close(struct tcp_connection *c)
         return;
     c->fin_queued = true;
     c->read_closed = true;
+    c->send_refused = false; /* there is nothing more to be told */
     c->state = c->state == TCP_STATE_CLOSE_WAIT ? TCP_STATE_LAST_ACK : TCP_STATE_FIN_WAIT_1;
     tcp_receive_release(c);
     c->read_seq = tcp_data_end(c);
