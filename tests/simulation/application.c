@@ -152,8 +152,10 @@ static void application_readable(void *context, struct tcp_connection *c, int64_
 static void application_writable(void *context, struct tcp_connection *c, int64_t now_ns)
 {
     struct world *world = context;
+    struct exchange *x = application_check(world, c, "writable");
 
-    (void)application_check(world, c, "writable");
+    if (x->closed)
+        world_fail(world, "#%u writable after tcp_close()", x->index);
     world->application.writable(world->application.context, c, now_ns);
 }
 

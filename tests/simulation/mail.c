@@ -249,9 +249,11 @@ void mail_answer(struct world *world, uint32_t subject)
     worker_poll_soon(world);
 }
 
-static bool mail_oversized(const struct world *world, const struct dialogue *dialogue)
+bool mail_excused(const struct world *world, const struct exchange *x)
 {
-    for (unsigned i = 0; i < dialogue->item_count; i++) {
+    const struct dialogue *dialogue = x->dialogue;
+
+    for (unsigned i = 0; dialogue->closing && i < dialogue->item_count; i++) {
         if (dialogue->items[i].body_length > world->server->config.limits.message_bytes)
             return true;
     }
@@ -264,9 +266,7 @@ void mail_check(struct world *world)
         const struct exchange *x = &world->exchanges[i];
         const struct dialogue *dialogue = x->dialogue;
 
-        /* Much too much data is answered with 421 (limits.message_size). */
-        if (x->clean && !dialogue->complete &&
-            !(dialogue->closing && mail_oversized(world, dialogue)))
+        if (x->clean && !dialogue->complete && !mail_excused(world, x))
             world_fail(world, "#%u its dialogue ended at item %u of %u, with %u replies to %u",
                        x->index, dialogue->next, dialogue->item_count, dialogue->replied,
                        dialogue->sent_count);

@@ -11,6 +11,8 @@ void mail_application(struct tcp_application *application, struct world *world);
 void mail_plan(struct world *world, struct exchange *x);
 /* A verdict is due. */
 void mail_answer(struct world *world, uint32_t subject);
+/* Much too much data is answered with 421 (limits.message_size), and not read to its end. */
+bool mail_excused(const struct world *world, const struct exchange *x);
 /* What must hold of every dialogue at the end. */
 void mail_check(struct world *world);
 void mail_fini(struct world *world);

@@ -12,7 +12,7 @@ void peer_reserve(struct peer *peer, int64_t total)
 {
     size_t size;
 
-    if (total <= peer->capacity)
+    if (peer->bytes != NULL && total <= peer->capacity)
         return;
     size = (size_t)total + 4096;
     peer->bytes = realloc(peer->bytes, size);

@@ -265,14 +265,16 @@ static const char *wire_read_tcp(const uint8_t *ip, const uint8_t *tcp, uint32_t
 
 const char *wire_read(const uint8_t *frame, uint32_t length, struct wire_segment *s)
 {
-    uint32_t link = wire_link_bytes(frame);
-    const uint8_t *ip = frame + link;
+    const uint8_t *ip;
     uint32_t header;
     uint32_t total;
+    uint32_t link;
 
     memset(s, 0, sizeof(*s));
-    if (length < link + 40)
+    if (length < 14 + 40 || length < wire_link_bytes(frame) + 40)
         return "too short for TCP over IPv4";
+    link = wire_link_bytes(frame);
+    ip = frame + link;
     memcpy(s->destination_mac, frame, 6);
     memcpy(s->source_mac, frame + 6, 6);
     if (link == 18)
