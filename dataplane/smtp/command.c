@@ -29,7 +29,7 @@ void smtp_command_garbled(struct smtp_call *call)
  * that cannot pass for something else there. Whether it is true is nobody's reason to refuse. */
 static bool command_helo_fits(const char *text, size_t length)
 {
-    if (length == 0 || length >= sizeof(((struct smtp_session *)0)->helo))
+    if (length == 0 || length >= SMTP_HELO_BYTES)
         return false;
     if (text[0] == '[') {
         if (length < 3 || text[length - 1] != ']')
@@ -70,8 +70,9 @@ static void command_hello(struct smtp_call *call, const char *text, size_t lengt
         return;
     }
     smtp_transaction_end(call, MAIL_CUT_OFF, "250 Reset by a new greeting");
-    memcpy(session->helo, text, length);
-    session->helo[length] = '\0';
+    memcpy(session->text, text, length);
+    session->text[length] = '\0';
+    session->text[length + 1] = '\0'; /* no sender */
     session->helo_length = (uint16_t)length;
     session->esmtp = esmtp;
     if (esmtp) {

@@ -16,12 +16,14 @@ static void reply_keep(struct smtp_session *session, const char *bytes, size_t l
 {
     const char *end = memchr(bytes, '\r', length);
     size_t line = end == NULL ? length : (size_t)(end - bytes);
+    char *kept;
 
-    if (line > sizeof(session->sender) - 3)
-        line = sizeof(session->sender) - 3;
-    memcpy(session->sender, bytes, line);
-    session->sender[3] = ' '; /* the only line now */
-    memcpy(session->sender + line, "\r\n", 3);
+    if (line > SMTP_SENDER_BYTES - 3)
+        line = SMTP_SENDER_BYTES - 3;
+    kept = smtp_sender_room(session, line + 3);
+    memcpy(kept, bytes, line);
+    kept[3] = ' '; /* the only line now */
+    memcpy(kept + line, "\r\n", 3);
     session->pending_length = (uint16_t)(line + 2);
 }
 
@@ -52,10 +54,11 @@ bool smtp_say_pending(struct smtp_call *call)
 
     if (session->pending_length == 0)
         return true;
-    if (tcp_send(call->connection, session->sender, session->pending_length) == STATUS_NO_SPACE)
+    if (tcp_send(call->connection, smtp_sender(session), session->pending_length) ==
+        STATUS_NO_SPACE)
         return false;
     session->pending_length = 0;
-    session->sender[0] = '\0';
+    smtp_sender_room(session, 1)[0] = '\0';
     return true;
 }
 
@@ -84,8 +87,9 @@ void smtp_say_refused(struct smtp_call *call, const char *command, const char *r
 
     line->bytes[line->text.used] = '\0';
     tcp_peer_text(call->connection, client);
-    call->server->service.rejected(call->server->service.context, command, client, session->helo,
-                                   session->sender, recipient, line->bytes, call->now_ns);
+    call->server->service.rejected(call->server->service.context, command, client,
+                                   smtp_helo(session), smtp_sender(session), recipient, line->bytes,
+                                   call->now_ns);
     smtp_line_say(call, line);
 }
 

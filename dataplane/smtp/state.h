@@ -9,8 +9,8 @@
  *
  * Room for replies is made sure of before a command is read (SMTP_REPLY_ROOM), so that every reply,
  * the one after end of data included, can be said at once and in order. Only when no block at all
- * is left can the banner or the answer to end of data find none: it is then kept (in `sender`,
- * which has no other use at that time) and nothing is read until it is said.
+ * is left can the banner or the answer to end of data find none: it is then kept (where the sender
+ * stands, which is not needed at that time) and nothing is read until it is said.
  *
  * Threads: the owning worker. Memory: beside the connection. Hot path.
  */
@@ -24,6 +24,10 @@
 #define SMTP_RESULT_BYTES 6144u /* longest end-of-data reply of several lines */
 #define SMTP_REPLY_ROOM   (SMTP_RESULT_BYTES + 1024u)
 _Static_assert(SMTP_REPLY_ROOM <= TCP_SEND_BYTES, "an empty queue takes every reply");
+
+#define SMTP_HELO_BYTES   256u /* with its zero */
+#define SMTP_SENDER_BYTES 256u /* with its zero */
+#define SMTP_HELO_KEPT    63u
 
 enum smtp_state {
     SMTP_COMMAND,
@@ -52,7 +56,7 @@ struct smtp_session {
     uint32_t received_fields;
     uint16_t bad_commands;
     uint16_t helo_length;    /* 0: none yet */
-    uint16_t pending_length; /* of the reply in `sender` that could not be queued */
+    uint16_t pending_length; /* of the reply that could not be queued, kept at smtp_sender() */
     uint8_t state;           /* enum smtp_state */
     uint8_t scan;            /* enum smtp_scan */
     uint8_t field_match;     /* bytes of "Received:" seen at the start of this header line */
@@ -60,15 +64,38 @@ struct smtp_session {
     bool loop; /* DISCARD, MAIL_MALFORMED: too many Received fields, not a bare CR or LF */
     bool in_header;
     bool esmtp;
-    bool has_sender;  /* MAIL was accepted */
-    bool skipping;    /* an over-long command line is being dropped */
-    bool skipped;     /* its end was seen, it is not answered yet */
-    bool skipped_cr;  /* its last byte was CR */
-    bool finished;    /* the sender closed its half */
-    char helo[256];   /* zero-terminated */
-    char sender[256]; /* zero-terminated */
+    bool has_sender; /* MAIL was accepted */
+    bool skipping;   /* an over-long command line is being dropped */
+    bool skipped;    /* its end was seen, it is not answered yet */
+    bool skipped_cr; /* its last byte was CR */
+    bool finished;   /* the sender closed its half */
+    /* What it called itself, zero-terminated, and behind it its address, zero-terminated. Beside a
+     * very long address a very long name is cut to its first SMTP_HELO_KEPT bytes: it is only
+     * logged and written into Received. */
+    char text[SMTP_HELO_KEPT + 1 + SMTP_SENDER_BYTES];
 };
-_Static_assert(sizeof(struct smtp_session) <= 768, "idle connections have to cost little");
+_Static_assert(sizeof(struct smtp_session) <= 384, "idle connections have to cost little");
+_Static_assert(SMTP_HELO_KEPT + 1 + SMTP_SENDER_BYTES >= SMTP_HELO_BYTES + 1, "HELO fits alone");
+
+static inline const char *smtp_helo(const struct smtp_session *session)
+{
+    return session->text;
+}
+
+static inline const char *smtp_sender(const struct smtp_session *session)
+{
+    return session->text + session->helo_length + 1;
+}
+
+/* Room for `size` (<= SMTP_SENDER_BYTES) bytes where smtp_sender() is. */
+static inline char *smtp_sender_room(struct smtp_session *session, size_t size)
+{
+    if (session->helo_length + 1 + size > sizeof(session->text)) {
+        session->helo_length = SMTP_HELO_KEPT;
+        session->text[SMTP_HELO_KEPT] = '\0';
+    }
+    return session->text + session->helo_length + 1;
+}
 
 /* What every handler needs. */
 struct smtp_call {

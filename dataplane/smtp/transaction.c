@@ -16,7 +16,7 @@ void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, con
     session->message = NULL;
     session->has_sender = false;
     session->message_flags = 0;
-    session->sender[0] = '\0';
+    smtp_sender_room(session, 1)[0] = '\0';
     if (message != NULL)
         call->server->service.conclude(call->server->service.context, message, outcome, status,
                                        call->now_ns);
@@ -38,7 +38,7 @@ static void transaction_bad(struct smtp_call *call, const char *command, const c
 
     tcp_peer_text(call->connection, client);
     call->server->service.rejected(call->server->service.context, command, client,
-                                   call->session->helo, call->session->sender, "", reply,
+                                   smtp_helo(call->session), smtp_sender(call->session), "", reply,
                                    call->now_ns);
     smtp_command_bad(call, reply);
 }
@@ -130,6 +130,7 @@ void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t leng
     struct mail_parameters parameters;
     struct smtp_path path;
     const char *refused;
+    char *sender;
     size_t used;
 
     if (call->server->draining) {
@@ -148,7 +149,7 @@ void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t leng
     }
     if (smtp_path_parse(text, length, &path, &used) != STATUS_OK ||
         (path.mailbox_length > 0 && path.domain_length == 0) ||
-        path.mailbox_length >= sizeof(session->sender)) {
+        path.mailbox_length >= SMTP_SENDER_BYTES) {
         transaction_bad(call, "MAIL", "501 5.1.7 Bad sender address syntax");
         return;
     }
@@ -157,11 +158,12 @@ void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t leng
         transaction_bad(call, "MAIL", refused);
         return;
     }
-    memcpy(session->sender, path.mailbox, path.mailbox_length);
-    session->sender[path.mailbox_length] = '\0';
+    sender = smtp_sender_room(session, path.mailbox_length + 1);
+    memcpy(sender, path.mailbox, path.mailbox_length);
+    sender[path.mailbox_length] = '\0';
     if (parameters.has_size && parameters.size > smtp_config(call)->limits.message_bytes) {
         transaction_refuse(call, "MAIL", "", smtp_refusal_text(MAIL_TOO_LARGE, false));
-        session->sender[0] = '\0';
+        sender[0] = '\0';
         return;
     }
     session->has_sender = true;
@@ -196,8 +198,8 @@ static bool transaction_fill(struct smtp_call *call, struct message *message)
     message->started_ns = session->mail_ns;
     message->shared->flags = session->message_flags;
     tcp_peer_text(call->connection, message->client);
-    memcpy(message->helo, session->helo, sizeof(message->helo));
-    memcpy(message->sender, session->sender, sizeof(message->sender));
+    memcpy(message->helo, smtp_helo(session), session->helo_length + 1u);
+    memcpy(message->sender, smtp_sender(session), strlen(smtp_sender(session)) + 1);
     return transaction_put(call, message, ENVELOPE_ID, message->id) == STATUS_OK &&
            transaction_put(call, message, ENVELOPE_CLIENT, message->client) == STATUS_OK &&
            transaction_put(call, message, ENVELOPE_HELO, message->helo) == STATUS_OK &&

@@ -487,6 +487,54 @@ static void test_envelope(void **state)
     harness_close(&h);
 }
 
+/* The longest name and the longest address: both are taken, and only where they do not fit beside
+ * each other is the name cut; the next message has it no longer, either. */
+static void test_longest_names(void **state)
+{
+    char helo[256];
+    char sender[255];
+    char text[1024];
+
+    (void)state;
+    memset(helo, 'h', 255);
+    helo[255] = '\0';
+    memset(sender, 's', 254);
+    sender[254] = '\0';
+    sender[20] = '@';
+    for (size_t i = 84; i < 254; i += 64)
+        sender[i] = '.';
+    for (size_t length = 30; length <= 254; length++) {
+        size_t fits = 255 + 1 + length + 1 <= 320 ? 255 : 63;
+
+        (void)snprintf(text, sizeof(text),
+                       "EHLO %s\r\nMAIL FROM:<%.*s>\r\nRCPT TO:<alice@example.com>\r\n"
+                       "DATA\r\n.\r\n",
+                       helo, (int)length, sender);
+        if (sender[length - 1] == '.')
+            continue; /* no address */
+        harness_open(&h, NULL);
+        say(text);
+        assert_int_equal(h.submitted, 1);
+        assert_int_equal(strlen(h.messages[0].message->helo), fits);
+        assert_int_equal(strlen(h.messages[0].message->sender), length);
+        assert_memory_equal(h.messages[0].message->sender, sender, length);
+        assert_true(harness_finish(&h, &delivered));
+        harness_close(&h);
+    }
+    /* A full name with no address that long beside it stays whole. */
+    (void)snprintf(text, sizeof(text),
+                   "EHLO %s\r\nMAIL FROM:<>\r\n"
+                   "RCPT TO:<alice@example.com>\r\nDATA\r\n.\r\n",
+                   helo);
+    harness_open(&h, NULL);
+    say(text);
+    assert_int_equal(h.submitted, 1);
+    assert_string_equal(h.messages[0].message->helo, helo);
+    assert_string_equal(h.messages[0].message->sender, "");
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+}
+
 /* Every way to end at every point: nothing leaks, each message ends exactly once. */
 static void test_endings(void **state)
 {
@@ -776,6 +824,7 @@ int main(void)
         TEST(test_loop),
         TEST(test_long_line),
         TEST(test_envelope),
+        TEST(test_longest_names),
         TEST(test_endings),
         TEST(test_slow_data),
         TEST(test_exhaustion),
