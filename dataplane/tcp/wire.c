@@ -33,6 +33,13 @@ static void header_option(struct tcp_header *header, uint8_t kind, const uint8_t
 
 static void header_options(struct tcp_header *header, const uint8_t *at, uint32_t length)
 {
+    /* What nearly every segment has, and nothing else (RFC 7323, appendix A). */
+    if (length == TCP_TIMESTAMP_BYTES &&
+        bytes_get32(at) ==
+            (TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 | TCP_OPTION_TIMESTAMP << 8 | 10u)) {
+        header_option(header, TCP_OPTION_TIMESTAMP, at + 4, 8);
+        return;
+    }
     while (length > 0 && at[0] != TCP_OPTION_END) {
         if (at[0] == TCP_OPTION_NOP) {
             at++;
