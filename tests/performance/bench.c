@@ -281,6 +281,7 @@ void bench_open(struct bench *bench, const struct bench_options *options)
     bench->peers = calloc(options->connections, sizeof(*bench->peers));
     CHECK(bench->frames != NULL && bench->small_frames != NULL && bench->sent != NULL &&
           bench->peers != NULL);
+    memset(bench->sent, 0xff, (size_t)BENCH_FRAMES * BENCH_FRAME_BYTES); /* resident from now on */
     bench->peer_count = options->connections;
     client_prepare(bench);
     bench_reset(bench);
