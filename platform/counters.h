@@ -94,6 +94,7 @@
     /* gauges, same rules */                                                             \
     X(HALF_OPEN, "half_open")                                                            \
     X(CONNECTIONS_OPEN, "connections_open")                                              \
+    X(TIME_WAIT, "connections_time_wait") /* of connections_open */                      \
     X(MESSAGES_IN_PROGRESS, "messages_in_progress")                                      \
     X(SCANNERS_READY, "scanners_ready") /* as the worker sees them */                    \
     X(CONTROL_READY, "control_ready")                                                    \

@@ -75,10 +75,9 @@ static enum ipv6_walk ipv6_walk(const uint8_t *ip, uint32_t end, uint8_t *next, 
             if ((bytes_get16(ip + *at + 2) & 0xfff9) != 0)
                 return IPV6_IS_FRAGMENT;
             bytes = IPV6_FRAGMENT_BYTES;
-        } else if (*next == IPV6_ROUTING && ip[*at + 3] != 0) {
-            return IPV6_BAD; /* segments left: we are no router (RFC 5095) */
-        } else if (*next == IPV6_HOP_BY_HOP && i > 0) {
-            return IPV6_BAD;
+        } else if ((*next == IPV6_ROUTING && ip[*at + 3] != 0) ||
+                   (*next == IPV6_HOP_BY_HOP && i > 0)) {
+            return IPV6_BAD; /* segments left: we are no router (RFC 5095); or out of place */
         }
         if (bytes > end - *at)
             return IPV6_BAD;

@@ -10,6 +10,7 @@
 
 #define LOOP_TIMERS_A_ROUND  64u
 #define LOOP_HOUSEKEEPING_NS (20 * CLOCK_NS_PER_MS)
+#define LOOP_LINGER_NS       (2 * CLOCK_NS_PER_SECOND)
 /* Adaptive idle: rounds without work before a nap, and how long naps grow. A nap is short while
  * answers are awaited or work was seen lately, so that latency stays in the tens of microseconds.
  */
@@ -64,14 +65,31 @@ static void loop_switch_policy(struct worker *worker, int64_t now_ns)
     loop_publish_policy(worker);
 }
 
+static void loop_count_served(void *context, struct tcp_connection *connection, int64_t now_ns)
+{
+    (void)connection;
+    (void)now_ns;
+    ++*(unsigned *)context;
+}
+
+/* Drained is when nobody is being served any more, and those who were sent away have had a moment
+ * to acknowledge it; a peer that never closes its half is not waited for. */
 static void loop_drain(struct worker *worker, int64_t now_ns)
 {
-    uint32_t connections = worker->endpoint.connection_count - worker->endpoint.time_wait.count;
+    unsigned served = 0;
 
     if (!atomic_load_explicit(&worker->orders->drain, memory_order_relaxed))
         return;
     smtp_server_drain(&worker->smtp, now_ns);
-    if (connections == 0 && handover_pending(&worker->handover) == 0)
+    tcp_each(&worker->endpoint, loop_count_served, &served, now_ns);
+    if (served > 0 || handover_pending(&worker->handover) > 0) {
+        worker->quiet_since_ns = 0;
+        return;
+    }
+    if (worker->quiet_since_ns == 0)
+        worker->quiet_since_ns = now_ns;
+    if (now_ns - worker->quiet_since_ns >= LOOP_LINGER_NS ||
+        worker->endpoint.connection_count == worker->endpoint.time_wait.count)
         atomic_store_explicit(&worker->drained, true, memory_order_relaxed);
 }
 
@@ -79,6 +97,7 @@ static void loop_housekeeping(struct worker *worker, int64_t now_ns)
 {
     worker->housekeeping_ns = now_ns + LOOP_HOUSEKEEPING_NS;
     worker->handover.wall_offset_ns = clock_wall_ns() - now_ns;
+    count_set(worker->counters, COUNTER_TIME_WAIT, worker->endpoint.time_wait.count);
     count_set(worker->counters, COUNTER_BLOCKS_FREE, worker->store.free_count);
     count_set(worker->counters, COUNTER_MESSAGES_IN_PROGRESS,
               worker->store.slot_count - worker->store.free_slot_count);

@@ -404,8 +404,8 @@ static bool main_drain(struct dataplane *dataplane, int64_t now_ns)
 
 static void main_loop(struct dataplane *dataplane)
 {
-    int64_t next_ns = clock_monotonic_ns();
     struct timespec wake;
+    int64_t next_ns;
 
     do {
         peers_server_poll(dataplane->server);

@@ -69,6 +69,7 @@ struct worker {
     int64_t policy_since_ns;
     int64_t housekeeping_ns;
     unsigned idle_rounds;
+    int64_t quiet_since_ns; /* draining: nobody is being served since then; 0: somebody is */
     /* Said to main: */
     _Atomic uint32_t policy_clear; /* no message refers to a policy older than this generation */
     _Atomic bool drained;          /* nothing in progress any more */

@@ -30,7 +30,10 @@ static void bed_open(struct bed *bed, uint32_t workers)
 static enum spread_news bed_look(struct bed *bed, const uint64_t *fresh, unsigned *worker,
                                  unsigned *percent)
 {
-    for (unsigned i = 0; i < bed->region.header.worker_count; i++)
+    unsigned workers = bed->region.header.worker_count;
+
+    assert_in_range(workers, 1, 4);
+    for (unsigned i = 0; i < workers; i++)
         count_add(region_counters(&bed->region, i), COUNTER_CONNECTIONS_OPENED, fresh[i]);
     bed->now_ns += MINUTE_NS;
     return spread_look(&bed->watch, &bed->region, bed->now_ns, worker, percent);
@@ -59,7 +62,7 @@ static void test_says_it_once(void **state)
 /* Few connections say nothing by themselves, but add up; before the minute is over nobody looks. */
 static void test_waits_for_enough(void **state)
 {
-    static const uint64_t few[2] = {0, 400};
+    static const uint64_t few[4] = {0, 400};
     struct bed bed;
     unsigned worker = 99;
     unsigned percent = 0;
@@ -79,7 +82,7 @@ static void test_waits_for_enough(void **state)
 
 static void test_one_worker_cannot_spread(void **state)
 {
-    static const uint64_t all[1] = {100000};
+    static const uint64_t all[4] = {100000};
     struct bed bed;
     unsigned worker = 99;
     unsigned percent = 0;
