@@ -13,17 +13,28 @@ void chatter_begin(struct chatter *chatter)
         rte_openlog_stream(chatter->stream);
 }
 
-static void last_line(const char *text, size_t length, char *last, size_t size)
+/* Where the last line of text[0..length) begins, and its length without blanks at the end. */
+static size_t find_line(const char *text, size_t length, size_t *line_length)
 {
     while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
         length--;
     size_t start = length;
     while (start > 0 && text[start - 1] != '\n')
         start--;
-    if (length - start >= size)
-        length = start + size - 1;
-    memcpy(last, text + start, length - start);
-    last[length - start] = '\0';
+    *line_length = length - start;
+    return start;
+}
+
+/* DPDK names the cause first and what came of it after that, so both lines are kept. */
+static void last_lines(const char *text, size_t length, char *last, size_t size)
+{
+    size_t effect_length;
+    size_t cause_length;
+    size_t effect = find_line(text, length, &effect_length);
+    size_t cause = find_line(text, effect, &cause_length);
+
+    snprintf(last, size, "%.*s%s%.*s", (int)cause_length, text + cause,
+             cause_length > 0 ? "; " : "", (int)effect_length, text + effect);
 }
 
 void chatter_end(struct chatter *chatter, char *last, size_t size)
@@ -34,7 +45,7 @@ void chatter_end(struct chatter *chatter, char *last, size_t size)
         return;
     rte_openlog_stream(NULL);
     if (fclose(chatter->stream) == 0 && size > 0 && chatter->text != NULL)
-        last_line(chatter->text, chatter->length, last, size);
+        last_lines(chatter->text, chatter->length, last, size);
     free(chatter->text);
     *chatter = (struct chatter){0};
 }

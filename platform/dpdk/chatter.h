@@ -2,7 +2,7 @@
  *
  * DPDK explains failures in its log only, and warns of much that is normal (no hugepages, no
  * multiq qdisc). Between begin and end its lines go to memory: dropped when all went well, and on
- * failure the last one that names an error becomes part of the operator's one line.
+ * failure the last two become part of the operator's one line.
  *
  * Main thread, start only. One at a time.
  */
@@ -20,8 +20,8 @@ struct chatter {
 
 void chatter_begin(struct chatter *chatter);
 
-/* Gives the log back to standard error. `last` (may be null when size is 0) gets the last line,
- * without its newline; empty when there was none. */
+/* Gives the log back to standard error. `last` (may be null when size is 0) gets the last two
+ * lines as "cause; effect", cut to `size`; empty when there was none. */
 void chatter_end(struct chatter *chatter, char *last, size_t size);
 
 #endif

@@ -186,10 +186,34 @@ static bool usable_driver(const char *driver)
     return false;
 }
 
-enum status device_check_pci(const char *address, char *why, size_t why_size)
+/* False when it has no driver. */
+static bool pci_driver(const char *address, char *driver, size_t size)
 {
     char path[128];
     char target[256];
+
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
+    ssize_t length = readlink(path, target, sizeof(target) - 1);
+    if (length < 0)
+        return false;
+    target[length] = '\0';
+    const char *slash = strrchr(target, '/');
+    snprintf(driver, size, "%s", slash != NULL ? slash + 1 : target);
+    return true;
+}
+
+bool device_pci_is_uio(const char *address)
+{
+    char driver[256];
+
+    return pci_driver(address, driver, sizeof(driver)) &&
+           (strcmp(driver, "uio_pci_generic") == 0 || strcmp(driver, "igb_uio") == 0);
+}
+
+enum status device_check_pci(const char *address, char *why, size_t why_size)
+{
+    char path[128];
+    char driver[256];
 
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
     if (access(path, F_OK) != 0) {
@@ -198,16 +222,11 @@ enum status device_check_pci(const char *address, char *why, size_t why_size)
                  address);
         return STATUS_NOT_FOUND;
     }
-    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
-    ssize_t length = readlink(path, target, sizeof(target) - 1);
-    if (length < 0) {
+    if (!pci_driver(address, driver, sizeof(driver))) {
         snprintf(why, why_size, "PCI port %s has no driver; run: dpdk-devbind.py -b vfio-pci %s",
                  address, address);
         return STATUS_BAD_CONFIG;
     }
-    target[length] = '\0';
-    const char *slash = strrchr(target, '/');
-    const char *driver = slash != NULL ? slash + 1 : target;
     if (usable_driver(driver))
         return STATUS_OK;
     snprintf(why, why_size,

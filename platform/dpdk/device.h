@@ -34,6 +34,9 @@ void device_detach(uint16_t id);
 /* A PCI device of that address exists and is bound to a driver that DPDK can use. */
 enum status device_check_pci(const char *address, char *why, size_t why_size) STATUS_CHECKED;
 
+/* Its driver leaves DMA unprotected and knows physical addresses only (uio). */
+bool device_pci_is_uio(const char *address);
+
 /* MTU of a kernel interface in this namespace. */
 enum status device_interface_mtu(const char *interface, unsigned *mtu) STATUS_CHECKED;
 enum status device_set_interface_mtu(const char *interface, unsigned mtu) STATUS_CHECKED;

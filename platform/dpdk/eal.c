@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <stdio.h>
@@ -101,6 +102,50 @@ static enum status explain_init(int error, const struct config *config, bool hug
     return STATUS_SYSTEM;
 }
 
+/* Everything that can be seen before DPDK touches a device. */
+static enum status check_devices(const struct config *config, bool hugepages, char *why,
+                                 size_t why_size)
+{
+    enum status status = STATUS_OK;
+
+    for (unsigned i = 0; status == STATUS_OK && i < config->port_count; i++) {
+        const char *address = config->ports[i].pci_address;
+
+        if (config->ports[i].kind != CONFIG_PORT_PCI)
+            continue;
+        status = device_check_pci(address, why, why_size);
+        if (status != STATUS_OK || hugepages || !device_pci_is_uio(address))
+            continue;
+        snprintf(why, why_size,
+                 "PCI port %s is bound to a uio driver, which needs hugepages; run: "
+                 "echo %llu > /proc/sys/vm/nr_hugepages, or use vfio-pci",
+                 address, (unsigned long long)eal_hugepages_needed(&config->memory));
+        status = STATUS_NO_MEMORY;
+    }
+    return status;
+}
+
+/* DPDK starts without a device it cannot use, and says why in its log only. */
+static enum status check_probed(const struct config *config, const char *last, char *why,
+                                size_t why_size)
+{
+    uint16_t id;
+
+    for (unsigned i = 0; i < config->port_count; i++) {
+        const char *address = config->ports[i].pci_address;
+
+        if (config->ports[i].kind != CONFIG_PORT_PCI ||
+            rte_eth_dev_get_port_by_name(address, &id) == 0)
+            continue;
+        snprintf(why, why_size,
+                 "PCI port %s was not taken by any DPDK driver: is it a network device that DPDK "
+                 "22.11 knows? (%s)",
+                 address, last[0] != '\0' ? last : "DPDK gave no reason");
+        return STATUS_UNSUPPORTED;
+    }
+    return STATUS_OK;
+}
+
 enum status eal_start(const struct config *config, const struct core_map *map,
                       struct eal_choice *choice, char *why, size_t why_size)
 {
@@ -111,10 +156,8 @@ enum status eal_start(const struct config *config, const struct core_map *map,
     }
     enum status status = choose_hugepages(&config->memory, &choice->hugepages, why, why_size);
 
-    for (unsigned i = 0; status == STATUS_OK && i < config->port_count; i++) {
-        if (config->ports[i].kind == CONFIG_PORT_PCI)
-            status = device_check_pci(config->ports[i].pci_address, why, why_size);
-    }
+    if (status == STATUS_OK)
+        status = check_devices(config, choice->hugepages, why, why_size);
     if (status != STATUS_OK)
         return status;
 
@@ -135,7 +178,7 @@ enum status eal_start(const struct config *config, const struct core_map *map,
     if (result < 0)
         return explain_init(error, config, choice->hugepages, last, why, why_size);
     eal_state = EAL_RUNNING;
-    return STATUS_OK;
+    return check_probed(config, last, why, why_size);
 }
 
 void eal_stop(void)
