@@ -179,6 +179,11 @@ static void set_offloads(struct setup *setup)
 
     if (setup->config->kind == CONFIG_PORT_PCI) {
         rx = setup->information.rx_offload_capa & RX_CHECKSUMS;
+        /* Or the host leaves TCP checksums unfilled, and the kernel behind the exception interface,
+         * which cannot be told so, drops the packets. */
+        if (setup->config->exception_interface[0] != '\0' &&
+            strcmp(setup->information.driver_name, "net_virtio") == 0)
+            rx &= ~RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
         tx = setup->information.tx_offload_capa & TX_CHECKSUMS;
     }
     setup->conf.rxmode.offloads = rx;
