@@ -42,6 +42,16 @@ static inline bool net_is_mail(const struct net_interface *interface, const uint
     return length >= 4 && bytes_get16(tcp + 2) == interface->smtp_port;
 }
 
+/* A virtual link can hand over segments larger than its MTU, of which the port keeps the beginning
+ * (veth under AF_PACKET). Where checksums are trusted that much is taken, and acknowledged: without
+ * it a sender would get one segment through for each of its time-outs. `end` is where the packet
+ * says that it ends. */
+static inline bool net_cut(const struct packet_view *view, uint8_t protocol, uint32_t end,
+                           uint32_t length)
+{
+    return end > length && view->tcp_checksum_good && protocol == FRAME_PROTOCOL_TCP;
+}
+
 /* Is `address` one of ours on this interface? */
 bool net_own_ipv6(const struct net_interface *interface, const uint8_t address[16]);
 

@@ -8,12 +8,13 @@
 
 static enum counter net_tcp(struct net *net, const struct net_interface *interface,
                             const struct net_frame *frame, const uint8_t *tcp, uint32_t length,
-                            bool checksum_good, int64_t now_ns)
+                            bool checksum_good, bool cut, int64_t now_ns)
 {
     struct tcp_segment segment = {
         .bytes = tcp,
         .length = length,
         .checksum_good = checksum_good,
+        .cut = cut,
         .mtu = interface->mtu,
         .path = frame->path,
         .address_bytes = 4,
@@ -40,11 +41,15 @@ enum counter net_ipv4(struct net *net, const struct net_interface *interface,
     const uint8_t *ip = frame->bytes;
     uint32_t header;
     uint32_t total;
+    bool cut;
 
     if (frame->length < FRAME_IPV4_BYTES)
         return COUNTER_FRAME_SHORT;
     header = (uint32_t)(ip[0] & 0x0f) * 4;
     total = bytes_get16(ip + 2);
+    cut = net_cut(view, ip[9], total, frame->length);
+    if (cut)
+        total = frame->length;
     if (ip[0] >> 4 != 4 || header < FRAME_IPV4_BYTES || total < header || total > frame->length)
         return COUNTER_FRAME_BAD_IP;
     if (!view->ip_checksum_good && checksum_fold(checksum_add(0, ip, header)) != 0xffff)
@@ -57,7 +62,7 @@ enum counter net_ipv4(struct net *net, const struct net_interface *interface,
         return COUNTER_FRAME_FRAGMENT;
     if (ip[9] == FRAME_PROTOCOL_TCP)
         return net_tcp(net, interface, frame, ip + header, total - header, view->tcp_checksum_good,
-                       now_ns);
+                       cut, now_ns);
     if (ip[9] == FRAME_PROTOCOL_ICMP)
         return net_icmp(net, interface, frame, ip + header, total - header);
     return COUNTER_FRAME_UNKNOWN_PROTOCOL;

@@ -35,12 +35,13 @@ static bool ipv6_source_valid(const uint8_t source[16])
 
 static enum counter ipv6_tcp(struct net *net, const struct net_interface *interface,
                              const struct net_frame *frame, const uint8_t *tcp, uint32_t length,
-                             bool checksum_good, int64_t now_ns)
+                             bool checksum_good, bool cut, int64_t now_ns)
 {
     struct tcp_segment segment = {
         .bytes = tcp,
         .length = length,
         .checksum_good = checksum_good,
+        .cut = cut,
         .mtu = interface->mtu,
         .path = frame->path,
         .address_bytes = 16,
@@ -94,11 +95,15 @@ enum counter net_ipv6(struct net *net, const struct net_interface *interface,
     uint32_t at = FRAME_IPV6_BYTES;
     uint32_t end;
     uint8_t next;
+    bool cut;
 
     if (frame->length < FRAME_IPV6_BYTES)
         return COUNTER_FRAME_SHORT;
     end = FRAME_IPV6_BYTES + bytes_get16(ip + 4);
     next = ip[6];
+    cut = net_cut(view, next, end, frame->length);
+    if (cut)
+        end = frame->length;
     if (ip[0] >> 4 != 6 || end > frame->length)
         return COUNTER_FRAME_BAD_IP;
     if (!net_own_ipv6(interface, ip + 24) && !ipv6_multicast(ip + 24))
@@ -112,7 +117,8 @@ enum counter net_ipv6(struct net *net, const struct net_interface *interface,
         return COUNTER_FRAME_BAD_IP;
     }
     if (next == FRAME_PROTOCOL_TCP)
-        return ipv6_tcp(net, interface, frame, ip + at, end - at, view->tcp_checksum_good, now_ns);
+        return ipv6_tcp(net, interface, frame, ip + at, end - at, view->tcp_checksum_good, cut,
+                        now_ns);
     if (next == FRAME_PROTOCOL_ICMPV6)
         return net_icmpv6(net, interface, frame, ip + at, end - at);
     return COUNTER_FRAME_UNKNOWN_PROTOCOL;

@@ -79,6 +79,7 @@ struct tcp_segment {
     const uint8_t *bytes; /* TCP header */
     uint32_t length;      /* bytes of header and payload */
     bool checksum_good;
+    bool cut;           /* only its first `length` bytes were handed over */
     uint16_t mtu;       /* of the interface it came by: our MSS follows from it */
     struct tcp_key key; /* ports are filled in by tcp_input() */
     uint32_t hash;      /* of key, filled in by tcp_input() */

@@ -484,6 +484,8 @@ enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segmen
         return COUNTER_TCP_IN_BAD_HEADER;
     if (!segment->checksum_good && !input_checksum_good(segment))
         return COUNTER_TCP_IN_BAD_CHECKSUM;
+    if (segment->cut)
+        header.flags &= (uint8_t)~TCP_FLAG_FIN; /* it comes after bytes we have not seen */
     segment->key.local_port = header.destination_port;
     segment->key.remote_port = header.source_port;
     segment->hash = tcp_key_hash(endpoint, &segment->key);

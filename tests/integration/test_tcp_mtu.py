@@ -76,6 +76,19 @@ class Mtu(unittest.TestCase):
                 bed.settled(box)
                 box.stop()
 
+    def test_offloads_left_on(self):
+        """A veth pair as it is: checksums unfilled, segments of up to 64 KB that the port cuts."""
+        for family in (4, 6):
+            with self.subTest(family=family):
+                box = self.bed(kind="af_packet", offloads=True, port={"rx_checksum": "trust"})
+                session = self.open(box, family)
+                for size in (1000, 100000, 1000000):
+                    self.deliver(session, size)
+                session.say("QUIT")
+                session.close()
+                bed.settled(box)
+                box.stop()
+
     def test_small_segments(self):
         """A client that offers 536 bytes gets no more, and one that sends so is taken."""
         box = self.bed()

@@ -35,12 +35,13 @@ class Bed(appliance.Appliance):
     """`kind`: tap, af_packet. `joined`: direct, bridge, relay. `relay`: its arguments as a dict."""
 
     def __init__(self, customers, changes=None, kind="tap", joined="direct", mtu=1500, relay=None,
-                 port=None, prefix=24, kernel6=True):
+                 port=None, prefix=24, kernel6=True, offloads=False):
         super().__init__(customers, changes)
         self.kind = kind
         self.joined = joined
         self.mtu = mtu
         self.prefix = prefix
+        self.offloads = offloads
         self.kernel6 = kernel6  # False: the client's kernel says nothing by itself
         self.relay_arguments = relay or {}
         self.relay = None
@@ -100,7 +101,7 @@ class Bed(appliance.Appliance):
             self._veth("client", self.client, "middle0", self.middle)
             if self.kind == "af_packet":
                 self._veth("middle1", self.middle, "port", self.port_namespace)
-        if self.kind == "af_packet" or self.joined != "direct":
+        if not self.offloads:
             # What a veth pair leaves out, a wire has: checksums, and frames no larger than the MTU.
             result = appliance.command("ip", "netns", "exec", self.client, "ethtool", "-K",
                                        "client", "tx", "off", "tso", "off", "gso", "off")
