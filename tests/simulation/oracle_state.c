@@ -215,6 +215,14 @@ static void state_returned(struct world *world)
     }
 }
 
+/* The server speaks first: a client whose every answer to a SYN-ACK was lost, and who has nothing to
+ * say, is not known to anybody when its half-open connection has expired. */
+static bool state_never_heard(const struct world *world, const struct exchange *x)
+{
+    return !x->opened && x->peer.max == 0 && x->peer.end == PEER_DID_GIVE_UP &&
+           atomic_load(&world->counters->value[COUNTER_HALF_OPEN_EXPIRED]) > 0;
+}
+
 static void state_exchange(struct world *world, struct exchange *x)
 {
     struct peer *peer = &x->peer;
@@ -227,6 +235,8 @@ static void state_exchange(struct world *world, struct exchange *x)
                    (long long)peer->edge, (long long)peer->receive_next, (long long)x->reply_count);
     if (x->opened && !x->ended)
         world_fail(world, "#%u was opened and never closed", x->index);
+    if (state_never_heard(world, x))
+        x->clean = false;
     if (!x->clean || (world->mail && mail_excused(world, x)))
         return;
     if (peer->end != PEER_COMPLETED || !x->opened)
