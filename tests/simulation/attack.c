@@ -146,6 +146,30 @@ static void attack_connection(struct world *world, struct exchange *x,
     attack_give(world, x->index, bytes, length);
 }
 
+/* A last segment of the handshake by somebody who has not seen our first: SYN cookies or not, he
+ * would have to guess a number. */
+static void attack_handshake(struct world *world, struct exchange *x)
+{
+    struct random *random = &world->random;
+    uint8_t payload[ATTACK_PAYLOAD];
+    uint8_t bytes[ATTACK_PAYLOAD + 200];
+    struct wire_segment s;
+
+    peer_fill(x, &s);
+    random_fill(random, payload, sizeof(payload));
+    s.flags = WIRE_ACK;
+    s.seq = peer_seq(&x->peer, 0);
+    s.ack = (uint32_t)random_next(random);
+    s.window = (uint16_t)random_next(random);
+    s.payload = payload;
+    s.payload_length = (uint32_t)random_between(random, 0, sizeof(payload));
+    s.has_timestamp = x->peer.offer_timestamp;
+    s.timestamp = peer_timestamp(x);
+    s.timestamp_echo = (uint32_t)random_next(random);
+    world_trace(world, "#%u attack on the handshake: ack %u", x->index, s.ack);
+    attack_give(world, x->index, bytes, wire_build(&s, bytes));
+}
+
 void attack_event(struct world *world, uint32_t exchange)
 {
     struct exchange *x = &world->exchanges[exchange];
@@ -162,6 +186,8 @@ void attack_event(struct world *world, uint32_t exchange)
         return;
     }
     c = oracle_connection(world, x);
+    if (!x->opened && (x->peer.state == PEER_SYN_SENT || x->peer.state == PEER_OPEN))
+        attack_handshake(world, x);
     /* An attacker who meets no connection is like any other stranger. */
     if (x->peer.state != PEER_OPEN || c == NULL || !x->open || c->dying)
         return;

@@ -79,9 +79,7 @@ void network_carry(struct world *world, struct frame *frame, bool to_server)
     bool faulty = world_faulty(world);
     int64_t at_ns = world->now_ns + way->delay_ns;
 
-    if (frame->length - wire_link_bytes(frame->bytes) > way->mtu + 64 ||
-        (frame->bytes[wire_link_bytes(frame->bytes) + 2] << 8 |
-         frame->bytes[wire_link_bytes(frame->bytes) + 3]) > (int)way->mtu) {
+    if (wire_packet_bytes(frame->bytes) > way->mtu) {
         network_lose(world, frame, to_server, "larger than the MTU");
         return;
     }

@@ -82,7 +82,7 @@ static void oracle_syn_ack(struct exchange *x, const struct wire_segment *s)
     if ((s->has_scale && !peer->offer_scale) || (s->has_timestamp && !peer->offer_timestamp) ||
         (s->sack_ok && !peer->offer_sack) || s->sack_count > 0)
         world_fail(world, "#%u SYN-ACK with an option that was not offered", x->index);
-    if (!s->has_mss || s->mss > world->net.interfaces[0].mtu - 40)
+    if (!s->has_mss || s->mss > world->net.interfaces[0].mtu - (peer->ipv6 ? 60 : 40))
         world_fail(world, "#%u SYN-ACK with an MSS of %u", x->index, s->mss);
     if (!x->opened) {
         x->edge = s->ack + s->window;
@@ -140,7 +140,7 @@ static void oracle_acknowledgement(struct exchange *x, const struct wire_segment
         world_fail(world, "#%u acknowledges %lld after %lld", x->index, (long long)position,
                    (long long)x->acked);
     x->acked = position;
-    if (x->unacknowledged_ns != 0 && !world->lenient_acks &&
+    if (x->unacknowledged_ns > world->stall_until_ns && !world->lenient_acks &&
         world->now_ns - x->unacknowledged_ns >
             ORACLE_ACK_NS + (world->now_ns - world->latest_round_ns))
         world_fail(world, "#%u acknowledged only after %lld ms", x->index,
@@ -182,7 +182,7 @@ static void oracle_payload(struct exchange *x, const struct wire_segment *s)
     int64_t position =
         peer->receive_next + (int32_t)(s->seq - (peer->irs + 1 + (uint32_t)peer->receive_next));
     int64_t end = position + s->payload_length;
-    uint32_t mss = peer->offer_mss ? peer->offered_mss : 536;
+    uint32_t mss = peer->offer_mss ? peer->offered_mss : peer->ipv6 ? 1220 : 536;
 
     if (mss < ORACLE_MSS_MIN)
         mss = ORACLE_MSS_MIN;
@@ -270,7 +270,7 @@ void oracle_frame_sent(struct world *world, const uint8_t *bytes, uint32_t lengt
         world->round.bare_out++;
     if (length - wire_link_bytes(bytes) > interface->mtu)
         world_fail(world, "sent a packet of %u bytes, the MTU is %u", length, interface->mtu);
-    if (memcmp(s.source, interface->address, 4) != 0 ||
+    if (memcmp(s.source, s.ipv6 ? interface->address6 : interface->address, s.ipv6 ? 16 : 4) != 0 ||
         memcmp(s.source_mac, interface->mac, 6) != 0)
         world_fail(world, "sent from an address that is not ours");
     if (tuple >= world->tuple_count || world->tuples[tuple] == WORLD_NONE) {
@@ -287,7 +287,7 @@ void oracle_frame_sent(struct world *world, const uint8_t *bytes, uint32_t lengt
         return;
     }
     if (memcmp(s.destination_mac, x->peer.mac, 6) != 0 || s.vlan != x->peer.vlan ||
-        memcmp(s.destination, x->peer.address, 4) != 0)
+        s.ipv6 != x->peer.ipv6 || memcmp(s.destination, x->peer.address, 16) != 0)
         world_fail(world, "#%u sent to the wrong address", x->index);
     if (s.flags & WIRE_SYN)
         oracle_syn_ack(x, &s);

@@ -215,8 +215,8 @@ static void state_returned(struct world *world)
     }
 }
 
-/* The server speaks first: a client whose every answer to a SYN-ACK was lost, and who has nothing to
- * say, is not known to anybody when its half-open connection has expired. */
+/* The server speaks first: a client whose every answer to a SYN-ACK was lost, and who has nothing
+ * to say, is not known to anybody when its half-open connection has expired. */
 static bool state_never_heard(const struct world *world, const struct exchange *x)
 {
     return !x->opened && x->peer.max == 0 && x->peer.end == PEER_DID_GIVE_UP &&

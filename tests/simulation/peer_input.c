@@ -14,7 +14,7 @@ static void input_learn_options(struct peer *peer, const struct wire_segment *se
     peer->sack = peer->offer_sack && segment->sack_ok;
     peer->timestamp = peer->offer_timestamp && segment->has_timestamp;
     peer->timestamp_recent = segment->timestamp;
-    peer->their_mss = segment->has_mss ? segment->mss : 536;
+    peer->their_mss = segment->has_mss ? segment->mss : peer->ipv6 ? 1220 : 536;
 }
 
 static void input_syn_sent(struct exchange *x, const struct wire_segment *segment)

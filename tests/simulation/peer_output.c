@@ -23,8 +23,12 @@ void peer_fill(struct exchange *x, struct wire_segment *segment)
     memcpy(segment->source_mac, peer->mac, 6);
     memcpy(segment->destination_mac, interface->mac, 6);
     segment->vlan = peer->vlan;
-    memcpy(segment->source, peer->address, 4);
-    memcpy(segment->destination, interface->address, 4);
+    segment->ipv6 = peer->ipv6;
+    memcpy(segment->source, peer->address, 16);
+    if (peer->ipv6)
+        memcpy(segment->destination, interface->address6, 16);
+    else
+        memcpy(segment->destination, interface->address, 4);
     segment->source_port = peer->port;
     segment->destination_port = WORLD_PORT;
     segment->arrangement = random_next(&x->world->random);
@@ -208,14 +212,14 @@ static void peer_send_data(struct exchange *x, int64_t position, int64_t length,
 static int64_t peer_payload_max(const struct exchange *x)
 {
     const struct peer *peer = &x->peer;
-    int64_t most = (int64_t)x->world->to_server.mtu - 40;
+    int64_t most = (int64_t)x->world->to_server.mtu - (peer->ipv6 ? 60 : 40);
 
     if (peer->their_mss < most)
         most = peer->their_mss;
     if (peer->timestamp)
         most -= 12;
     if (peer->plan.ip_options)
-        most -= 16;
+        most -= peer->ipv6 ? 32 : 16;
     return most > 1 ? most : 1;
 }
 

@@ -63,6 +63,9 @@ static void plan_links(struct world *world)
     world->port_verifies = random_chance(random, 3000);
     memcpy(interface->address, (const uint8_t[]){198, 18, 0, 1}, 4);
     memcpy(interface->mac, (const uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
+    memcpy(interface->address6, (const uint8_t[]){0x20, 1, 0xd, 0xb8, [15] = 1}, 16);
+    interface->has_address6 = true;
+    net_interface_link_local(interface);
     interface->smtp_port = WORLD_PORT;
     world->net.interface_count = 1;
 }
@@ -95,7 +98,7 @@ static void plan_counts(struct world *world)
 static void plan_options(struct world *world, struct peer *peer)
 {
     struct random *random = &world->random;
-    uint32_t largest = world->to_peers.mtu - 40;
+    uint32_t largest = world->to_peers.mtu - (peer->ipv6 ? 60 : 40);
 
     peer->offer_mss = random_chance(random, 9000);
     peer->offered_mss = (uint16_t)largest;
@@ -227,7 +230,13 @@ static void plan_exchange(struct world *world, uint32_t index)
     plan->tuple = index % world->tuple_count;
     memcpy(peer->mac,
            (const uint8_t[]){2, 1, 0, 0, (uint8_t)(plan->tuple >> 8), (uint8_t)plan->tuple}, 6);
-    memcpy(peer->address, (const uint8_t[]){198, 18, 1, (uint8_t)(1 + plan->tuple % 7)}, 4);
+    peer->ipv6 = world->to_peers.mtu >= 1280 && world->to_server.mtu >= 1280 &&
+                 world->net.interfaces[0].mtu >= 1280 && plan->tuple % 3 == 0;
+    if (peer->ipv6)
+        memcpy(peer->address,
+               (const uint8_t[]){0x20, 1, 0xd, 0xb8, 1, [15] = (uint8_t)(1 + plan->tuple % 7)}, 16);
+    else
+        memcpy(peer->address, (const uint8_t[]){198, 18, 1, (uint8_t)(1 + plan->tuple % 7)}, 4);
     peer->port = (uint16_t)(world->port_base + plan->tuple);
     plan->start_ns = world->start_ns + random_size(random, 1, PLAN_START_WITHIN_NS);
     plan->give_up_ns = PLAN_GIVE_UP_NS;
@@ -300,7 +309,10 @@ void plan_world(struct world *world, int mode)
     uint32_t blocks;
 
     random_seed(random, world->seed);
-    world->mail = mode < 0 ? random_chance(random, 3000) : mode != 0;
+    /* Drawn in any case, so that a seed of either mode replays when the mode is named. */
+    world->mail = random_chance(random, 3000);
+    if (mode >= 0)
+        world->mail = mode != 0;
     plan_clock(world);
     plan_links(world);
     plan_counts(world);

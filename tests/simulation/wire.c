@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define WIRE_TYPE_IPV4 0x0800u
+#define WIRE_TYPE_IPV6 0x86ddu
 #define WIRE_TYPE_VLAN 0x8100u
 
 static void wire_put16(uint8_t *at, uint32_t value)
@@ -47,6 +48,8 @@ static uint16_t wire_fold(uint32_t sum)
 
 static uint32_t wire_pseudo(const uint8_t *ip, uint32_t tcp_bytes)
 {
+    if (ip[0] >> 4 == 6)
+        return wire_sum(0, ip + 8, 32) + 6 + tcp_bytes;
     return wire_sum(0, ip + 12, 8) + 6 + tcp_bytes;
 }
 
@@ -124,22 +127,16 @@ static uint8_t *wire_put_link(uint8_t *frame, const struct wire_segment *s)
         wire_put16(frame + 2, s->vlan);
         frame += 4;
     }
-    wire_put16(frame, WIRE_TYPE_IPV4);
+    wire_put16(frame, s->ipv6 ? WIRE_TYPE_IPV6 : WIRE_TYPE_IPV4);
     return frame + 2;
 }
 
-uint32_t wire_build(struct wire_segment *s, uint8_t *frame)
+static void wire_put_ipv4(uint8_t *ip, const struct wire_segment *s, uint32_t tcp_bytes)
 {
-    uint8_t *ip = wire_put_link(frame, s);
     uint32_t ip_bytes = 20 + 4 * s->ip_option_words;
-    uint8_t *tcp = ip + ip_bytes;
-    uint32_t tcp_bytes;
 
     memset(ip, 0, 20);
     memset(ip + 20, 1, ip_bytes - 20);
-    memset(tcp, 0, 20);
-    s->option_bytes = wire_put_options(tcp + 20, s);
-    tcp_bytes = 20 + s->option_bytes + s->payload_length;
     ip[0] = (uint8_t)(0x40 | ip_bytes / 4);
     wire_put16(ip + 2, ip_bytes + tcp_bytes);
     wire_put16(ip + 6, 0x4000);
@@ -148,6 +145,41 @@ uint32_t wire_build(struct wire_segment *s, uint8_t *frame)
     memcpy(ip + 12, s->source, 4);
     memcpy(ip + 16, s->destination, 4);
     wire_put16(ip + 10, (uint16_t)~wire_fold(wire_sum(0, ip, ip_bytes)));
+}
+
+static void wire_put_ipv6(uint8_t *ip, const struct wire_segment *s, uint32_t tcp_bytes)
+{
+    uint8_t *next = ip + 6;
+
+    memset(ip, 0, 40);
+    ip[0] = 0x60;
+    wire_put16(ip + 4, 8 * s->ip_option_words + tcp_bytes);
+    ip[7] = 57;
+    memcpy(ip + 8, s->source, 16);
+    memcpy(ip + 24, s->destination, 16);
+    for (uint32_t i = 0; i < s->ip_option_words; i++) {
+        uint8_t *header = ip + 40 + 8 * (size_t)i;
+
+        *next = 60;
+        next = header;
+        memcpy(header + 1, (const uint8_t[]){0, 1, 4, 0, 0, 0, 0}, 7); /* PadN */
+    }
+    *next = 6;
+}
+
+uint32_t wire_build(struct wire_segment *s, uint8_t *frame)
+{
+    uint8_t *ip = wire_put_link(frame, s);
+    uint8_t *tcp = ip + (s->ipv6 ? 40 + 8 * s->ip_option_words : 20 + 4 * s->ip_option_words);
+    uint32_t tcp_bytes;
+
+    memset(tcp, 0, 20);
+    s->option_bytes = wire_put_options(tcp + 20, s);
+    tcp_bytes = 20 + s->option_bytes + s->payload_length;
+    if (s->ipv6)
+        wire_put_ipv6(ip, s, tcp_bytes);
+    else
+        wire_put_ipv4(ip, s, tcp_bytes);
     wire_put16(tcp, s->source_port);
     wire_put16(tcp + 2, s->destination_port);
     wire_put32(tcp + 4, s->seq);
@@ -168,15 +200,24 @@ uint32_t wire_link_bytes(const uint8_t *frame)
     return wire_get16(frame + 12) == WIRE_TYPE_VLAN ? 18 : 14;
 }
 
+uint32_t wire_packet_bytes(const uint8_t *frame)
+{
+    const uint8_t *ip = frame + wire_link_bytes(frame);
+
+    return ip[0] >> 4 == 6 ? 40u + wire_get16(ip + 4) : wire_get16(ip + 2);
+}
+
 bool wire_fill_checksums(uint8_t *frame, uint32_t l2_bytes, uint32_t l3_bytes)
 {
     uint8_t *ip = frame + l2_bytes;
     uint8_t *tcp = ip + l3_bytes;
-    uint32_t tcp_bytes = wire_get16(ip + 2) - l3_bytes;
+    uint32_t tcp_bytes = wire_packet_bytes(frame) - l3_bytes;
     bool good = wire_get16(tcp + 16) == wire_fold(wire_pseudo(ip, tcp_bytes));
 
-    wire_put16(ip + 10, 0);
-    wire_put16(ip + 10, (uint16_t)~wire_fold(wire_sum(0, ip, l3_bytes)));
+    if (ip[0] >> 4 == 4) {
+        wire_put16(ip + 10, 0);
+        wire_put16(ip + 10, (uint16_t)~wire_fold(wire_sum(0, ip, l3_bytes)));
+    }
     wire_put16(tcp + 16, 0);
     wire_put16(tcp + 16,
                (uint16_t)~wire_fold(wire_sum(wire_pseudo(ip, tcp_bytes), tcp, tcp_bytes)));
@@ -263,29 +304,16 @@ static const char *wire_read_tcp(const uint8_t *ip, const uint8_t *tcp, uint32_t
     return wire_read_options(tcp + 20, header - 20, s);
 }
 
-const char *wire_read(const uint8_t *frame, uint32_t length, struct wire_segment *s)
+static const char *wire_read_ipv4(const uint8_t *ip, uint32_t length, struct wire_segment *s,
+                                  uint32_t *header, uint32_t *total)
 {
-    const uint8_t *ip;
-    uint32_t header;
-    uint32_t total;
-    uint32_t link;
-
-    memset(s, 0, sizeof(*s));
-    if (length < 14 + 40 || length < wire_link_bytes(frame) + 40)
-        return "too short for TCP over IPv4";
-    link = wire_link_bytes(frame);
-    ip = frame + link;
-    memcpy(s->destination_mac, frame, 6);
-    memcpy(s->source_mac, frame + 6, 6);
-    if (link == 18)
-        s->vlan = wire_get16(frame + 14);
-    if (wire_get16(ip - 2) != WIRE_TYPE_IPV4 || ip[0] >> 4 != 4)
+    *header = (uint32_t)(ip[0] & 15) * 4;
+    *total = wire_get16(ip + 2);
+    if (ip[0] >> 4 != 4)
         return "not IPv4";
-    header = (uint32_t)(ip[0] & 15) * 4;
-    total = wire_get16(ip + 2);
-    if (header < 20 || total < header + 20 || total > length - link)
+    if (*header < 20 || *total < *header + 20 || *total > length)
         return "IP length";
-    if (wire_fold(wire_sum(0, ip, header)) != 0xffff)
+    if (wire_fold(wire_sum(0, ip, *header)) != 0xffff)
         return "IP checksum";
     if (ip[9] != 6)
         return "not TCP";
@@ -293,6 +321,59 @@ const char *wire_read(const uint8_t *frame, uint32_t length, struct wire_segment
         return "fragment";
     memcpy(s->source, ip + 12, 4);
     memcpy(s->destination, ip + 16, 4);
+    return NULL;
+}
+
+static const char *wire_read_ipv6(const uint8_t *ip, uint32_t length, struct wire_segment *s,
+                                  uint32_t *header, uint32_t *total)
+{
+    uint8_t next = ip[6];
+
+    *header = 40;
+    *total = 40u + wire_get16(ip + 4);
+    if (ip[0] >> 4 != 6)
+        return "not IPv6";
+    if (length < 60 || *total > length)
+        return "IP length";
+    while (next == 60 && *header + 8 + 20 <= *total) {
+        next = ip[*header];
+        *header += 8 + 8u * ip[*header + 1];
+    }
+    if (next != 6)
+        return "not TCP";
+    if (*header + 20 > *total)
+        return "IP length";
+    memcpy(s->source, ip + 8, 16);
+    memcpy(s->destination, ip + 24, 16);
+    s->ipv6 = true;
+    return NULL;
+}
+
+const char *wire_read(const uint8_t *frame, uint32_t length, struct wire_segment *s)
+{
+    const char *wrong;
+    const uint8_t *ip;
+    uint32_t header;
+    uint32_t total;
+    uint32_t link;
+
+    memset(s, 0, sizeof(*s));
+    if (length < 14 + 40 || length < wire_link_bytes(frame) + 40)
+        return "too short for TCP";
+    link = wire_link_bytes(frame);
+    ip = frame + link;
+    memcpy(s->destination_mac, frame, 6);
+    memcpy(s->source_mac, frame + 6, 6);
+    if (link == 18)
+        s->vlan = wire_get16(frame + 14);
+    if (wire_get16(ip - 2) == WIRE_TYPE_IPV4)
+        wrong = wire_read_ipv4(ip, length - link, s, &header, &total);
+    else if (wire_get16(ip - 2) == WIRE_TYPE_IPV6)
+        wrong = wire_read_ipv6(ip, length - link, s, &header, &total);
+    else
+        wrong = "neither IPv4 nor IPv6";
+    if (wrong != NULL)
+        return wrong;
     s->padding = length - link - total;
     return wire_read_tcp(ip, ip + header, total - header, s);
 }

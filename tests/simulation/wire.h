@@ -1,6 +1,6 @@
-/* wire.h: TCP over IPv4 over Ethernet as the simulated hosts build and read it.
+/* wire.h: TCP over IPv4 or IPv6 over Ethernet as the simulated hosts build and read it.
  *
- * Written from RFC 791, 1071, 7323, 2018 and 9293, and on purpose sharing nothing with the
+ * Written from RFC 791, 8200, 1071, 7323, 2018 and 9293, and on purpose sharing nothing with the
  * dataplane: what one side builds wrongly the other must not read in the same wrong way.
  */
 #ifndef TESTS_SIMULATION_WIRE_H
@@ -23,8 +23,9 @@ struct wire_segment {
     uint8_t source_mac[6];
     uint8_t destination_mac[6];
     uint16_t vlan; /* 0: untagged */
-    uint8_t source[4];
-    uint8_t destination[4];
+    bool ipv6;
+    uint8_t source[16]; /* IPv4: the first four, the rest zero */
+    uint8_t destination[16];
     uint16_t source_port;
     uint16_t destination_port;
     uint32_t seq;
@@ -44,7 +45,8 @@ struct wire_segment {
     uint32_t option_bytes; /* read: as found; build: filled in */
     const uint8_t *payload;
     uint32_t payload_length;
-    uint32_t ip_option_words; /* no-operations behind the IP header, to move things along */
+    uint32_t ip_option_words; /* behind the IP header, to move things along: no-operations, or an
+                                 IPv6 destination options header of 8 bytes for each */
     uint32_t padding;         /* bytes behind the IP packet, as short Ethernet frames have */
     uint64_t arrangement;     /* build: order and padding of the options */
 };
@@ -58,6 +60,8 @@ const char *wire_read(const uint8_t *frame, uint32_t length, struct wire_segment
 
 /* Bytes of the Ethernet header. */
 uint32_t wire_link_bytes(const uint8_t *frame);
+/* Bytes of the IP packet, as it says itself. */
+uint32_t wire_packet_bytes(const uint8_t *frame);
 
 /* Fills in both checksums where a port is to do it. Returns false when the TCP field did not hold
  * the pseudo-header's sum. */

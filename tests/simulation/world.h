@@ -126,7 +126,8 @@ struct peer {
     bool silent; /* its host answers nothing */
     uint8_t mac[6];
     uint16_t vlan;
-    uint8_t address[4];
+    bool ipv6;
+    uint8_t address[16]; /* IPv4: the first four */
     uint16_t port;
 
     /* Options: offered, then agreed. */
