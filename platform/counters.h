@@ -91,7 +91,7 @@
     X(SMTP_REPLIES_4XX, "smtp_replies_4xx")                                              \
     X(SMTP_REPLIES_5XX, "smtp_replies_5xx")                                              \
     X(LOG_LOST, "log_lost")                                                              \
-    /* gauges, same rules */                                                             \
+    /* gauges, same rules; COUNTER_GAUGE_FIRST names the first */                        \
     X(HALF_OPEN, "half_open")                                                            \
     X(CONNECTIONS_OPEN, "connections_open")                                              \
     X(TIME_WAIT, "connections_time_wait") /* of connections_open */                      \
@@ -105,7 +105,8 @@ enum counter {
 #define X(name, text) COUNTER_##name,
     COUNTER_LIST(X)
 #undef X
-        COUNTER_COUNT
+        COUNTER_COUNT,
+    COUNTER_GAUGE_FIRST = COUNTER_HALF_OPEN /* from here on they go down, too */
 };
 
 /* The metric name of `counter`; null outside the list. */

@@ -38,7 +38,7 @@ static bool status_counter_shared(enum counter counter)
 
 static bool status_counter_gauge(enum counter counter)
 {
-    return counter >= COUNTER_CONNECTIONS_OPEN;
+    return counter >= COUNTER_GAUGE_FIRST;
 }
 
 static uint64_t status_counter(const struct region *region, uint32_t worker, enum counter counter)
@@ -117,8 +117,9 @@ static json_t *status_route(const struct route *route)
         route->last_error);
 }
 
-char *status_server_text(const struct dataplane *dataplane, const struct relay *relay,
-                         double uptime_seconds)
+/* The object as text, to be freed. Null when out of memory. */
+static char *status_text_of(const struct dataplane *dataplane, const struct relay *relay,
+                            double uptime_seconds)
 {
     json_t *object = json_object();
     json_t *routes = json_array();
@@ -245,9 +246,9 @@ static void status_accepted(struct evconnlistener *listener, evutil_socket_t fd,
     if (client->stream == NULL)
         close(fd);
     client->timer = evtimer_new(server->base, status_client_expired, client);
-    text = status_server_text(server->dataplane, server->relay,
-                              (double)(clock_monotonic_ns() - server->started_ns) /
-                                  (double)CLOCK_NS_PER_SECOND);
+    text = status_text_of(server->dataplane, server->relay,
+                          (double)(clock_monotonic_ns() - server->started_ns) /
+                              (double)CLOCK_NS_PER_SECOND);
     if (client->stream == NULL || client->timer == NULL || text == NULL ||
         event_add(client->timer, &limit) != 0) {
         free(text);

@@ -31,8 +31,4 @@ enum status status_server_create(struct status_server **server, struct event_bas
 
 void status_server_free(struct status_server *server);
 
-/* The object as text, newline-ended; the caller's to free(). Null when out of memory. */
-char *status_server_text(const struct dataplane *dataplane, const struct relay *relay,
-                         double uptime_seconds);
-
 #endif

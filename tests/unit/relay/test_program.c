@@ -185,9 +185,13 @@ static void assert_status(const struct program *program, bool ask, bool linked, 
     assert_int_equal(json_integer_value(json_object_get(route, "in_flight")), 0);
     if (linked) {
         const json_t *counters = json_object_get(object, "counters");
+        const json_t *gauges = json_object_get(object, "gauges");
 
         assert_int_equal(json_integer_value(json_object_get(counters, "rx_packets")), 4711);
         assert_int_equal(json_array_size(json_object_get(object, "workers")), 1);
+        assert_non_null(json_object_get(gauges, "half_open"));
+        assert_non_null(json_object_get(gauges, "blocks_total"));
+        assert_null(json_object_get(gauges, "log_lost"));
     }
     json_decref(object);
 }
