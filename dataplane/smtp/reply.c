@@ -231,6 +231,23 @@ static void reply_ours(struct smtp_text *text, const struct message *message, co
     smtp_text_string(text, "\r\n");
 }
 
+/* Not relayed: with control's own enhanced code, where it gave one. */
+static void reply_no_relay(struct smtp_text *text, const struct message *message,
+                           const struct mail_result *result)
+{
+    bool told = result->text != NULL && result->text[0] != '\0';
+    const char *words = told ? result->text : "The recipient's mail server cannot be reached now";
+    size_t own = reply_enhanced(451, words, strlen(words));
+    char code[sizeof("451 4.999.999")] = "451 4.4.1";
+
+    if (own > 0 && 4 + own < sizeof(code)) {
+        memcpy(code + 4, words, own);
+        code[4 + own] = '\0';
+        words += words[own] == ' ' ? own + 1 : own;
+    }
+    reply_ours(text, message, code, "", words, "");
+}
+
 size_t smtp_result_reply(const struct message *message, const struct mail_result *result,
                          char *bytes, size_t size)
 {
@@ -254,10 +271,7 @@ size_t smtp_result_reply(const struct message *message, const struct mail_result
             reply_ours(&text, message, "451 4.7.1", "Cannot scan now: ", name, "");
         break;
     case MAIL_NO_RELAY:
-        reply_ours(&text, message, "451 4.4.1", "",
-                   result->text != NULL ? result->text
-                                        : "The recipient's mail server cannot be reached now",
-                   "");
+        reply_no_relay(&text, message, result);
         break;
     default:
         smtp_text_string(&text, smtp_refusal_text(result->outcome, false));

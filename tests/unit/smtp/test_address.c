@@ -250,6 +250,14 @@ static const struct {
      "451 4.4.1 [ID] The recipient's mail server cannot be reached now\r\n"},
     {{.outcome = MAIL_NO_RELAY, .text = "10.0.0.5:25 timed out"},
      "451 4.4.1 [ID] 10.0.0.5:25 timed out\r\n"},
+    {{.outcome = MAIL_NO_RELAY, .code = 421, .text = "4.3.2 Service shutting down"},
+     "451 4.3.2 [ID] Service shutting down\r\n"},
+    {{.outcome = MAIL_NO_RELAY, .code = 451, .text = "4.999.999 far"},
+     "451 4.999.999 [ID] far\r\n"},
+    {{.outcome = MAIL_NO_RELAY, .code = 451, .text = "5.4.2 of another class"},
+     "451 4.4.1 [ID] 5.4.2 of another class\r\n"},
+    {{.outcome = MAIL_NO_RELAY, .text = ""},
+     "451 4.4.1 [ID] The recipient's mail server cannot be reached now\r\n"},
 };
 
 static void test_results(void **state)
