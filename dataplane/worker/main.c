@@ -26,7 +26,6 @@
 #define MAIN_DRAIN_LIMIT_NS (30 * CLOCK_NS_PER_SECOND)
 #define MAIN_WHY_BYTES      512u
 #define MAIN_LOG_BYTES      65536u
-#define MAIN_LINE_BYTES     8192u
 #define MAIN_MBUFS_MAX      8191u
 #define MAIN_MBUFS_MIN      1023u
 
@@ -308,10 +307,10 @@ static void main_write_log(struct dataplane *dataplane)
     for (unsigned i = 0; i < dataplane->workers_made; i++) {
         struct log_record record;
 
-        while (length + MAIN_LINE_BYTES <= sizeof(text) &&
+        while (length + LOG_LINE_BYTES <= sizeof(text) &&
                ring_pop(&dataplane->logs[i], &record) == STATUS_OK)
             length += log_format(&record, config->hostname, config->log_format, text + length,
-                                 MAIN_LINE_BYTES);
+                                 LOG_LINE_BYTES);
     }
     main_write(text, length);
 }
