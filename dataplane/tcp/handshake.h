@@ -44,6 +44,7 @@ struct tcp_half_open {
     uint8_t retries;
     bool used;
 };
+_Static_assert(sizeof(struct tcp_half_open) <= 88, "a flood may fill the table with them");
 
 /* The entry for `key`, whose tcp_key_hash() is `hash`, or null. */
 struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,

@@ -13,6 +13,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TICK_NS      (INT64_C(1) << TCP_TICK_SHIFT)
 #define HALF_OPEN    16u
+#define FLAG_ECE     0x40u
+#define FLAG_CWR     0x80u
 
 static struct bed bed;
 static struct client client;
@@ -100,6 +102,27 @@ static void test_mss_of_the_port(void **state)
         assert_int_equal(client_next(&client)->tcp.mss, mtus[i] - 40);
     }
     bed.net.interfaces[0].mtu = BED_MTU;
+}
+
+/* RFC 3168 6.1.1: who asks for ECN is served without it. */
+static void test_rfc_3168_not_negotiated(void **state)
+{
+    struct segment syn = {
+        .flags = TCP_FLAG_SYN | FLAG_ECE | FLAG_CWR, .seq = client.initial, .window = 1000};
+
+    (void)state;
+    assert_int_equal(client_put(&client, &syn), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_SYN | TCP_FLAG_ACK);
+    client.seq = client.first;
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK | FLAG_CWR, client.seq, NULL, 0),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK | FLAG_ECE | FLAG_CWR, client.seq, "x", 1),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.received_length, 1);
+    bed_flush(&bed);
+    assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_ACK);
+    check_silence();
 }
 
 /* RFC 9293 3.10.7.4: a SYN again gets the same answer again. */
@@ -582,6 +605,7 @@ static void test_malformed_options(void **state)
         {{4, 3, 9, 2, 4, 2, 0, 0}, true, false},
         {{254, 4, 1, 1, 4, 2, 2, 4}, false, true}, /* unknown; then cut off */
         {{3, 4, 7, 7, 4, 2, 1, 1}, false, true},
+        {{34, 2, 4, 2, 2, 4, 2, 0}, true, true}, /* RFC 7413: asks for a Fast Open cookie */
     };
 
     (void)state;
@@ -645,6 +669,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_options),
         TEST(test_mss_of_the_port),
+        TEST(test_rfc_3168_not_negotiated),
         TEST(test_syn_is_repeated),
         TEST(test_syn_with_another_number),
         TEST(test_syn_ack_is_repeated),
