@@ -37,7 +37,8 @@ static bool content_is_field(const uint8_t *bytes, size_t size)
     return i < size && bytes[i] == ':';
 }
 
-void content_look(struct content *content)
+/* What kind of file it is, and where what is stored of it begins. */
+static void content_look(struct content *content)
 {
     size_t separator = content_mbox_line(content->bytes, content->size);
 

@@ -29,9 +29,6 @@ struct content {
 enum status content_read(struct content *content, const char *path,
                          uint64_t limit_bytes) STATUS_CHECKED;
 
-/* Looks at bytes already in the buffer; content_read() does this. */
-void content_look(struct content *content);
-
 /* Bytes the message will have, without the trace field. */
 uint64_t content_message_bytes(const struct content *content);
 

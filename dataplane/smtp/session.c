@@ -7,11 +7,6 @@
 #include "platform/check.h"
 #include "platform/clock.h"
 
-size_t smtp_session_bytes(void)
-{
-    return sizeof(struct smtp_session);
-}
-
 /* Whether any reply can be said now, and a block to say it in is there: an empty tcp_send() takes
  * one. Only a refused tcp_send() makes TCP call `writable`. */
 static bool session_reply_room(struct smtp_call *call)

@@ -86,9 +86,6 @@ struct smtp_server {
 
 struct smtp_session; /* dataplane/smtp/state.h */
 
-/* sizeof(struct smtp_session), for tcp_application.session_bytes. */
-size_t smtp_session_bytes(void);
-
 /* Fills `application` with the callbacks that speak SMTP for `server`. */
 void smtp_server_application(struct smtp_server *server, struct tcp_application *application);
 

@@ -226,8 +226,6 @@ bool tcp_fin_acknowledged(const struct tcp_connection *connection);
 /* output.c */
 void tcp_mark_dirty(struct tcp_connection *connection);
 void tcp_unmark_dirty(struct tcp_connection *connection);
-void tcp_output(struct tcp_connection *connection, int64_t now_ns);
-void tcp_send_ack(struct tcp_connection *connection, int64_t now_ns);
 void tcp_send_reset(struct tcp_connection *connection, int64_t now_ns);
 /* Sends one byte into a closed window (RFC 9293 3.8.6.1). */
 void tcp_send_probe(struct tcp_connection *connection, int64_t now_ns);
@@ -239,7 +237,5 @@ uint32_t tcp_send_end(const struct tcp_connection *connection);
 /* Retransmits the next hole: the first unacknowledged segment, or, within a recovery, the first one
  * not yet repaired. False when there is nothing to repair. */
 bool tcp_retransmit(struct tcp_connection *connection, int64_t now_ns);
-/* Payload bytes that fit a segment with the options it will carry. */
-uint32_t tcp_segment_payload(const struct tcp_connection *connection);
 
 #endif

@@ -113,7 +113,8 @@ static void output_sack_option(struct tcp_connection *c, struct output_segment *
         at = output_sack_block(at, &c->intervals[(newest + i) % c->interval_count]);
 }
 
-uint32_t tcp_segment_payload(const struct tcp_connection *c)
+/* Payload bytes that fit a segment with the options it will carry. */
+static uint32_t output_payload_max(const struct tcp_connection *c)
 {
     unsigned sack = output_sack_blocks(c);
     uint32_t options = (c->timestamps ? TCP_TIMESTAMP_BYTES : 0) + (sack > 0 ? 4 + 8 * sack : 0);
@@ -237,7 +238,7 @@ static uint32_t output_empty_seq(const struct tcp_connection *c)
     return seq_later(c->send_next, seq_earlier(c->send_max, c->send_una + c->send_window));
 }
 
-void tcp_send_ack(struct tcp_connection *c, int64_t now_ns)
+static void output_acknowledge(struct tcp_connection *c, int64_t now_ns)
 {
     if (output_segment_of(c, output_empty_seq(c), TCP_FLAG_ACK, 0, now_ns))
         return;
@@ -302,7 +303,7 @@ void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct tcp_segment 
 
 bool tcp_retransmit(struct tcp_connection *c, int64_t now_ns)
 {
-    uint32_t most = tcp_segment_payload(c);
+    uint32_t most = output_payload_max(c);
     uint32_t end = tcp_send_end(c);
     uint8_t flags = TCP_FLAG_ACK | TCP_FLAG_PSH;
     struct tcp_interval hole;
@@ -328,7 +329,7 @@ static bool output_next(struct tcp_connection *c, int64_t now_ns)
     uint32_t end = tcp_send_end(c);
     uint32_t window = c->send_window < c->congestion_window ? c->send_window : c->congestion_window;
     uint32_t edge = c->send_una + window;
-    uint32_t most = tcp_segment_payload(c);
+    uint32_t most = output_payload_max(c);
     uint32_t length = 0;
     uint8_t flags = TCP_FLAG_ACK;
     bool fin;
@@ -376,7 +377,7 @@ static void output_window_update(struct tcp_connection *c)
         c->ack_now = true;
 }
 
-void tcp_output(struct tcp_connection *c, int64_t now_ns)
+static void output_connection(struct tcp_connection *c, int64_t now_ns)
 {
     if (c->state < TCP_STATE_ESTABLISHED)
         return;
@@ -389,7 +390,7 @@ void tcp_output(struct tcp_connection *c, int64_t now_ns)
             tcp_timer_set(c, TCP_TIMER_RETRANSMIT, now_ns + c->rto_ns);
     }
     if (c->ack_now)
-        tcp_send_ack(c, now_ns);
+        output_acknowledge(c, now_ns);
 }
 
 unsigned tcp_flush(struct tcp_endpoint *endpoint, int64_t now_ns)
@@ -404,7 +405,7 @@ unsigned tcp_flush(struct tcp_endpoint *endpoint, int64_t now_ns)
         if (c->dying)
             tcp_settle(c, now_ns);
         else
-            tcp_output(c, now_ns);
+            output_connection(c, now_ns);
         sent++;
     }
     return sent;

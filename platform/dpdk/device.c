@@ -95,7 +95,8 @@ static enum status interface_request(const char *interface, unsigned long reques
     return error == EPERM ? STATUS_NOT_PERMITTED : STATUS_SYSTEM;
 }
 
-enum status device_interface_mtu(const char *interface, unsigned *mtu)
+/* MTU of a kernel interface in this namespace. */
+static enum status device_interface_mtu(const char *interface, unsigned *mtu)
 {
     struct ifreq request = {0};
     enum status status = interface_request(interface, SIOCGIFMTU, &request);

@@ -36,9 +36,6 @@ enum status device_check_pci(const char *address, char *why, size_t why_size) ST
 
 /* Its driver leaves DMA unprotected and knows physical addresses only (uio). */
 bool device_pci_is_uio(const char *address);
-
-/* MTU of a kernel interface in this namespace. */
-enum status device_interface_mtu(const char *interface, unsigned *mtu) STATUS_CHECKED;
 enum status device_set_interface_mtu(const char *interface, unsigned mtu) STATUS_CHECKED;
 
 #endif

@@ -32,7 +32,8 @@ static uint64_t read_number(const char *path)
     return value;
 }
 
-uint64_t eal_hugepages_free(void)
+/* Free 2 MiB hugepages on all nodes, in bytes. */
+static uint64_t eal_hugepages_free(void)
 {
     DIR *nodes = opendir("/sys/devices/system/node");
     uint64_t pages = 0;

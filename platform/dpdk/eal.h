@@ -23,9 +23,6 @@ enum status eal_start(const struct config *config, const struct core_map *map,
 
 void eal_stop(void);
 
-/* Free 2 MiB hugepages on all nodes, in bytes. */
-uint64_t eal_hugepages_free(void);
-
 /* Runs `function(argument)` on the lcore of worker `worker` (index in the core map); returns at
  * once. eal_join() waits for all of them. */
 enum status eal_launch(const struct core_map *map, unsigned worker, int (*function)(void *),
