@@ -6,8 +6,8 @@
  *
  *   submit -> waiting -> at a scanner -> verdict -> (policy) -> at control -> outcome
  *
- * Bounds: messages are bounded by the store's slots; a scanner has at most SCAN_JOBS_A_RING jobs of
- * a worker; a message waits at most limits.verdict_timeout over all its stages, then 451. A scanner
+ * Bounds: messages are bounded by the store's slots; a scanner has at most one job of a worker;
+ * a message waits at most limits.verdict_timeout over all its stages, then 451. A scanner
  * that dies, answers nonsense or overruns scanner.time_limit costs the message one retry on another
  * scanner; the second time it is unscannable(scanner died | time limit | bad answer). With no
  * scanner up it waits for one until the time-out: unscannable(no engine). With control gone: 451.

@@ -14,8 +14,9 @@
 #include "platform/memory/region.h"
 #include "platform/memory/ring.h"
 
-#define SCAN_NAME_BYTES   160u /* signature name with its zero */
-#define SCAN_JOBS_A_RING  8u   /* one child scans one message at a time; the rest wait here */
+#define SCAN_NAME_BYTES 160u /* signature name with its zero */
+#define SCAN_JOBS_A_RING \
+    8u /* a worker uses one at a time, so that its other jobs can go elsewhere */
 #define RELAY_TEXT_BYTES  448u /* reply text with its zero, lines separated by '\n' */
 #define RELAY_NAME_BYTES  96u  /* "host[address]:port" with its zero */
 #define RELAY_JOBS_A_RING 256u
