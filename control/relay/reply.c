@@ -1,7 +1,6 @@
 #include "control/relay/reply.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,12 +43,8 @@ static void reply_keep_offer(struct reply_offers *offers, const char *text)
         offers->pipelining = true;
     } else if (word == 8 && strncasecmp(text, "8BITMIME", word) == 0) {
         offers->eight_bit = true;
-    } else if (word == 19 && strncasecmp(text, "ENHANCEDSTATUSCODES", word) == 0) {
-        offers->enhanced_codes = true;
     } else if (word == 4 && strncasecmp(text, "SIZE", word) == 0) {
         offers->size = true;
-        if (isdigit((unsigned char)text[word + (text[word] == ' ')]))
-            offers->size_max_bytes = strtoull(text + word, NULL, 10);
     }
 }
 

@@ -32,11 +32,9 @@ enum reply_progress {
 
 /* What EHLO's answer offers. */
 struct reply_offers {
-    bool pipelining;         /* RFC 2920 */
-    bool size;               /* RFC 1870 */
-    bool eight_bit;          /* RFC 6152 */
-    bool enhanced_codes;     /* RFC 2034 */
-    uint64_t size_max_bytes; /* 0: no fixed limit */
+    bool pipelining; /* RFC 2920 */
+    bool size;       /* RFC 1870 */
+    bool eight_bit;  /* RFC 6152 */
 };
 
 struct reply {

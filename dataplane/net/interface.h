@@ -28,7 +28,6 @@ struct net_interface {
 
 struct net {
     struct net_interface interfaces[NET_INTERFACES_MAX]; /* by our port number */
-    uint32_t interface_count;
     struct tcp_endpoint *endpoint;
     struct packet_output *output;
     struct region_counters *counters;

@@ -31,7 +31,6 @@ static struct tcp_limits worker_tcp_limits(const struct config *config, unsigned
 static void worker_init_net(struct worker *worker, const struct worker_setup *setup)
 {
     worker->net = (struct net){
-        .interface_count = setup->config->port_count,
         .endpoint = &worker->endpoint,
         .output = &worker->output,
         .counters = worker->counters,

@@ -52,7 +52,7 @@ enum status port_open(struct port *port, const struct config *config, unsigned i
 
 void port_close(struct port *port);
 
-/* Packets the port itself lost, for the counters (rx_missed, rx_nombuf). */
+/* Packets the port itself lost: no descriptor was free, or no buffer. Nothing shows them yet. */
 void port_losses(const struct port *port, uint64_t *missed, uint64_t *no_mbuf);
 
 #endif

@@ -14,9 +14,8 @@
 #include "platform/memory/region.h"
 #include "platform/memory/ring.h"
 
-#define SCAN_NAME_BYTES 160u /* signature name with its zero */
-#define SCAN_JOBS_A_RING \
-    8u /* a worker uses one at a time, so that its other jobs can go elsewhere */
+#define SCAN_NAME_BYTES   160u /* signature name with its zero */
+#define SCAN_JOBS_A_RING  8u   /* a worker uses one at a time: its other jobs go elsewhere */
 #define RELAY_TEXT_BYTES  448u /* reply text with its zero, lines separated by '\n' */
 #define RELAY_NAME_BYTES  96u  /* "host[address]:port" with its zero */
 #define RELAY_JOBS_A_RING 256u
@@ -34,7 +33,6 @@ enum verdict_kind { VERDICT_CLEAN = 1, VERDICT_INFECTED, VERDICT_UNSCANNABLE };
     X(ENGINE_ERROR, "engine error")          \
     X(SCANNER_DIED, "scanner died")          \
     X(BAD_ANSWER, "bad answer from scanner") \
-    X(MALFORMED, "malformed")                \
     X(BUSY, "scanners busy")
 
 enum unscannable_reason {
@@ -80,7 +78,7 @@ struct relay_job {
 /* How control came to its answer: decides the counter and the log's status. */
 enum relay_outcome {
     RELAY_ANSWERED = 1, /* the customer's server answered: `code` and `text` are its own */
-    RELAY_UNREACHABLE,  /* no connection, no greeting, or TLS trouble: nothing was sent */
+    RELAY_UNREACHABLE,  /* no connection, no greeting: nothing was sent */
     RELAY_BROKEN,       /* the connection ended or timed out before an answer */
     RELAY_REFUSED,      /* control itself declined (no such customer, shutting down, ...) */
 };

@@ -237,7 +237,6 @@ static void bench_open_net(struct bench *bench)
         .end = output_end,
         .fills_checksums = !bench->verify,
     };
-    bench->net.interface_count = 1;
     bench->net.endpoint = &bench->endpoint;
     bench->net.output = &bench->output;
     bench->net.counters = bench->counters;

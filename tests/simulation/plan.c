@@ -67,7 +67,6 @@ static void plan_links(struct world *world)
     interface->has_address6 = true;
     net_interface_link_local(interface);
     interface->smtp_port = WORLD_PORT;
-    world->net.interface_count = 1;
 }
 
 /* How many exchanges, over how many tuples: a few long ones, or many short ones. */

@@ -300,7 +300,6 @@ void bed_start(struct bed *bed, const struct bed_options *options)
                               &application, &limits, &secret, bed->now_ns) == STATUS_OK);
     bed->net.endpoint = &bed->endpoint;
     bed->net.output = &bed->output;
-    bed->net.interface_count = 1;
     bed_interface(&bed->net.interfaces[0], (uint16_t)bed_or(o->mtu, BED_MTU));
 }
 

@@ -126,12 +126,9 @@ static void test_offers(void **state)
     assert_int_equal(feed(&reply, "250 PIPELINING\r\n", 16, 16, &used), REPLY_DONE);
     assert_false(reply.offers.pipelining);
     assert_int_equal(feed(&reply, all, sizeof(all) - 1, 3, &used), REPLY_DONE);
-    assert_true(reply.offers.pipelining && reply.offers.size && reply.offers.eight_bit &&
-                reply.offers.enhanced_codes);
-    assert_int_equal(reply.offers.size_max_bytes, 1000);
+    assert_true(reply.offers.pipelining && reply.offers.size && reply.offers.eight_bit);
     assert_int_equal(feed(&reply, none, sizeof(none) - 1, 3, &used), REPLY_DONE);
-    assert_false(reply.offers.pipelining || reply.offers.size || reply.offers.eight_bit ||
-                 reply.offers.enhanced_codes);
+    assert_false(reply.offers.pipelining || reply.offers.size || reply.offers.eight_bit);
 }
 
 static void test_enhanced_codes(void **state)
