@@ -79,9 +79,10 @@ struct smtp_server {
     const struct smtp_policy *policy; /* in force; replaced by the worker at a burst boundary */
     struct smtp_service service;
     uint32_t worker;
-    uint64_t sequence; /* for message ids */
-    bool draining;     /* new transactions are answered 421 4.3.2 */
-    char id_prefix[8]; /* hex: tells one start of the dataplane from the next */
+    uint64_t sequence;    /* for message ids */
+    uint32_t shed_cursor; /* where the search for a slow sender goes on */
+    bool draining;        /* new transactions are answered 421 4.3.2 */
+    char id_prefix[8];    /* hex: tells one start of the dataplane from the next */
 };
 
 struct smtp_session; /* dataplane/smtp/state.h */

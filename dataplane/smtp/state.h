@@ -151,6 +151,10 @@ void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, con
 /* 501 and the like: counted against limits.bad_commands. True when it led to 421 instead. */
 bool smtp_command_bad(struct smtp_call *call, const char *reply);
 
+/* shed.c: there is no room for another message. Ends the slowest of some that have had a place for
+ * long; true when one was ended. */
+bool smtp_shed(struct smtp_call *call);
+
 /* data.c: reads what there is of a message, up to its end. */
 void smtp_data_read(struct smtp_call *call);
 

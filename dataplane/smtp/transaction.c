@@ -217,6 +217,8 @@ static bool transaction_begin(struct smtp_call *call, const struct smtp_customer
     struct smtp_server *server = call->server;
     struct message *message = message_take(server->store);
 
+    if (message == NULL && smtp_shed(call))
+        message = message_take(server->store);
     if (message == NULL)
         return false;
     message->customer = customer;
@@ -383,7 +385,8 @@ void smtp_transaction_data(struct smtp_call *call)
         transaction_bad(call, "DATA", "554 5.5.1 Error: no valid recipients");
         return;
     }
-    if (!tcp_expect(call->connection, TCP_EXPECT_DATA)) {
+    if (!tcp_expect(call->connection, TCP_EXPECT_DATA) &&
+        !(smtp_shed(call) && tcp_expect(call->connection, TCP_EXPECT_DATA))) {
         smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
         smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
         return;

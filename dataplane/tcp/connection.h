@@ -36,9 +36,11 @@
 #define TCP_TIME_WAIT_NS    (60 * CLOCK_NS_PER_SECOND)
 #define TCP_WINDOW_RETRY_NS (10 * CLOCK_NS_PER_MS)
 #define TCP_EVICT_IDLE_NS   (10 * CLOCK_NS_PER_SECOND) /* younger ones are never evicted */
-#define TCP_EVICT_LOOK      32u                        /* connections looked at for one to evict */
-#define TCP_CHALLENGE_NS    (1 * CLOCK_NS_PER_SECOND)
-#define TCP_CHALLENGES_MAX  10u /* a connection, in each TCP_CHALLENGE_NS */
+#define TCP_EVICT_HOLDING_NS \
+    (1 * CLOCK_NS_PER_SECOND)  /* the rest of a line should not take longer */
+#define TCP_EVICT_LOOK     32u /* connections looked at for one to evict */
+#define TCP_CHALLENGE_NS   (1 * CLOCK_NS_PER_SECOND)
+#define TCP_CHALLENGES_MAX 10u /* a connection, in each TCP_CHALLENGE_NS */
 
 enum tcp_state {
     TCP_STATE_FREE,
@@ -178,6 +180,9 @@ struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint,
 void tcp_kill(struct tcp_connection *connection, enum tcp_close_reason reason);
 /* Finalises `connection` if it is dying: tells the application, frees all it holds. */
 void tcp_settle(struct tcp_connection *connection, int64_t now_ns);
+/* Blocks for commands have run out: resets the one of some connections that has held a block of an
+ * unfinished command in silence for longest, but not `spared`. True when one was found. */
+bool tcp_evict_holder(struct tcp_endpoint *endpoint, const struct tcp_connection *spared);
 void tcp_age_add(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);
 void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);
 

@@ -119,18 +119,28 @@ void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct t
     age->count--;
 }
 
-/* Of the next TCP_EVICT_LOOK connections the one that has been silent longest, if that is long. One
- * whose application sets no deadline is waiting for us (a verdict), not we for it. */
-static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint)
+/* One whose application sets no deadline is waiting for us (a verdict), not we for it. */
+static bool endpoint_evictable(const struct tcp_endpoint *endpoint, const struct tcp_connection *c,
+                               int64_t silent_ns)
 {
+    return c->state != TCP_STATE_FREE && !c->dying && c->deadline_ns[TCP_TIMER_APPLICATION] != 0 &&
+           endpoint->now_ns - c->active_ns >= silent_ns;
+}
+
+/* Of the next TCP_EVICT_LOOK connections the one that has been silent longest, if that is long;
+ * `holding`: of those that hold blocks of an unfinished command; never `spared`. */
+static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint, bool holding,
+                                              const struct tcp_connection *spared)
+{
+    int64_t silent_ns = holding ? TCP_EVICT_HOLDING_NS : TCP_EVICT_IDLE_NS;
     struct tcp_connection *idlest = NULL;
 
     for (unsigned i = 0; i < TCP_EVICT_LOOK; i++) {
         struct tcp_connection *c = tcp_at(endpoint, endpoint->evict_cursor);
 
         endpoint->evict_cursor = (endpoint->evict_cursor + 1) % endpoint->limits.connections;
-        if (c->state == TCP_STATE_FREE || c->dying || c->deadline_ns[TCP_TIMER_APPLICATION] == 0 ||
-            endpoint->now_ns - c->active_ns < TCP_EVICT_IDLE_NS)
+        if (c == spared || !endpoint_evictable(endpoint, c, silent_ns) ||
+            (holding && (c->slot_count == 0 || c->expect != TCP_EXPECT_COMMANDS)))
             continue;
         if (idlest == NULL || c->active_ns < idlest->active_ns)
             idlest = c;
@@ -138,25 +148,34 @@ static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint)
     return idlest;
 }
 
+static bool endpoint_evict(struct tcp_endpoint *endpoint, struct tcp_connection *victim)
+{
+    if (victim == NULL)
+        return false;
+    tcp_send_reset(victim, endpoint->now_ns);
+    tcp_kill(victim, TCP_CLOSED_EVICTED);
+    tcp_settle(victim, endpoint->now_ns);
+    return true;
+}
+
+bool tcp_evict_holder(struct tcp_endpoint *endpoint, const struct tcp_connection *spared)
+{
+    return endpoint_evict(endpoint, endpoint_idlest(endpoint, true, spared));
+}
+
 /* The table is full. What costs least to lose makes room: the oldest in TIME-WAIT (RFC 6191 gives
  * the same licence), then a connection that has long been silent; else the newcomer is refused. */
 static bool endpoint_make_room(struct tcp_endpoint *endpoint)
 {
-    struct tcp_connection *victim;
+    struct tcp_connection *oldest;
 
     if (endpoint->free_connection != TCP_NONE)
         return true;
-    if (endpoint->time_wait.oldest != TCP_NONE) {
-        victim = tcp_at(endpoint, endpoint->time_wait.oldest);
-        tcp_kill(victim, TCP_CLOSED_NORMAL);
-    } else {
-        victim = endpoint_idlest(endpoint);
-        if (victim == NULL)
-            return false;
-        tcp_send_reset(victim, endpoint->now_ns);
-        tcp_kill(victim, TCP_CLOSED_EVICTED);
-    }
-    tcp_settle(victim, endpoint->now_ns);
+    if (endpoint->time_wait.oldest == TCP_NONE)
+        return endpoint_evict(endpoint, endpoint_idlest(endpoint, false, NULL));
+    oldest = tcp_at(endpoint, endpoint->time_wait.oldest);
+    tcp_kill(oldest, TCP_CLOSED_NORMAL);
+    tcp_settle(oldest, endpoint->now_ns);
     return true;
 }
 

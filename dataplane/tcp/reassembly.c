@@ -174,7 +174,10 @@ static bool receive_make_room(struct tcp_connection *c, uint32_t end)
 
     while (c->slot_count == 0 ||
            seq_before(c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES, end)) {
-        if (!receive_add_slot(c, class))
+        if (receive_add_slot(c, class))
+            continue;
+        if (class == BLOCK_FOR_DATA || !tcp_evict_holder(c->endpoint, c) ||
+            !receive_add_slot(c, class))
             return false;
     }
     return true;
