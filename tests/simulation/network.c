@@ -72,6 +72,25 @@ static void network_lose(struct world *world, struct frame *frame, bool to_serve
     free(frame);
 }
 
+/* A link further on takes less than both ends think: its router tells the sender. */
+static bool network_too_big(struct world *world, const struct frame *frame)
+{
+    const struct direction *way = &world->to_peers;
+    bool ipv6 = frame->bytes[wire_link_bytes(frame->bytes)] >> 4 == 6;
+    uint32_t mtu = ipv6 && way->narrow_mtu < 1280 ? 1280 : way->narrow_mtu;
+    uint8_t bytes[256];
+    struct frame *answer;
+
+    if (way->narrow_mtu == 0 || world->now_ns < way->narrow_from_ns ||
+        wire_packet_bytes(frame->bytes) <= mtu)
+        return false;
+    answer = network_frame(wire_build_too_big(frame->bytes, mtu, bytes));
+    memcpy(answer->bytes, bytes, answer->length);
+    world_trace(world, "  router says: no more than %u", mtu);
+    network_carry(world, answer, true);
+    return true;
+}
+
 void network_carry(struct world *world, struct frame *frame, bool to_server)
 {
     struct direction *way = to_server ? &world->to_server : &world->to_peers;
@@ -81,6 +100,10 @@ void network_carry(struct world *world, struct frame *frame, bool to_server)
 
     if (wire_packet_bytes(frame->bytes) > way->mtu) {
         network_lose(world, frame, to_server, "larger than the MTU");
+        return;
+    }
+    if (!to_server && network_too_big(world, frame)) {
+        network_lose(world, frame, to_server, "too big for a link");
         return;
     }
     if (faulty && (random_chance(random, way->loss) || network_out_of_order(way, world->now_ns))) {

@@ -55,6 +55,11 @@ static void plan_links(struct world *world)
         world->to_server.mtu = (uint32_t)random_between(random, 576, 1500);
     if (random_chance(random, 1000))
         interface->mtu = (uint16_t)random_between(random, 576, 9000);
+    if (random_chance(random, 2000)) {
+        world->to_peers.narrow_mtu = (uint32_t)random_between(random, 576, world->to_peers.mtu);
+        world->to_peers.narrow_from_ns =
+            world->start_ns + random_size(random, 1, 10 * WORLD_SECOND);
+    }
     world->faults_end_ns =
         calm ? world->start_ns
              : world->start_ns + random_between(random, WORLD_SECOND, 40 * WORLD_SECOND);

@@ -207,6 +207,56 @@ uint32_t wire_packet_bytes(const uint8_t *frame)
     return ip[0] >> 4 == 6 ? 40u + wire_get16(ip + 4) : wire_get16(ip + 2);
 }
 
+static uint32_t wire_too_big_ipv4(const uint8_t *packet, uint32_t mtu, uint8_t *ip)
+{
+    uint8_t *icmp = ip + 20;
+
+    memset(ip, 0, 28);
+    ip[0] = 0x45;
+    wire_put16(ip + 2, 20 + 8 + 28);
+    ip[8] = 60;
+    ip[9] = 1;
+    memcpy(ip + 12, (const uint8_t[]){198, 18, 9, 9}, 4);
+    memcpy(ip + 16, packet + 12, 4);
+    wire_put16(ip + 10, (uint16_t)~wire_fold(wire_sum(0, ip, 20)));
+    icmp[0] = 3;
+    icmp[1] = 4;
+    wire_put16(icmp + 6, mtu);
+    memcpy(icmp + 8, packet, 28);
+    wire_put16(icmp + 2, (uint16_t)~wire_fold(wire_sum(0, icmp, 36)));
+    return 56;
+}
+
+static uint32_t wire_too_big_ipv6(const uint8_t *packet, uint32_t mtu, uint8_t *ip)
+{
+    uint8_t *icmp = ip + 40;
+
+    memset(ip, 0, 48);
+    ip[0] = 0x60;
+    wire_put16(ip + 4, 8 + 60);
+    ip[6] = 58;
+    ip[7] = 60;
+    memcpy(ip + 8, (const uint8_t[]){0x20, 1, 0xd, 0xb8, 9, [15] = 9}, 16);
+    memcpy(ip + 24, packet + 8, 16);
+    icmp[0] = 2;
+    wire_put32(icmp + 4, mtu);
+    memcpy(icmp + 8, packet, 60);
+    wire_put16(icmp + 2, (uint16_t)~wire_fold(wire_sum(wire_sum(58 + 68, ip + 8, 32), icmp, 68)));
+    return 108;
+}
+
+uint32_t wire_build_too_big(const uint8_t *packet, uint32_t mtu, uint8_t *frame)
+{
+    uint32_t link = wire_link_bytes(packet);
+
+    memcpy(frame, packet + 6, 6);
+    memcpy(frame + 6, packet, 6);
+    memcpy(frame + 12, packet + 12, link - 12);
+    packet += link;
+    return link + (packet[0] >> 4 == 6 ? wire_too_big_ipv6(packet, mtu, frame + link)
+                                       : wire_too_big_ipv4(packet, mtu, frame + link));
+}
+
 bool wire_fill_checksums(uint8_t *frame, uint32_t l2_bytes, uint32_t l3_bytes)
 {
     uint8_t *ip = frame + l2_bytes;

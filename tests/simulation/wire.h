@@ -63,6 +63,10 @@ uint32_t wire_link_bytes(const uint8_t *frame);
 /* Bytes of the IP packet, as it says itself. */
 uint32_t wire_packet_bytes(const uint8_t *frame);
 
+/* What a router says that could not pass `packet`, a frame of TCP, on over a link of `mtu` bytes
+ * (RFC 1191, RFC 8201): a frame back to its sender, in `frame`; returns its length. */
+uint32_t wire_build_too_big(const uint8_t *packet, uint32_t mtu, uint8_t *frame);
+
 /* Fills in both checksums where a port is to do it. Returns false when the TCP field did not hold
  * the pseudo-header's sum. */
 bool wire_fill_checksums(uint8_t *frame, uint32_t l2_bytes, uint32_t l3_bytes);

@@ -52,8 +52,10 @@ struct direction {
     unsigned damage;
     int64_t delay_ns;
     int64_t jitter_ns;
-    int64_t late_ns; /* how much later what is reordered or doubled may come */
-    uint32_t mtu;    /* bytes of an IP packet */
+    int64_t late_ns;     /* how much later what is reordered or doubled may come */
+    uint32_t mtu;        /* bytes of an IP packet */
+    uint32_t narrow_mtu; /* of a link further on, whose router says so; 0: none */
+    int64_t narrow_from_ns;
     int64_t outage_start_ns[WORLD_OUTAGES];
     int64_t outage_end_ns[WORLD_OUTAGES];
     int64_t last_arrival_ns;
