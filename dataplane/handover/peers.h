@@ -5,10 +5,10 @@
  * listens on the link socket, hands out the region and the channels, and hears of births and
  * deaths.
  *
- * A slot's life: main maps a fresh channel memory, sets `state` READY with a new epoch; each worker
- * attaches when it sees the new epoch; on death main sets GONE, each worker fails its jobs there
- * and acknowledges (`seen`), and only after the last acknowledgement does main unmap the memory and
- * offer the next incarnation. No locks: one writer for each word.
+ * A slot's life: main maps a fresh channel memory and offers it with a new epoch; when the peer is
+ * ready, `life` says READY, and each worker attaches; on death main sets GONE, each worker fails
+ * its jobs there and acknowledges (`seen`), and only after the last acknowledgement does main unmap
+ * the memory and offer the next incarnation. No locks: one writer for each word.
  *
  * Nothing a peer sends can end the dataplane: a message that breaks the protocol drops that peer.
  */
