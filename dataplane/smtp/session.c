@@ -75,17 +75,28 @@ static void session_skip(struct smtp_call *call)
     }
 }
 
-/* Each byte buys time, but no more than limits.data_rate allows: a sender that trickles one byte
- * now and then would else hold a message for ever. */
-static int64_t session_data_deadline(const struct smtp_call *call)
+/* Less than a quarter of the blocks is free, the part kept back from data included. */
+static bool session_memory_short(const struct smtp_call *call)
+{
+    const struct store *store = call->server->store;
+
+    return block_available(store, BLOCK_FOR_DATA) < store->block_count / 8;
+}
+
+/* Each byte buys the time that limits.data_rate allows for it, and nobody has more than
+ * limits.data_timeout in hand: megabytes sent at once must not pay for days of trickling with all
+ * of them held. When memory is short, time is dearer. */
+static void session_pay(struct smtp_call *call, uint64_t bytes)
 {
     const struct config_limits *limits = &smtp_config(call)->limits;
-    int64_t silence_ns = call->now_ns + limits->data_timeout_ns;
-    int64_t earned_ns =
-        (int64_t)(call->session->drained_bytes * CLOCK_NS_PER_SECOND / limits->data_rate);
-    int64_t slow_ns = call->session->data_ns + limits->data_timeout_ns + earned_ns;
+    uint64_t rate = limits->data_rate;
+    int64_t most_ns = call->now_ns + limits->data_timeout_ns;
 
-    return silence_ns < slow_ns ? silence_ns : slow_ns;
+    if (session_memory_short(call))
+        rate *= SMTP_SHORTAGE_RATE;
+    call->session->paid_ns += (int64_t)(bytes * CLOCK_NS_PER_SECOND / rate);
+    if (call->session->paid_ns > most_ns)
+        call->session->paid_ns = most_ns;
 }
 
 static void session_set_deadline(struct smtp_call *call)
@@ -95,7 +106,7 @@ static void session_set_deadline(struct smtp_call *call)
     if (call->session->state == SMTP_COMMAND)
         tcp_set_deadline(call->connection, call->now_ns + config->limits.command_timeout_ns);
     else if (call->session->state == SMTP_DATA || call->session->state == SMTP_DISCARD)
-        tcp_set_deadline(call->connection, session_data_deadline(call));
+        tcp_set_deadline(call->connection, call->session->paid_ns);
 }
 
 /* What came of trying to handle one command. */
@@ -158,7 +169,10 @@ static void session_run(struct smtp_call *call)
         case SMTP_DISCARD:
             more = tcp_readable(call->connection) > 0;
             if (more) {
+                uint64_t before = session->drained_bytes;
+
                 smtp_data_read(call);
+                session_pay(call, session->drained_bytes - before);
                 session_set_deadline(call);
             }
             break;

@@ -25,6 +25,9 @@
 #define SMTP_REPLY_ROOM   (SMTP_RESULT_BYTES + 1024u)
 _Static_assert(SMTP_REPLY_ROOM <= TCP_SEND_BYTES, "an empty queue takes every reply");
 
+/* How much faster than limits.data_rate data has to come while memory is short. */
+#define SMTP_SHORTAGE_RATE 64u
+
 #define SMTP_HELO_BYTES   256u /* with its zero */
 #define SMTP_SENDER_BYTES 256u /* with its zero */
 #define SMTP_HELO_KEPT    63u
@@ -50,7 +53,7 @@ enum smtp_scan {
 struct smtp_session {
     struct message *message; /* of the transaction, from its first recipient on */
     int64_t mail_ns;
-    int64_t data_ns;        /* 354 was said */
+    int64_t paid_ns;        /* DATA, DISCARD: how long what was sent pays for */
     uint64_t drained_bytes; /* raw bytes of DATA and DISCARD */
     uint32_t message_flags; /* MESSAGE_FLAG_* of MAIL */
     uint32_t received_fields;

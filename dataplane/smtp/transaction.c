@@ -392,7 +392,7 @@ void smtp_transaction_data(struct smtp_call *call)
         return;
     }
     message->data_ns = call->now_ns;
-    session->data_ns = call->now_ns;
+    session->paid_ns = call->now_ns + smtp_config(call)->limits.data_timeout_ns;
     if (data_trace(call, message) != STATUS_OK) {
         tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
         smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));

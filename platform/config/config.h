@@ -87,7 +87,7 @@ struct config_limits {
     unsigned connections_a_client; /* per client address (IPv6: /64), each worker; over it: RST */
     unsigned connections_a_prefix; /* per IPv4 /24 or IPv6 /48, each worker; over it: RST */
     unsigned connection_rate;      /* new ones a second and client address; over it: no answer */
-    unsigned data_rate;            /* least bytes a second in DATA, on average; below it: 421 */
+    unsigned data_rate;            /* least bytes a second in DATA; below it: 421 */
     unsigned messages_in_progress; /* message slots, all workers together; over it: 452 4.3.1 */
     unsigned bad_commands;         /* a connection; over it: 421 */
     unsigned received_fields;      /* Received: fields in a message; over it: 554 5.4.6 */

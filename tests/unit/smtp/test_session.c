@@ -809,6 +809,65 @@ static void test_slow_data(void **state)
     harness_close(&h);
 }
 
+/* Sends a byte every ten seconds until time is up; returns how long that took. */
+static int64_t trickle(void)
+{
+    int64_t from_ns = h.stream.now_ns;
+
+    while (h.stream.deadline_ns - h.stream.now_ns > 10 * SECOND_NS) {
+        h.stream.now_ns += 10 * SECOND_NS;
+        harness_send(&h, "x", 1, SIZE_MAX);
+        assert_true(h.stream.now_ns - from_ns < 1000 * SECOND_NS);
+    }
+    return h.stream.now_ns - from_ns;
+}
+
+/* What was sent fast buys no time for trickling afterwards. */
+static void test_fast_then_slow(void **state)
+{
+    static char lines[9000];
+
+    (void)state;
+    h.config.limits.data_rate = 10; /* at which these 9000 bytes were 15 minutes */
+    for (size_t i = 0; i < sizeof(lines); i++)
+        lines[i] = "0123456789012345678901234567890123456789012345678901234567890\r\n"[i % 63];
+    harness_open(&h, NULL);
+    harness_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
+    harness_send(&h, lines, 63 * 140, 1000);
+    assert_true(trickle() < 184 * SECOND_NS);
+    stream_expire(&h.stream);
+    assert_int_equal(h.outcome, MAIL_CUT_OFF);
+    harness_close(&h);
+}
+
+/* While memory is short the same rate does not do. */
+static void test_slow_data_in_shortage(void **state)
+{
+    static uint32_t held[HARNESS_BLOCKS];
+    unsigned count = 0;
+    static const char line[] = "0123456789012345678901234567890123456789012345678901234567890\r\n";
+    int64_t started_ns;
+
+    (void)state;
+    h.config.limits.data_rate = 10;
+    harness_open(&h, NULL);
+    harness_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
+    started_ns = h.stream.now_ns;
+    while (block_available(&h.store, BLOCK_FOR_DATA) > HARNESS_BLOCKS / 16)
+        held[count++] = block_take(&h.store, BLOCK_FOR_DATA);
+    while (h.stream.deadline_ns - h.stream.now_ns > 3 * SECOND_NS) {
+        h.stream.now_ns += 3 * SECOND_NS;
+        harness_send(&h, line, strlen(line), SIZE_MAX);
+        assert_true(h.stream.now_ns - started_ns < 1000 * SECOND_NS);
+    }
+    assert_true(h.stream.now_ns - started_ns < 200 * SECOND_NS);
+    stream_expire(&h.stream);
+    assert_int_equal(h.outcome, MAIL_CUT_OFF);
+    harness_close(&h);
+    while (count > 0)
+        block_give(&h.store, held[--count]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -827,6 +886,8 @@ int main(void)
         TEST(test_longest_names),
         TEST(test_endings),
         TEST(test_slow_data),
+        TEST(test_fast_then_slow),
+        TEST(test_slow_data_in_shortage),
         TEST(test_exhaustion),
         TEST(test_no_slot),
         TEST(test_dots_in_small_segments),
