@@ -210,13 +210,28 @@ static bool transaction_fill(struct smtp_call *call, struct message *message)
            transaction_put(call, message, ENVELOPE_SENDER, message->sender) == STATUS_OK;
 }
 
+/* The last quarter of the slots is for those with few connections: one client that opened a
+ * transaction on each of many, and no more, would else leave none for anybody. */
+static bool transaction_crowds(const struct smtp_call *call)
+{
+    const struct store *store = call->server->store;
+    uint32_t share = store->slot_count / 8 > 0 ? store->slot_count / 8 : 1;
+
+    return store->free_slot_count < store->slot_count / 4 &&
+           tcp_peer_exceeds(call->connection, share, 2 * share);
+}
+
 /* A slot for the transaction's first recipient; false when there is no room. */
 static bool transaction_begin(struct smtp_call *call, const struct smtp_customer *customer,
                               const char *recipient, size_t length)
 {
     struct smtp_server *server = call->server;
-    struct message *message = message_take(server->store);
+    struct message *message;
 
+    /* Before shedding: who crowds must not push others out either. */
+    if (transaction_crowds(call))
+        return false;
+    message = message_take(server->store);
     if (message == NULL && smtp_shed(call))
         message = message_take(server->store);
     if (message == NULL)

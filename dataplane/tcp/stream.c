@@ -36,6 +36,14 @@ void tcp_peer_text(const struct tcp_connection *c, char text[46])
         inet_ntop(AF_INET6, c->key.remote_address, text, 46);
 }
 
+bool tcp_peer_exceeds(const struct tcp_connection *c, uint32_t address_max, uint32_t prefix_max)
+{
+    const struct tcp_client *entries = c->endpoint->clients.entries;
+
+    return entries[c->client.entry[TCP_CLIENT_ADDRESS]].connections > address_max ||
+           entries[c->client.entry[TCP_CLIENT_PREFIX]].connections > prefix_max;
+}
+
 uint32_t tcp_send_space(const struct tcp_connection *c)
 {
     return c->fin_queued ? 0 : TCP_SEND_BYTES - c->send_length;

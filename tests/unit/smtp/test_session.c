@@ -631,6 +631,32 @@ static void test_no_slot(void **state)
     harness_close(&h);
 }
 
+/* A client with many connections does not get the last slots; one with few does. */
+static void test_crowding(void **state)
+{
+    struct message *messages[HARNESS_SLOTS - 1];
+
+    (void)state;
+    for (unsigned i = 0; i < HARNESS_SLOTS - 1; i++)
+        assert_non_null(messages[i] = message_take(&h.store));
+    harness_open(&h, NULL);
+    h.stream.peers = 2;
+    say(TO_ALICE);
+    assert_string_equal(h.stream.sent,
+                        BANNER EHLO_REPLY MAIL_OK "452 4.3.1 Insufficient system storage\r\n");
+    h.stream.peers = 1;
+    say("RCPT TO:<alice@example.com>\r\nRSET\r\n");
+    assert_int_equal(h.concluded, 1);
+    /* With more room the number does not matter. */
+    message_give(&h.store, messages[0]);
+    h.stream.peers = 2;
+    say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nRSET\r\n");
+    assert_int_equal(h.concluded, 2);
+    harness_close(&h);
+    for (unsigned i = 1; i < HARNESS_SLOTS - 1; i++)
+        message_give(&h.store, messages[i]);
+}
+
 /* Segments of a few bytes with a stuffed dot in each must not use up the extents. */
 static void test_dots_in_small_segments(void **state)
 {
@@ -890,6 +916,7 @@ int main(void)
         TEST(test_slow_data_in_shortage),
         TEST(test_exhaustion),
         TEST(test_no_slot),
+        TEST(test_crowding),
         TEST(test_dots_in_small_segments),
         TEST(test_stalled_replies),
         TEST(test_no_reply_block),

@@ -664,6 +664,25 @@ static void test_rfc_6528_initial_numbers(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* What a connection can ask about those of its neighbours. */
+static void test_peer_exceeds(void **state)
+{
+    struct client neighbour;
+    struct tcp_connection *first;
+
+    (void)state;
+    client_init(&client, &bed, 1);
+    client_connect(&client);
+    first = bed.connection;
+    assert_true(tcp_peer_exceeds(first, 0, 1));
+    assert_true(tcp_peer_exceeds(first, 1, 0));
+    assert_false(tcp_peer_exceeds(first, 1, 1));
+    client_init(&neighbour, &bed, 2);
+    client_connect(&neighbour);
+    assert_false(tcp_peer_exceeds(first, 1, 2));
+    assert_true(tcp_peer_exceeds(first, 1, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -687,6 +706,7 @@ int main(void)
         TEST(test_limit_a_client),
         TEST(test_limit_reached_while_half_open),
         TEST(test_limit_of_connections),
+        TEST(test_peer_exceeds),
         TEST(test_bad_headers),
         TEST(test_malformed_options),
         TEST(test_syn_number_wraps),
