@@ -744,6 +744,20 @@ static void test_draining(void **state)
     assert_non_null(strstr(h.stream.sent, "queued as 9F\r\n" DRAINED));
     assert_true(h.stream.closed);
     harness_close(&h);
+    /* An answer that finds no block is said before the end. */
+    h.server.draining = false;
+    harness_open(&h, NULL);
+    say(TO_ALICE "DATA\r\n.\r\n");
+    h.stream.send_blocked = true;
+    assert_true(harness_finish(&h, &delivered));
+    smtp_server_drain(&h.server, h.stream.now_ns);
+    assert_false(h.stream.closed);
+    h.stream.send_blocked = false;
+    stream_acknowledge(&h.stream, 0);
+    smtp_server_drain(&h.server, h.stream.now_ns);
+    assert_non_null(strstr(h.stream.sent, "queued as 9F\r\n" DRAINED));
+    assert_true(h.stream.closed);
+    harness_close(&h);
     /* No new transaction, no new connection. */
     h.server.draining = false;
     harness_open(&h, NULL);
