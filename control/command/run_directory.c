@@ -68,9 +68,15 @@ enum status run_directory_lock(const char *directory, int *fd, long *holder)
     *holder = 0;
     if (snprintf(path, sizeof(path), "%s/%s", directory, RUN_LOCK_NAME) >= (int)sizeof(path))
         return STATUS_BAD_ARGUMENT;
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd < 0)
         return STATUS_SYSTEM;
+    /* Whoever may read a file may lock it, and so keep us from starting. */
+    if (fchmod(*fd, 0600) != 0) {
+        close(*fd);
+        *fd = -1;
+        return STATUS_SYSTEM;
+    }
     if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
         enum status status = errno == EWOULDBLOCK ? STATUS_IN_USE : STATUS_SYSTEM;
         int saved = errno;

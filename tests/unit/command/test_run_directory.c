@@ -83,12 +83,34 @@ static void test_lock_is_held_once(void **state)
     close(second);
 }
 
+/* A lock that others could take would keep us from starting. */
+static void test_lock_is_our_own(void **state)
+{
+    char path[128];
+    struct stat file;
+    long holder = -1;
+    FILE *old;
+    int fd;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/%s", base, RUN_LOCK_NAME);
+    old = fopen(path, "w");
+    assert_non_null(old);
+    fclose(old);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(run_directory_lock(base, &fd, &holder), STATUS_OK);
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_mode & 07777, 0600);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_makes_what_is_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuses_what_cannot_be, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lock_is_held_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lock_is_our_own, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
