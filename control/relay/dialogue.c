@@ -295,7 +295,9 @@ static void dialogue_final_reply(struct connection *connection)
 {
     unsigned code = connection->reply.code;
 
-    if (code / 100 == 3) {
+    /* Only x5z speaks of the mail system (RFC 5321 4.2.1): a 220 or 221 in this place is about the
+     * connection, and no word that the message was taken. */
+    if (code < 400 && code / 10 != 25) {
         connection_fail(connection, RELAY_BROKEN, "unexpected answer to the end of data");
         return;
     }

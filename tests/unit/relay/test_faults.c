@@ -105,6 +105,9 @@ static void test_nonsense(void **state)
                    451, "not SMTP");
     assert_outcome("[[" TAKEN "[\"send\", \"354 more\\r\\n\"], [\"hang\"]]]", RELAY_BROKEN, 451,
                    "unexpected");
+    assert_outcome("[[" TAKEN "[\"send\", \"221 bye\\r\\n\"]]]", RELAY_BROKEN, 451, "unexpected");
+    assert_outcome("[[" TAKEN "[\"send\", \"220 new greeting\\r\\n\"], [\"hang\"]]]", RELAY_BROKEN,
+                   451, "unexpected");
     assert_outcome("[[" TAKEN "[\"send\", \"150 hm\\r\\n\"], [\"hang\"]]]", RELAY_BROKEN, 451,
                    "not SMTP");
     assert_outcome("[[" ENVELOPED "[\"send\", \"250 not 354\\r\\n\"], [\"hang\"]]]", RELAY_BROKEN,
