@@ -124,10 +124,21 @@ static void route_wait(struct route *route, struct transaction *transaction)
     route_pump_soon(route);
 }
 
+/* Three quarters of the places there are for messages: the rest is for the other routes. */
+static unsigned route_waiting_max(const struct transaction *transaction)
+{
+    unsigned places = transaction->hold->region.header.message_count;
+
+    return places - places / 4;
+}
+
 void route_submit(struct route *route, struct transaction *transaction)
 {
     if (route->draining)
         route_refuse(route, transaction, RELAY_REFUSED, 421, "4.3.2 Service shutting down");
+    else if (route->waiting.count >= route_waiting_max(transaction))
+        route_refuse(route, transaction, RELAY_UNREACHABLE, 451,
+                     "4.4.1 Recipient's server is unreachable: too many messages wait for it");
     else if (route->waiting.count > 0 || !route_place(route, transaction))
         route_wait(route, transaction);
 }

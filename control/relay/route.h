@@ -3,7 +3,9 @@
  * A transaction takes an idle connection (the one used last, so that surplus ones grow old and
  * close), else opens a new one while fewer than `connections` are open, else waits, first come
  * first served, at most connect_timeout (then RELAY_UNREACHABLE, 451). A dead server so costs each
- * message one attempt and never holds up another route.
+ * message one attempt and never holds up another route; nor does a slow one take all places for
+ * messages: no more than three quarters of them wait for one route, the next is answered 451 at
+ * once.
  *
  * When the configuration changes a route, the old one is retired: it takes nothing new, closes
  * what idles, and is freed when its last transaction has ended.

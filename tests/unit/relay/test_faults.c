@@ -231,6 +231,34 @@ static void test_waits_no_longer_than_connect_timeout(void **state)
     harness_close(&harness);
 }
 
+/* Three quarters of the places for messages may wait for one server; the next is answered at once.
+ */
+static void test_waiting_is_bounded(void **state)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    unsigned most = HARNESS_MESSAGES - HARNESS_MESSAGES / 4;
+
+    (void)state;
+    harness_open(&harness);
+    set_timeouts(&harness, 200);
+    harness.customer.route.data_timeout_ns = 600 * CLOCK_NS_PER_MS;
+    harness.customer.route.connections = 1;
+    harness_serve(&harness, "[[" TAKEN "[\"hang\"]]]", 0);
+    for (unsigned i = 0; i < most + 2; i++) {
+        struct relay_job job;
+
+        (void)harness_message(&harness, &mail, &job);
+        harness_submit(&harness, &job);
+    }
+    assert_int_equal(harness.answered, 1);
+    assert_int_equal(harness.results[0].outcome, RELAY_UNREACHABLE);
+    assert_int_equal(harness.results[0].code, 451);
+    assert_non_null(strstr(harness.results[0].text, "too many messages"));
+    harness_wait(&harness, most + 2);
+    harness_close(&harness);
+}
+
 /* A message that is taken away while it is being sent is never ended as if it were whole. */
 static void test_withdrawn_message_is_not_ended(void **state)
 {
@@ -333,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_dead_idle_connection_costs_nothing),
         cmocka_unit_test(test_retries_once_only),
         cmocka_unit_test(test_waits_no_longer_than_connect_timeout),
+        cmocka_unit_test(test_waiting_is_bounded),
         cmocka_unit_test(test_withdrawn_message_is_not_ended),
         cmocka_unit_test(test_abort_answers_nothing),
         cmocka_unit_test(test_drain_and_reload),
