@@ -58,9 +58,9 @@ static uint32_t store_reserve(const struct store *store, enum block_class class)
 {
     switch (class) {
     case BLOCK_FOR_DATA:
-        return store->block_count / 8;
+        return store->block_count >= 16 ? store->block_count / 8 : 2;
     case BLOCK_FOR_COMMAND:
-        return store->block_count / 16;
+        return store->block_count >= 16 ? store->block_count / 16 : 1;
     case BLOCK_FOR_REPLY:
         break;
     }

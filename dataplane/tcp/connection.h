@@ -26,21 +26,25 @@
 #define TCP_INITIAL_BYTES     14600u /* bytes, unless two segments are more (RFC 6928) */
 #define TCP_QUICK_ACKS        16u /* first segments, and those after a gap, are answered at once */
 
-#define TCP_RTO_INITIAL_NS  (1 * CLOCK_NS_PER_SECOND) /* RFC 6298 */
-#define TCP_RTO_MIN_NS      (1 * CLOCK_NS_PER_SECOND)
-#define TCP_RTO_MAX_NS      (60 * CLOCK_NS_PER_SECOND)
-#define TCP_RETRIES_MAX     7u /* 1+2+4+8+16+32+60 s: R2 above the 100 s of RFC 9293 3.8.3 */
-#define TCP_SYN_RETRIES_MAX 5u
-#define TCP_DELAYED_ACK_NS  (40 * CLOCK_NS_PER_MS)
-#define TCP_FIN_WAIT_NS     (60 * CLOCK_NS_PER_SECOND)
-#define TCP_TIME_WAIT_NS    (60 * CLOCK_NS_PER_SECOND)
-#define TCP_WINDOW_RETRY_NS (10 * CLOCK_NS_PER_MS)
-#define TCP_EVICT_IDLE_NS   (10 * CLOCK_NS_PER_SECOND) /* younger ones are never evicted */
-#define TCP_EVICT_HOLDING_NS \
-    (1 * CLOCK_NS_PER_SECOND)  /* the rest of a line should not take longer */
-#define TCP_EVICT_LOOK     32u /* connections looked at for one to evict */
-#define TCP_CHALLENGE_NS   (1 * CLOCK_NS_PER_SECOND)
-#define TCP_CHALLENGES_MAX 10u /* a connection, in each TCP_CHALLENGE_NS */
+#define TCP_RTO_INITIAL_NS   (1 * CLOCK_NS_PER_SECOND) /* RFC 6298 */
+#define TCP_RTO_MIN_NS       (1 * CLOCK_NS_PER_SECOND)
+#define TCP_RTO_MAX_NS       (60 * CLOCK_NS_PER_SECOND)
+#define TCP_RETRIES_MAX      7u /* 1+2+4+8+16+32+60 s: R2 above the 100 s of RFC 9293 3.8.3 */
+#define TCP_SYN_RETRIES_MAX  5u
+#define TCP_DELAYED_ACK_NS   (40 * CLOCK_NS_PER_MS)
+#define TCP_CLOSE_NS         (180 * CLOCK_NS_PER_SECOND) /* to get rid of what was queued, after close */
+#define TCP_FIN_WAIT_NS      (60 * CLOCK_NS_PER_SECOND)
+#define TCP_TIME_WAIT_NS     (60 * CLOCK_NS_PER_SECOND)
+#define TCP_WINDOW_RETRY_NS  (10 * CLOCK_NS_PER_MS)
+#define TCP_EVICT_IDLE_NS    (10 * CLOCK_NS_PER_SECOND) /* younger ones are never evicted */
+#define TCP_EVICT_HOLDING_MS 100u /* the rest of a line comes at once, but for a loss */
+/* Commands hold at most a quarter of the blocks, so that nobody's unfinished lines can keep mail
+ * out; a store too small to be divided is not. */
+#define TCP_COMMAND_SHARE     4u
+#define TCP_COMMAND_SHARE_MIN 32u /* blocks */
+#define TCP_EVICT_LOOK        32u /* connections looked at for one to evict */
+#define TCP_CHALLENGE_NS      (1 * CLOCK_NS_PER_SECOND)
+#define TCP_CHALLENGES_MAX    10u /* a connection, in each TCP_CHALLENGE_NS */
 
 enum tcp_state {
     TCP_STATE_FREE,
@@ -56,7 +60,7 @@ enum tcp_state {
 enum tcp_timer {
     TCP_TIMER_RETRANSMIT, /* data or FIN unacknowledged; or the peer's window is zero */
     TCP_TIMER_ACK,        /* delayed acknowledgement */
-    TCP_TIMER_STATE,      /* FIN-WAIT-2 and TIME-WAIT */
+    TCP_TIMER_STATE,      /* after tcp_close(): at most so long; FIN-WAIT-2 and TIME-WAIT */
     TCP_TIMER_WINDOW,     /* blocks or packet buffers were short: try again */
     TCP_TIMER_APPLICATION,
     TCP_TIMER_COUNT,
@@ -155,6 +159,7 @@ struct tcp_connection {
     uint32_t age_previous;
     int64_t active_ns;     /* the peer last sent something new */
     uint32_t challenge_ms; /* when the first of them was sent, wrapping */
+    uint32_t held_ms;      /* since when it holds a block of received bytes, wrapping */
     uint16_t challenges;
 };
 _Static_assert(sizeof(struct tcp_connection) <= 512, "idle connections have to cost little");
@@ -181,7 +186,7 @@ void tcp_kill(struct tcp_connection *connection, enum tcp_close_reason reason);
 /* Finalises `connection` if it is dying: tells the application, frees all it holds. */
 void tcp_settle(struct tcp_connection *connection, int64_t now_ns);
 /* Blocks for commands have run out: resets the one of some connections that has held a block of an
- * unfinished command in silence for longest, but not `spared`. True when one was found. */
+ * unfinished command for longest, but not `spared`. True when one was found. */
 bool tcp_evict_holder(struct tcp_endpoint *endpoint, const struct tcp_connection *spared);
 void tcp_age_add(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);
 void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);

@@ -120,32 +120,55 @@ void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct t
 }
 
 /* One whose application sets no deadline is waiting for us (a verdict), not we for it. */
-static bool endpoint_evictable(const struct tcp_endpoint *endpoint, const struct tcp_connection *c,
-                               int64_t silent_ns)
+static bool endpoint_evictable(const struct tcp_connection *c)
 {
-    return c->state != TCP_STATE_FREE && !c->dying && c->deadline_ns[TCP_TIMER_APPLICATION] != 0 &&
-           endpoint->now_ns - c->active_ns >= silent_ns;
+    return c->state != TCP_STATE_FREE && !c->dying && c->deadline_ns[TCP_TIMER_APPLICATION] != 0;
 }
 
-/* Of the next TCP_EVICT_LOOK connections the one that has been silent longest, if that is long;
- * `holding`: of those that hold blocks of an unfinished command; never `spared`. */
-static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint, bool holding,
-                                              const struct tcp_connection *spared)
+static struct tcp_connection *endpoint_look(struct tcp_endpoint *endpoint)
 {
-    int64_t silent_ns = holding ? TCP_EVICT_HOLDING_NS : TCP_EVICT_IDLE_NS;
+    struct tcp_connection *c = tcp_at(endpoint, endpoint->evict_cursor);
+
+    endpoint->evict_cursor = (endpoint->evict_cursor + 1) % endpoint->limits.connections;
+    return c;
+}
+
+/* Of the next TCP_EVICT_LOOK connections the one that has been silent longest, if that is long. */
+static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint)
+{
     struct tcp_connection *idlest = NULL;
+    int64_t since_ns = endpoint->now_ns - TCP_EVICT_IDLE_NS;
 
     for (unsigned i = 0; i < TCP_EVICT_LOOK; i++) {
-        struct tcp_connection *c = tcp_at(endpoint, endpoint->evict_cursor);
+        struct tcp_connection *c = endpoint_look(endpoint);
 
-        endpoint->evict_cursor = (endpoint->evict_cursor + 1) % endpoint->limits.connections;
-        if (c == spared || !endpoint_evictable(endpoint, c, silent_ns) ||
-            (holding && (c->slot_count == 0 || c->expect != TCP_EXPECT_COMMANDS)))
+        if (!endpoint_evictable(c) || c->active_ns > since_ns)
             continue;
-        if (idlest == NULL || c->active_ns < idlest->active_ns)
-            idlest = c;
+        idlest = c;
+        since_ns = c->active_ns;
     }
     return idlest;
+}
+
+/* Of the next TCP_EVICT_LOOK connections the one that has held a block of an unfinished command
+ * longest. How often it adds a byte to it does not matter. */
+static struct tcp_connection *endpoint_longest_holder(struct tcp_endpoint *endpoint,
+                                                      const struct tcp_connection *spared)
+{
+    uint32_t now_ms = (uint32_t)(endpoint->now_ns / CLOCK_NS_PER_MS);
+    uint32_t held_ms = TCP_EVICT_HOLDING_MS;
+    struct tcp_connection *longest = NULL;
+
+    for (unsigned i = 0; i < TCP_EVICT_LOOK; i++) {
+        struct tcp_connection *c = endpoint_look(endpoint);
+
+        if (c == spared || !endpoint_evictable(c) || c->slot_count == 0 ||
+            c->expect != TCP_EXPECT_COMMANDS || now_ms - c->held_ms < held_ms)
+            continue;
+        longest = c;
+        held_ms = now_ms - c->held_ms;
+    }
+    return longest;
 }
 
 static bool endpoint_evict(struct tcp_endpoint *endpoint, struct tcp_connection *victim)
@@ -160,7 +183,7 @@ static bool endpoint_evict(struct tcp_endpoint *endpoint, struct tcp_connection 
 
 bool tcp_evict_holder(struct tcp_endpoint *endpoint, const struct tcp_connection *spared)
 {
-    return endpoint_evict(endpoint, endpoint_idlest(endpoint, true, spared));
+    return endpoint_evict(endpoint, endpoint_longest_holder(endpoint, spared));
 }
 
 /* The table is full. What costs least to lose makes room: the oldest in TIME-WAIT (RFC 6191 gives
@@ -172,7 +195,7 @@ static bool endpoint_make_room(struct tcp_endpoint *endpoint)
     if (endpoint->free_connection != TCP_NONE)
         return true;
     if (endpoint->time_wait.oldest == TCP_NONE)
-        return endpoint_evict(endpoint, endpoint_idlest(endpoint, false, NULL));
+        return endpoint_evict(endpoint, endpoint_idlest(endpoint));
     oldest = tcp_at(endpoint, endpoint->time_wait.oldest);
     tcp_kill(oldest, TCP_CLOSED_NORMAL);
     tcp_settle(oldest, endpoint->now_ns);

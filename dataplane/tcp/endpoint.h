@@ -61,6 +61,7 @@ struct tcp_endpoint {
     uint32_t table_mask;
     struct tcp_clients clients;
     uint32_t evict_cursor;
+    uint32_t command_slots;          /* blocks held by connections that speak commands */
     struct tcp_half_open *half_open; /* sets of TCP_HALF_OPEN_WAYS; tcp/handshake.h */
     uint32_t half_open_mask;         /* number of sets - 1 */
     uint32_t half_open_count;

@@ -355,17 +355,17 @@ static enum counter input_half_open(struct tcp_endpoint *endpoint, struct tcp_ha
     struct tcp_half_open complete;
 
     if (control == TCP_FLAG_SYN) {
-        /* Ours was lost; or, with another number, a new attempt that takes the old one's place. */
-        if (header->seq != entry->peer_seq) {
-            count(endpoint->counters, COUNTER_HALF_OPEN_RESET);
-            tcp_half_open_free(endpoint, entry);
-            return tcp_handshake_syn(endpoint, segment, header, now_ns);
-        }
+        /* Ours was lost, or this one is old, forged, or a new attempt: who really has begun anew
+         * answers ours with RST, which makes room for it (RFC 5961 4.2 in this state). */
         tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));
-        return COUNTER_TCP_IN_DUPLICATE;
+        return header->seq == entry->peer_seq ? COUNTER_TCP_IN_DUPLICATE
+                                              : COUNTER_TCP_IN_CHALLENGED;
     }
-    if (header->seq - (entry->peer_seq + 1) >= TCP_COMMAND_WINDOW)
+    if (header->seq - (entry->peer_seq + 1) >= TCP_COMMAND_WINDOW) {
+        if (!(header->flags & TCP_FLAG_RST))
+            tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));
         return COUNTER_TCP_IN_OUT_OF_WINDOW;
+    }
     if (header->flags & TCP_FLAG_RST) {
         if (header->seq != entry->peer_seq + 1)
             return COUNTER_TCP_IN_OUT_OF_WINDOW; /* RFC 5961 3.2: a guess changes nothing */

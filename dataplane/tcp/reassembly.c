@@ -5,6 +5,13 @@
 #include "dataplane/tcp/connection.h"
 #include "platform/check.h"
 
+/* Keeps count of the blocks that commands hold. */
+static void receive_count(struct tcp_connection *c, int32_t blocks)
+{
+    if (c->expect != TCP_EXPECT_DATA)
+        c->endpoint->command_slots += (uint32_t)blocks;
+}
+
 static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
 {
     uint32_t block;
@@ -13,16 +20,40 @@ static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
     block = block_take(c->endpoint->store, class);
     if (block == MESSAGE_BLOCK_NONE)
         return false;
-    if (c->slot_count == 0)
+    if (c->slot_count == 0) {
         c->base_seq = c->read_seq;
+        c->held_ms = (uint32_t)(c->endpoint->now_ns / CLOCK_NS_PER_MS);
+    }
     c->slots[c->slot_count++] = block;
+    receive_count(c, 1);
     return true;
+}
+
+static bool receive_commands_may_hold(const struct tcp_endpoint *endpoint)
+{
+    uint32_t share = endpoint->store->block_count / TCP_COMMAND_SHARE;
+
+    return share < TCP_COMMAND_SHARE_MIN || endpoint->command_slots < share;
+}
+
+/* When there is none, or commands hold their share already, whoever has held one longest loses it.
+ */
+static bool receive_add_command_slot(struct tcp_connection *c)
+{
+    struct tcp_endpoint *endpoint = c->endpoint;
+
+    if (receive_commands_may_hold(endpoint) && receive_add_slot(c, BLOCK_FOR_COMMAND))
+        return true;
+    return tcp_evict_holder(endpoint, c) && receive_commands_may_hold(endpoint) &&
+           receive_add_slot(c, BLOCK_FOR_COMMAND);
 }
 
 static void receive_drop_slots(struct tcp_connection *c, uint32_t keep)
 {
-    while (c->slot_count > keep)
+    while (c->slot_count > keep) {
         block_give(c->endpoint->store, c->slots[--c->slot_count]);
+        receive_count(c, -1);
+    }
 }
 
 void tcp_receive_release(struct tcp_connection *c)
@@ -170,14 +201,10 @@ static void receive_advance(struct tcp_connection *c, uint32_t end)
 
 static bool receive_make_room(struct tcp_connection *c, uint32_t end)
 {
-    enum block_class class = c->expect == TCP_EXPECT_DATA ? BLOCK_FOR_DATA : BLOCK_FOR_COMMAND;
-
     while (c->slot_count == 0 ||
            seq_before(c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES, end)) {
-        if (receive_add_slot(c, class))
-            continue;
-        if (class == BLOCK_FOR_DATA || !tcp_evict_holder(c->endpoint, c) ||
-            !receive_add_slot(c, class))
+        if (!(c->expect == TCP_EXPECT_DATA ? receive_add_slot(c, BLOCK_FOR_DATA)
+                                           : receive_add_command_slot(c)))
             return false;
     }
     return true;
@@ -249,6 +276,7 @@ void tcp_consume(struct tcp_connection *c, uint32_t length)
     if (passed > 0) {
         memmove(&c->slots[0], &c->slots[passed], (c->slot_count - passed) * sizeof(c->slots[0]));
         c->slot_count = (uint8_t)(c->slot_count - passed);
+        receive_count(c, -(int32_t)passed);
         c->base_seq += passed * MESSAGE_BLOCK_BYTES;
     }
     /* An idle connection holds nothing. */
@@ -258,15 +286,22 @@ void tcp_consume(struct tcp_connection *c, uint32_t length)
         tcp_mark_dirty(c);
 }
 
+static void receive_set_expect(struct tcp_connection *c, enum tcp_expect expect)
+{
+    receive_count(c, -(int32_t)c->slot_count);
+    c->expect = (uint8_t)expect;
+    receive_count(c, c->slot_count);
+}
+
 bool tcp_expect(struct tcp_connection *c, enum tcp_expect expect)
 {
     enum tcp_expect before = (enum tcp_expect)c->expect;
 
-    c->expect = (uint8_t)expect;
+    receive_set_expect(c, expect);
     if (expect == TCP_EXPECT_DATA) {
         if (!receive_reserve(c) && c->slot_count < 2) {
             receive_drop_slots(c, receive_slots_used(c));
-            c->expect = (uint8_t)before;
+            receive_set_expect(c, before);
             return false;
         }
     } else {

@@ -94,6 +94,9 @@ void tcp_close(struct tcp_connection *c)
     c->read_seq = tcp_data_end(c);
     tcp_timer_clear(c, TCP_TIMER_APPLICATION);
     tcp_timer_clear(c, TCP_TIMER_WINDOW);
+    /* Nobody else has a deadline for it now: a peer that takes a byte at a time must not keep it.
+     */
+    tcp_timer_set(c, TCP_TIMER_STATE, c->endpoint->now_ns + TCP_CLOSE_NS);
     tcp_mark_dirty(c);
 }
 

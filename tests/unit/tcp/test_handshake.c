@@ -144,18 +144,42 @@ static void test_syn_is_repeated(void **state)
     assert_int_equal(bed.opened, 1);
 }
 
-/* Another attempt from the same port takes the old one's place. */
+/* An old or forged SYN for a handshake under way changes nothing: the first one's SYN-ACK is said
+ * again, and its final ACK opens the connection. */
 static void test_syn_with_another_number(void **state)
 {
+    uint32_t initial = client.initial;
+
     (void)state;
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    (void)client_next(&client);
     client.initial += 77777;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_CHALLENGED);
+    assert_int_equal(client_next(&client)->tcp.ack, initial + 1);
+    assert_int_equal(bed.endpoint.half_open_count, 1);
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK, initial + 1, NULL, 0),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+}
+
+/* Who really has begun anew resets what it does not know (RFC 9293 3.10.7.3) and tries again. */
+static void test_syn_anew(void **state)
+{
+    uint32_t initial = client.initial;
+
+    (void)state;
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
     (void)client_next(&client);
+    client.initial += 77777;
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_CHALLENGED);
+    (void)client_next(&client);
+    assert_int_equal(client_send(&client, TCP_FLAG_RST, initial + 1, NULL, 0),
+                     COUNTER_TCP_IN_RESET);
+    assert_int_equal(bed.endpoint.half_open_count, 0);
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(client_next(&client)->tcp.ack, client.initial + 1);
     assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(bed.opened, 1);
-    assert_int_equal(bed.endpoint.half_open_count, 0);
 }
 
 /* RFC 6298: 1, 2, 4, 8, 16 s; then it is forgotten, and a late ACK gets a reset. */
@@ -282,6 +306,7 @@ static void test_half_open_segments(void **state)
                      COUNTER_TCP_IN_OUT_OF_WINDOW);
     assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first + TCP_COMMAND_WINDOW, "x", 1),
                      COUNTER_TCP_IN_OUT_OF_WINDOW);
+    assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_SYN | TCP_FLAG_ACK);
     assert_int_equal(client_send(&client, 0, client.first, "x", 1), COUNTER_TCP_IN_BAD_HEADER);
     assert_int_equal(client_send(&client, TCP_FLAG_SYN | TCP_FLAG_ACK, client.first, NULL, 0),
                      COUNTER_TCP_IN_BAD_HEADER);
@@ -691,6 +716,7 @@ int main(void)
         TEST(test_rfc_3168_not_negotiated),
         TEST(test_syn_is_repeated),
         TEST(test_syn_with_another_number),
+        TEST(test_syn_anew),
         TEST(test_syn_ack_is_repeated),
         TEST(test_syn_ack_without_a_buffer),
         TEST(test_segments_without_connection),
