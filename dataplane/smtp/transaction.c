@@ -264,6 +264,18 @@ static void recipient_refuse(struct smtp_call *call, const char *code, const cha
     smtp_say_refused(call, "RCPT", recipient, &line);
 }
 
+/* user%other@domain, other!user@domain, "user@other"@domain: the customer's server, which trusts
+ * us, may take the rest for an address of its own to send on to. Where the customer has listed its
+ * recipients, the list decides. */
+static bool recipient_routes(const struct smtp_customer *customer, const char *local, size_t length)
+{
+    for (size_t i = 0; customer->config->any_recipient && i < length; i++) {
+        if (local[i] == '%' || local[i] == '!' || local[i] == '@')
+            return true;
+    }
+    return false;
+}
+
 /* The customer that takes mail for `path`; null when it was refused (and said so). */
 static const struct smtp_customer *
 recipient_customer(struct smtp_call *call, const struct smtp_path *path, const char *recipient)
@@ -272,13 +284,14 @@ recipient_customer(struct smtp_call *call, const struct smtp_path *path, const c
     const struct smtp_customer *customer =
         path->literal ? NULL : smtp_policy_customer(policy, path->domain, path->domain_length);
     char local[SMTP_LOCAL_BYTES];
+    size_t length = smtp_local_unquoted(path, local);
 
-    if (customer == NULL) {
+    if (customer == NULL || recipient_routes(customer, local, length)) {
         recipient_refuse(call, "554 5.7.1", recipient, "Relay access denied");
         return NULL;
     }
-    if (!smtp_policy_recipient(policy, customer, local, smtp_local_unquoted(path, local),
-                               path->domain, path->domain_length)) {
+    if (!smtp_policy_recipient(policy, customer, local, length, path->domain,
+                               path->domain_length)) {
         recipient_refuse(call, "550 5.1.1", recipient, "Recipient address rejected: User unknown");
         return NULL;
     }

@@ -119,10 +119,12 @@ void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct t
     age->count--;
 }
 
-/* One whose application sets no deadline is waiting for us (a verdict), not we for it. */
+/* One whose application sets no deadline is waiting for us (a verdict), not we for it; or we have
+ * closed it, and it only has to take our last words. */
 static bool endpoint_evictable(const struct tcp_connection *c)
 {
-    return c->state != TCP_STATE_FREE && !c->dying && c->deadline_ns[TCP_TIMER_APPLICATION] != 0;
+    return c->state != TCP_STATE_FREE && !c->dying &&
+           (c->deadline_ns[TCP_TIMER_APPLICATION] != 0 || c->fin_queued);
 }
 
 static struct tcp_connection *endpoint_look(struct tcp_endpoint *endpoint)

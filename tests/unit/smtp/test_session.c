@@ -133,6 +133,13 @@ static const struct {
      BANNER EHLO_REPLY MAIL_OK "554 5.7.1 <a@other.example>: Relay access denied\r\n"
                                "554 5.7.1 <a@[192.0.2.1]>: Relay access denied\r\n"
                                "554 5.7.1 <\"a b\"@sub.example.com>: Relay access denied\r\n" BYE},
+    {"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a%other.example@example.com>\r\n"
+     "RCPT TO:<other.example!a@example.com>\r\nRCPT TO:<\"a@other.example\"@example.com>\r\n"
+     "RCPT TO:<@other.example:a@example.com>\r\nQUIT\r\n",
+     BANNER EHLO_REPLY MAIL_OK
+     "554 5.7.1 <a%other.example@example.com>: Relay access denied\r\n"
+     "554 5.7.1 <other.example!a@example.com>: Relay access denied\r\n"
+     "554 5.7.1 <\"a@other.example\"@example.com>: Relay access denied\r\n" RCPT_OK BYE},
     {"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<mallory@example.org>\r\nRCPT TO:<BOB@Example.ORG>\r\n"
      "RCPT TO:<\"Carol Smith\"@example.org>\r\nRCPT TO:<Postmaster@example.org>\r\nQUIT\r\n",
      BANNER EHLO_REPLY MAIL_OK

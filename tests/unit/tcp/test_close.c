@@ -347,6 +347,31 @@ static void test_close_with_queued_data(void **state)
     assert_int_equal(bed.connection->state, TCP_STATE_FIN_WAIT_2);
 }
 
+/* A peer that takes our last words a byte at a time does not keep its place for as long as it
+ * likes. */
+static void test_close_is_bounded(void **state)
+{
+    static const uint8_t reply[16000] = {7};
+    int64_t start = bed.now_ns;
+
+    (void)state;
+    client.window = 1;
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(tcp_send(bed.connection, reply, sizeof(reply)), STATUS_OK);
+    tcp_close(bed.connection);
+    while (bed.closed == 0) {
+        bed_advance(&bed, 10 * BED_SECOND);
+        assert_true(bed.now_ns - start < 1000 * BED_SECOND);
+        while (client_next(&client) != NULL)
+            continue;
+        if (bed.closed == 0)
+            (void)client_send_ack(&client, client.ack);
+    }
+    check_closed(TCP_CLOSED_TIMEOUT);
+    assert_true(bed.now_ns - start >= TCP_CLOSE_NS);
+    assert_int_equal(bed.endpoint.connection_count, 0);
+}
+
 /* The FIN's acknowledgement alone is missing: data is not sent again. */
 static void test_fin_alone_is_retransmitted(void **state)
 {
@@ -553,6 +578,7 @@ int main(void)
         TEST(test_fin_wait_2_timeout),
         TEST(test_data_after_close),
         TEST(test_close_with_queued_data),
+        TEST(test_close_is_bounded),
         TEST(test_fin_alone_is_retransmitted),
         TEST(test_abort),
         TEST(test_end_in_callbacks),
