@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -40,6 +41,11 @@ enum status supervisor_open(struct supervisor *supervisor, const char *config_fi
     sigaddset(&signals, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &signals, &supervisor->saved_mask) != 0)
         return STATUS_SYSTEM;
+    /* Blocked by now. A signal that was ignored before us (nohup, a script's background) would come
+     * neither to signalfd nor to the programs, which inherit that. */
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
     supervisor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (supervisor->signal_fd >= 0)
         return STATUS_OK;
