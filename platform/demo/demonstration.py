@@ -315,6 +315,8 @@ def main():
     def interrupted(*_):
         raise KeyboardInterrupt
 
+    # Explicitly: a shell that starts us in the background has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGHUP, interrupted)
     demonstration = Demonstration(arguments.build)
