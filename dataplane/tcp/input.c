@@ -362,7 +362,7 @@ static enum counter input_half_open(struct tcp_endpoint *endpoint, struct tcp_ha
                                               : COUNTER_TCP_IN_CHALLENGED;
     }
     if (header->seq - (entry->peer_seq + 1) >= TCP_COMMAND_WINDOW) {
-        if (!(header->flags & TCP_FLAG_RST))
+        if (!(header->flags & (TCP_FLAG_RST | TCP_FLAG_SYN)))
             tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));
         return COUNTER_TCP_IN_OUT_OF_WINDOW;
     }

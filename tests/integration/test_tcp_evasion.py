@@ -84,11 +84,15 @@ class Handshakes(PeerTest):
             self.assertTrue(peer.absorb().startswith(b"220 "))
 
     def test_simultaneous_open(self):
-        """We never open, so a SYN that crosses another is a new attempt: the newest one counts."""
+        """We never open, so a SYN that crosses another is old, forged, or a new attempt: it changes
+        nothing until the peer disowns the first one by RST."""
         peer = self.peer()
-        with self.counts(syn_kept=2, half_open_reset=1, connections_opened=0):
+        with self.counts(syn_kept=2, half_open_reset=1, tcp_in_challenged=1, connections_opened=0):
             peer.send("S", seq=1000, options=peer.options)
             self.one_reply(peer, "SA", ack=1001)
+            peer.send("S", seq=90000, options=peer.options)
+            self.one_reply(peer, "SA", ack=1001)
+            peer.send("R", seq=1001)
             peer.send("S", seq=90000, options=peer.options)
             answer = self.one_reply(peer, "SA", ack=90001)
         with self.counts(connections_opened=1):

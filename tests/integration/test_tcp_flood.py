@@ -152,7 +152,8 @@ class Flood(unittest.TestCase):
             counters["closed_evicted"]))
         said, _ = slow.communicate(timeout=60)
         self.report("   slow senders at the end: %s" % said.strip())
-        self.assertEqual(json.loads(said)["open"], SLOW)
+        # Commands may hold a quarter of the blocks: so many of the slow stay, the others are reset.
+        self.assertGreaterEqual(json.loads(said)["open"], counters["blocks_total"] // 4)
         self.mail("afterwards")
         counters = bed.settled(self.box, 30)
         self.assertEqual(counters["message_cut_off"] + counters["message_abandoned"], SLOW_IN_DATA)
