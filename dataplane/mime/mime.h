@@ -1,0 +1,92 @@
+/* mime.h: an incremental parser for the strict subset of MIME that the prefilter vouches for.
+ *
+ * It takes a message as it was received (RFC 5322 header, CRLF line ends, our Received field in
+ * front) in pieces of any size and says what leaf parts it has and which bytes belong to each. It
+ * does not decode, decide or repair: the first thing it would not vouch for sets `gate`, and from
+ * then on it takes bytes without looking at them. Everything it lets pass, libclamav
+ * (mbox.c, message.c) takes apart into the same parts; see docs/prefilter.md for each gate's
+ * reason.
+ *
+ * Threads: one parser, one thread. Memory: struct mime_parser is all of it, no heap. Hot path:
+ * every call takes time linear in the bytes given; no gate needs more than one line and the
+ * boundaries in force to be remembered. Limits: MIME_*_MAX below; beyond them the message is gated,
+ * not cut.
+ */
+#ifndef DATAPLANE_MIME_MIME_H
+#define DATAPLANE_MIME_MIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MIME_LINE_MAX     990u /* bytes without CRLF; libclamav cuts at 999 */
+#define MIME_DEPTH_MAX    6u   /* multiparts inside each other */
+#define MIME_BOUNDARY_MAX 70u  /* RFC 2046 5.1.1 */
+#define MIME_PARTS_MAX    256u /* leaf parts of a message */
+#define MIME_NAME_MAX     255u /* decoded bytes of a file name */
+
+#include "dataplane/mime/gate.h" /* enum mime_gate, enum gate_class, mime_gate_text() */
+
+enum mime_encoding {
+    MIME_ENCODING_NONE, /* no Content-Transfer-Encoding field */
+    MIME_ENCODING_7BIT, /* said so: libclamav decodes such text as base64 besides */
+    MIME_ENCODING_8BIT,
+    MIME_ENCODING_BINARY,
+    MIME_ENCODING_QUOTED_PRINTABLE,
+    MIME_ENCODING_BASE64,
+};
+
+/* What the Content-Type field says; what the bytes are is the type tables' business. */
+enum mime_media {
+    MIME_MEDIA_TEXT_PLAIN, /* also: no Content-Type at all */
+    MIME_MEDIA_TEXT_HTML,
+    MIME_MEDIA_TEXT_OTHER,
+    MIME_MEDIA_IMAGE,
+    MIME_MEDIA_AUDIO,
+    MIME_MEDIA_VIDEO,
+    MIME_MEDIA_APPLICATION,
+    MIME_MEDIA_OTHER,
+};
+
+/* A leaf part as its header describes it. Valid during part_begin() only. */
+struct mime_part {
+    unsigned number; /* from 0 */
+    unsigned depth;  /* multiparts around it */
+    enum mime_media media;
+    enum mime_encoding encoding;
+    bool attachment;     /* Content-Disposition: attachment */
+    bool related;        /* inside multipart/related */
+    const char *type;    /* "text/plain", lower case, zero-terminated; empty when there is none */
+    const uint8_t *name; /* file name (Content-Disposition's before Content-Type's), decoded */
+    size_t name_length;  /* 0: no name */
+};
+
+/* What the parser calls. `bytes` are the part's body as it stands in the message, transfer encoding
+ * and all, in order, cut anywhere, CRLF line ends; the CRLF before a boundary belongs to the
+ * boundary (RFC 2046 5.1.1). Preambles, epilogues and headers are not given out. Borrowed for the
+ * call. */
+struct mime_sink {
+    void *context;
+    void (*part_begin)(void *context, const struct mime_part *part);
+    void (*part_bytes)(void *context, const uint8_t *bytes, size_t length);
+    void (*part_end)(void *context);
+};
+
+/* The fields below `gate` are the parser's own. */
+struct mime_parser {
+    struct mime_sink sink;
+    enum mime_gate gate; /* MIME_GATE_NONE as long as all is well; the first reason otherwise */
+    unsigned part_count; /* leaf parts begun */
+};
+
+/* Starts a message. `sink` is copied. */
+void mime_begin(struct mime_parser *parser, const struct mime_sink *sink);
+
+/* Takes the next bytes. Once gated it does nothing, and a part that was open stays open. */
+void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length);
+
+/* The message ends here: ends an open part, gates what must not end so (a boundary never closed).
+ * A gated message is not ended: no part_end(). */
+void mime_end(struct mime_parser *parser);
+
+#endif

@@ -1,0 +1,53 @@
+/* expression.h: a necessary formula: what must occur in a buffer for a signature to match there.
+ *
+ * A tree of AND, OR, TRUE and RUN. A RUN is a string of consecutive bytes of the buffer, each a set
+ * of one or (case, nibble) a few values. Dropping a condition makes a formula weaker and stays
+ * sound; that is the only direction any function here or in the compiler may err. FALSE is a
+ * formula too (nothing can match): an OR without children.
+ *
+ * Threads: one tree, one thread. Memory: nodes live in an arena that is freed as a whole.
+ */
+#ifndef SIGNATURES_COMPILE_EXPRESSION_H
+#define SIGNATURES_COMPILE_EXPRESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum expression_kind { EXPRESSION_TRUE, EXPRESSION_RUN, EXPRESSION_AND, EXPRESSION_OR };
+
+/* One byte of a run: every value `b` with (b & mask) == value, and, when `caseless` and the value
+ * is an ASCII letter under mask 0xff, its other case too. mask 0xff: one value; 0xf0/0x0f: a
+ * nibble. */
+struct expression_byte {
+    uint8_t value;
+    uint8_t mask;
+    bool caseless;
+};
+
+struct expression {
+    enum expression_kind kind;
+    unsigned length;                     /* RUN: bytes; AND, OR: children */
+    const struct expression_byte *bytes; /* RUN */
+    struct expression **children;        /* AND, OR */
+};
+
+struct expression_arena;
+
+struct expression_arena *expression_arena_create(void);
+void expression_arena_reset(struct expression_arena *arena); /* frees all nodes, keeps memory */
+void expression_arena_destroy(struct expression_arena *arena);
+
+/* All makers return null when memory has run out. */
+struct expression *expression_true(struct expression_arena *arena);
+struct expression *expression_false(struct expression_arena *arena);
+struct expression *expression_run(struct expression_arena *arena,
+                                  const struct expression_byte *bytes, unsigned length);
+/* Children are copied; AND drops TRUE children, OR with a TRUE child is TRUE; one child is itself.
+ */
+struct expression *expression_and(struct expression_arena *arena,
+                                  struct expression *const *children, unsigned count);
+struct expression *expression_or(struct expression_arena *arena, struct expression *const *children,
+                                 unsigned count);
+
+#endif
