@@ -7,9 +7,9 @@
  * time-out touched; and none outlives its generation.
  *
  * A fixed table in shared memory, set-associative, each entry under a sequence lock: readers never
- * wait (a torn entry is a miss), a writer that meets another gives way. The key's digest covers the
- * generation, so an entry of an older one can only be a miss. Entries replace the oldest of their
- * set.
+ * wait (a torn entry is a miss), a writer that meets another in the same set gives way. The key
+ * covers the generation, so an entry of an older one can only be a miss. Entries replace the oldest
+ * of their set.
  *
  * Threads: any number of workers. Memory: cache_create() once, on the main thread; bounded
  * (prefilter.cache_size). Hot path: lookup and store touch one set; no lock, heap or system call.
@@ -39,7 +39,8 @@ struct cache_key {
 
 struct cache;
 
-/* At most `bytes` of shared memory, rounded down to whole sets. STATUS_NO_MEMORY. */
+/* At most `bytes` of shared memory, rounded down to whole sets. STATUS_NO_MEMORY;
+ * STATUS_BAD_ARGUMENT when CACHE_ENTRIES_MIN entries do not fit. */
 enum status cache_create(struct cache **cache, size_t bytes) STATUS_CHECKED;
 void cache_destroy(struct cache *cache);
 
@@ -48,12 +49,12 @@ struct cache_answer {
     char name[SCAN_NAME_BYTES];
 };
 
-/* False when it is not known. */
+/* False when it is not known; the answer is then meaningless. */
 bool cache_lookup(const struct cache *cache, const struct cache_key *key,
                   struct cache_answer *answer);
 
 /* Remembers; a clean verdict never replaces an infected one of the same key. `name` may be null
- * when clean. Returns false when it gave way to another writer. */
+ * when clean. Returns false when it gave way to another writer, and for any other verdict. */
 bool cache_store(struct cache *cache, const struct cache_key *key, enum verdict_kind verdict,
                  const char *name);
 
