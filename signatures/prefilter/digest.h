@@ -2,9 +2,15 @@
  *
  * Scanner and compiler compute it on their own; the prefilter is used only while both say the same,
  * so it never speaks for other signatures than the engine has. Over the names (sorted, bytewise),
- * sizes and contents of the files libclamav loads from a directory, or of the one file.
+ * sizes and contents of the files libclamav loads from a directory, or of the one file; its name is
+ * part of it because the ending says how it is read.
  *
- * Threads: any. Not for the hot path.
+ * A database that changes while it is read (freshclam at work) would give the digest of one that
+ * never was: times and sizes are compared before and after, and it is read again, three times in
+ * all.
+ *
+ * Threads: any. Memory: DIGEST_BUFFER_BYTES on the heap and the list of names, freed on return. Not
+ * for the hot path. Limits: DIGEST_FILES_MAX files; more are STATUS_NO_SPACE.
  */
 #ifndef SIGNATURES_PREFILTER_DIGEST_H
 #define SIGNATURES_PREFILTER_DIGEST_H
@@ -15,7 +21,12 @@
 #include "platform/status.h"
 #include "signatures/prefilter/prefilter.h"
 
-/* STATUS_NOT_FOUND, STATUS_SYSTEM (errno), STATUS_NO_MEMORY. */
+#define DIGEST_FILES_MAX    4096u
+#define DIGEST_BUFFER_BYTES 262144u
+
+/* STATUS_NOT_FOUND, STATUS_SYSTEM (errno), STATUS_NO_MEMORY, STATUS_NO_SPACE; STATUS_BAD_ARGUMENT
+ * for what is neither file nor directory or holds such a thing under a database's name;
+ * STATUS_AGAIN when it keeps changing. On any of them `digest` is all zero. */
 enum status database_digest(const char *path,
                             uint8_t digest[PREFILTER_DIGEST_BYTES]) STATUS_CHECKED;
 
