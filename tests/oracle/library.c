@@ -1,0 +1,127 @@
+#include "tests/oracle/library.h"
+
+#include <clamav.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY_SCRATCH_DEPTH 32
+
+struct library {
+    struct engine *engine;
+    bool watched;
+    char scratch[64];
+    struct region region; /* never mapped: its blocks are the message itself */
+    struct message_extent *extents;
+    uint32_t *starts;
+    size_t extent_room;
+};
+
+/* The linker sends engine.c's call here (-Wl,--wrap): the one moment the engine can be asked to
+ * tell its layers. */
+cl_error_t __real_cl_engine_compile(struct cl_engine *engine);
+cl_error_t __wrap_cl_engine_compile(struct cl_engine *engine);
+
+cl_error_t __wrap_cl_engine_compile(struct cl_engine *engine)
+{
+    watch_engine(engine);
+    return __real_cl_engine_compile(engine);
+}
+
+struct library *library_open(const char *database, bool watched, char *why, size_t why_size)
+{
+    struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    struct library *library = calloc(1, sizeof(*library));
+    const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+
+    if (library == NULL)
+        return NULL;
+    (void)snprintf(library->scratch, sizeof(library->scratch), "%s/oracle-XXXXXX", memory);
+    options.database = database;
+    library->watched = watched;
+    watch_unfiltered(watched);
+    if (mkdtemp(library->scratch) == NULL) {
+        (void)snprintf(why, why_size, "%s: %s", library->scratch, strerror(errno));
+        free(library);
+        return NULL;
+    }
+    if (engine_open(&library->engine, &options, why, why_size) != STATUS_OK ||
+        engine_use_scratch(library->engine, library->scratch) != STATUS_OK) {
+        library_close(library);
+        return NULL;
+    }
+    engine_quiet();
+    return library;
+}
+
+static int library_remove(const char *path, const struct stat *file, int kind, struct FTW *walk)
+{
+    (void)file;
+    (void)kind;
+    (void)walk;
+    (void)remove(path);
+    return 0;
+}
+
+void library_close(struct library *library)
+{
+    if (library == NULL)
+        return;
+    engine_close(library->engine);
+    (void)nftw(library->scratch, library_remove, LIBRARY_SCRATCH_DEPTH, FTW_DEPTH | FTW_PHYS);
+    free(library->extents);
+    free(library->starts);
+    free(library);
+}
+
+/* A view whose region is the message's own memory, block after block. */
+static struct message_view library_view(struct library *library, const struct bytes *message)
+{
+    size_t blocks = (message->length + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
+
+    if (blocks + 1 > library->extent_room) {
+        library->extent_room = (blocks + 1) * 2;
+        free(library->extents);
+        free(library->starts);
+        library->extents = calloc(library->extent_room, sizeof(*library->extents));
+        library->starts = calloc(library->extent_room, sizeof(*library->starts));
+        if (library->extents == NULL || library->starts == NULL)
+            abort();
+    }
+    for (size_t i = 0; i < blocks; i++) {
+        size_t left = message->length - i * MESSAGE_BLOCK_BYTES;
+
+        library->extents[i] = (struct message_extent){
+            .block = (uint32_t)i,
+            .length = (uint16_t)(left < MESSAGE_BLOCK_BYTES ? left : MESSAGE_BLOCK_BYTES),
+        };
+        library->starts[i] = (uint32_t)(i * MESSAGE_BLOCK_BYTES);
+    }
+    library->region.base = message->data;
+    return (struct message_view){
+        .region = &library->region,
+        .size = (uint32_t)message->length,
+        .extent_count = (uint32_t)blocks,
+        .extents = library->extents,
+        .starts = library->starts,
+    };
+}
+
+void library_scan(struct library *library, const struct bytes *message, struct scan_result *result)
+{
+    struct message_view view = library_view(library, message);
+
+    *result = (struct scan_result){0};
+    if (library->watched)
+        watch_begin();
+    engine_scan(library->engine, &view, result);
+    watch_end();
+}
+
+const char *library_version(void)
+{
+    return cl_retver();
+}

@@ -1,0 +1,28 @@
+/* library.h: what the product's scanner says of a message, and what libclamav looked at for it.
+ *
+ * Scans with the scanner's own engine.c: the same options and limits. A process has one library at
+ * a time.
+ *
+ * Threads: one. Memory: library_close(). Failures while opening end up in `why`.
+ */
+#ifndef TESTS_ORACLE_LIBRARY_H
+#define TESTS_ORACLE_LIBRARY_H
+
+#include "signatures/scanner/engine.h"
+#include "tests/oracle/bytes.h"
+#include "tests/oracle/watch.h"
+
+struct library;
+
+/* Loads `database` (file or directory), `watched`: for scans that see whole buffers. Null with one
+ * line in `why` when it does not load. */
+struct library *library_open(const char *database, bool watched, char *why, size_t why_size);
+void library_close(struct library *library);
+
+/* Scans; when opened so, what was matched is in watch.h afterwards. */
+void library_scan(struct library *library, const struct bytes *message, struct scan_result *result);
+
+/* "1.4.6": the version this process has loaded. */
+const char *library_version(void);
+
+#endif
