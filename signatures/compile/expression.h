@@ -27,7 +27,8 @@ struct expression_byte {
 
 struct expression {
     enum expression_kind kind;
-    unsigned length;                     /* RUN: bytes; AND, OR: children */
+    unsigned length; /* RUN: bytes; AND, OR: children */
+    unsigned nodes;  /* in the tree below, itself included, a shared one as often as it is met */
     const struct expression_byte *bytes; /* RUN */
     struct expression **children;        /* AND, OR */
 };
@@ -38,16 +39,29 @@ struct expression_arena *expression_arena_create(void);
 void expression_arena_reset(struct expression_arena *arena); /* frees all nodes, keeps memory */
 void expression_arena_destroy(struct expression_arena *arena);
 
+/* A tree never has more nodes than this: an AND that would leaves children out, an OR that would is
+ * TRUE. (Subsignatures that refer to each other share nodes: a walk must stay bounded.) */
+#define EXPRESSION_NODES_MAX (1u << 16)
+
 /* All makers return null when memory has run out. */
 struct expression *expression_true(struct expression_arena *arena);
 struct expression *expression_false(struct expression_arena *arena);
 struct expression *expression_run(struct expression_arena *arena,
                                   const struct expression_byte *bytes, unsigned length);
-/* Children are copied; AND drops TRUE children, OR with a TRUE child is TRUE; one child is itself.
- */
+/* Children are copied, those of a child of the same kind in its place; AND drops TRUE children and
+ * is FALSE with a FALSE one, OR with a TRUE child is TRUE; one child is itself. A null child (no
+ * memory) makes null. */
 struct expression *expression_and(struct expression_arena *arena,
                                   struct expression *const *children, unsigned count);
 struct expression *expression_or(struct expression_arena *arena, struct expression *const *children,
                                  unsigned count);
+
+bool expression_is_true(const struct expression *expression);
+bool expression_is_false(const struct expression *expression);
+
+/* Writes the formula as text, for tests and reports: TRUE, FALSE, a run as "text" or, with bytes
+ * that are not plain text, as hex pairs (4a, 4?, ?a, ..); a caseless run ends in i; &(..) |(..).
+ * Returns the length it has, cut to `size`. */
+size_t expression_print(const struct expression *expression, char *text, size_t size);
 
 #endif
