@@ -192,5 +192,6 @@ enum status link_receive(int socket_fd, struct link_message *message, int *fd)
         return length == 0 ? STATUS_CLOSED : STATUS_BROKEN_PEER;
     }
     message->text[LINK_TEXT_BYTES - 1] = '\0';
+    message->identity.library[LINK_LIBRARY_BYTES - 1] = '\0';
     return STATUS_OK;
 }

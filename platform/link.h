@@ -7,7 +7,7 @@
  *   peer -> dataplane   HELLO {kind, slots}            first message; slots = scanner children
  *   dataplane -> peer   WELCOME {workers} + region fd
  *   dataplane -> peer   CHANNEL {slot, epoch} + channel memory fd     once for each slot
- *   peer -> dataplane   READY {slot, epoch, text}      takes jobs from now on; text = engine
+ *   peer -> dataplane   READY {slot, epoch, text, identity}   takes jobs from now on; text = engine
  *   peer -> dataplane   GONE {slot, epoch, text}       that child is dead; text = how
  *   dataplane -> peer   CHANNEL {slot, epoch + 1}      after the workers let go of the old one
  *   dataplane -> peer   KILL {slot, epoch}             over its time limit or broken: SIGKILL it
@@ -25,9 +25,11 @@
 
 #include "platform/status.h"
 
-#define LINK_VERSION    1u
-#define LINK_TEXT_BYTES 128u
-#define LINK_SLOTS_MAX  64u
+#define LINK_VERSION       2u
+#define LINK_TEXT_BYTES    128u
+#define LINK_SLOTS_MAX     64u
+#define LINK_DIGEST_BYTES  32u
+#define LINK_LIBRARY_BYTES 32u
 
 enum link_type {
     LINK_HELLO = 1,
@@ -40,6 +42,19 @@ enum link_type {
 
 enum link_kind { LINK_KIND_SCANNER = 1, LINK_KIND_CONTROL };
 
+/* What a scanner has loaded, as far as others may rely on it: a prefilter speaks for one database,
+ * one library and one way of setting the engine. A scanner that is not sure what it has loaded
+ * leaves the digest all zero. */
+struct link_identity {
+    uint8_t database[LINK_DIGEST_BYTES]; /* signatures/prefilter/digest.h */
+    char library[LINK_LIBRARY_BYTES];    /* "1.4.6"; terminated as text is */
+    uint32_t profile;                    /* PREFILTER_PROFILE */
+    uint32_t recursion_max;              /* the engine's limits */
+    uint32_t files_max;
+    uint32_t reserved;
+    uint64_t scan_bytes;
+};
+
 struct link_message {
     uint32_t version; /* LINK_VERSION; set by link_send() */
     uint32_t type;    /* enum link_type */
@@ -49,7 +64,8 @@ struct link_message {
     uint32_t slot;
     uint32_t epoch;
     uint32_t reserved;
-    char text[LINK_TEXT_BYTES]; /* zero-terminated by link_receive() whatever was sent */
+    struct link_identity identity; /* READY of a scanner */
+    char text[LINK_TEXT_BYTES];    /* zero-terminated by link_receive() whatever was sent */
 };
 
 /* Dataplane: binds and listens at `path` (removing a stale socket, STATUS_IN_USE when another

@@ -127,6 +127,7 @@ static void peers_offer(struct peers_server *server, struct peer_link *link, uin
     }
     atomic_store_explicit(&entry->kill_epoch, 0, memory_order_relaxed);
     entry->engine[0] = '\0';
+    entry->identity = (struct link_identity){0};
     peers_set(server->peers, slot, epoch, PEER_OFFERED);
     status = link_send(link->fd, &message, entry->memory.fd);
     if (status != STATUS_OK) {
@@ -195,7 +196,7 @@ static bool peers_hello(const struct peers_server *server, struct peer_link *lin
 }
 
 /* For logs, headers and terminals. */
-static void peers_clean_text(char text[LINK_TEXT_BYTES])
+static void peers_clean_text(char *text)
 {
     for (char *c = text; *c != '\0'; c++) {
         if (*c < ' ' || *c > '~')
@@ -210,6 +211,7 @@ static void peers_ready(struct peers *peers, uint32_t slot, const struct link_me
     if (peers_life(peers, slot) != peer_life(message->epoch, PEER_OFFERED))
         return; /* about an incarnation that is already over */
     memcpy(entry->engine, message->text, sizeof(entry->engine));
+    entry->identity = message->identity;
     peers_set(peers, slot, message->epoch, PEER_READY);
 }
 
@@ -255,6 +257,7 @@ static void peers_hear(struct peers_server *server, struct peer_link *link)
             return;
         }
         peers_clean_text(message.text);
+        peers_clean_text(message.identity.library);
         if (link->stage == PEER_LINK_HELLO && message.type == LINK_HELLO &&
             peers_hello(server, link, &message)) {
             link->stage = PEER_LINK_WAITING;

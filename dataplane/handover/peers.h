@@ -30,6 +30,7 @@ struct peer_slot {
     /* Main writes before READY, workers read after: */
     struct channel_memory memory;
     char engine[PEERS_ENGINE_BYTES]; /* printable ASCII; empty for control */
+    struct link_identity identity;   /* of a scanner: what it says it has loaded */
     /* A worker asks for SIGKILL of this epoch by storing it here (main forwards it once). */
     _Atomic uint32_t kill_epoch;
 };

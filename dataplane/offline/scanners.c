@@ -163,6 +163,7 @@ static bool scanners_offer(struct scanners *scanners, uint32_t index)
     channel_memory_close(&slot->memory);
     slot->epoch++;
     slot->state = SLOT_OFFERED;
+    slot->identity = (struct link_identity){0};
     slot->doom = UNSCANNABLE_SCANNER_DIED;
     if (channel_memory_create(&slot->memory, CHANNEL_SCANNER, 1) != STATUS_OK)
         return false;
@@ -270,6 +271,8 @@ static bool scanners_hear(struct scanners *scanners, const struct link_message *
             slot->state = SLOT_READY;
         memcpy(slot->engine, message->text, sizeof(slot->engine));
         scanners_printable(slot->engine);
+        slot->identity = message->identity;
+        scanners_printable(slot->identity.library);
         scanners->was_ready = true;
         return true;
     }

@@ -52,6 +52,7 @@ struct scanners_slot {
     struct channel_memory memory;
     struct channel channel;
     char engine[LINK_TEXT_BYTES];
+    struct link_identity identity; /* what it says it has loaded */
     bool busy;
     struct scanners_job job;
     uint64_t number; /* of the job */

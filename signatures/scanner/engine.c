@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "signatures/prefilter/digest.h"
 #include "signatures/scanner/shortage.h"
 #include "signatures/scanner/verdict.h"
 
@@ -24,6 +25,8 @@ struct engine {
     uint64_t scan_bytes;
     unsigned signatures;
     char text[128];
+    struct link_identity identity;
+    char identity_why[128];
 };
 
 /* Where the library's own words go while it loads: the last one explains a failure. */
@@ -106,11 +109,13 @@ static cl_error_t engine_limit(struct cl_engine *library, const struct engine_op
     return result;
 }
 
-static enum status engine_load(struct engine *engine, const struct engine_options *options,
-                               char *why, size_t why_size)
+/* Once. */
+static enum status engine_load_now(struct engine *engine, const struct engine_options *options,
+                                   char *why, size_t why_size)
 {
     cl_error_t result = engine_limit(engine->library, options);
 
+    engine->signatures = 0;
     if (result != CL_SUCCESS) {
         (void)snprintf(why, why_size, "engine limits: %s", cl_strerror(result));
         return STATUS_BAD_CONFIG;
@@ -137,6 +142,59 @@ static enum status engine_load(struct engine *engine, const struct engine_option
     return STATUS_OK;
 }
 
+static enum status engine_new(struct engine *engine, char *why, size_t why_size)
+{
+    if (engine->library != NULL)
+        (void)cl_engine_free(engine->library);
+    engine->library = cl_engine_new();
+    if (engine->library != NULL)
+        return STATUS_OK;
+    (void)snprintf(why, why_size, "libclamav does not start");
+    return STATUS_NO_MEMORY;
+}
+
+/* Until the database is the same before and after, so that what it is called is what was loaded.
+ * The last engine is used whatever happens: mail is scanned without knowing that name. */
+static enum status engine_load(struct engine *engine, const struct engine_options *options,
+                               char *why, size_t why_size)
+{
+    uint8_t before[PREFILTER_DIGEST_BYTES];
+    uint8_t after[PREFILTER_DIGEST_BYTES];
+    enum status known = STATUS_AGAIN;
+    enum status status = STATUS_OK;
+
+    for (unsigned i = 0; i < ENGINE_LOADS_MAX && known == STATUS_AGAIN; i++) {
+        status = engine_new(engine, why, why_size);
+        if (status != STATUS_OK)
+            return status;
+        known = database_digest(options->database, before);
+        status = engine_load_now(engine, options, why, why_size);
+        if (known == STATUS_OK)
+            known = database_digest(options->database, after);
+        if (known == STATUS_OK && memcmp(before, after, sizeof(before)) != 0)
+            known = STATUS_AGAIN;
+    }
+    if (known == STATUS_OK)
+        memcpy(engine->identity.database, before, sizeof(before));
+    else
+        (void)snprintf(engine->identity_why, sizeof(engine->identity_why), "%s",
+                       known == STATUS_AGAIN ? "it kept changing while it was loaded"
+                                             : status_text(known));
+    return status;
+}
+
+static void engine_identify(struct engine *engine, const struct engine_options *options)
+{
+    struct link_identity *identity = &engine->identity;
+
+    identity->profile = PREFILTER_PROFILE;
+    identity->recursion_max = options->recursion_max;
+    identity->files_max = options->files_max;
+    identity->scan_bytes = options->scan_bytes;
+    if (strlen(cl_retver()) < sizeof(identity->library))
+        verdict_printable(identity->library, sizeof(identity->library), cl_retver());
+}
+
 static void engine_describe(struct engine *engine)
 {
     char whole[128];
@@ -161,8 +219,7 @@ enum status engine_open(struct engine **engine, const struct engine_options *opt
         return status;
     cl_set_clcb_msg(engine_message);
     made = calloc(1, sizeof(*made));
-    if (made == NULL || cl_init(CL_INIT_DEFAULT) != CL_SUCCESS ||
-        (made->library = cl_engine_new()) == NULL) {
+    if (made == NULL || cl_init(CL_INIT_DEFAULT) != CL_SUCCESS) {
         (void)snprintf(why, why_size, "libclamav does not start");
         free(made);
         return STATUS_NO_MEMORY;
@@ -181,6 +238,7 @@ enum status engine_open(struct engine **engine, const struct engine_options *opt
         return status;
     }
     engine_describe(made);
+    engine_identify(made, options);
     *engine = made;
     return STATUS_OK;
 }
@@ -189,13 +247,24 @@ void engine_close(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    (void)cl_engine_free(engine->library);
+    if (engine->library != NULL)
+        (void)cl_engine_free(engine->library);
     free(engine);
 }
 
 const char *engine_text(const struct engine *engine)
 {
     return engine->text;
+}
+
+const struct link_identity *engine_identity(const struct engine *engine)
+{
+    return &engine->identity;
+}
+
+const char *engine_identity_why(const struct engine *engine)
+{
+    return engine->identity_why;
 }
 
 unsigned engine_signatures(const struct engine *engine)

@@ -11,9 +11,11 @@
 #ifndef SIGNATURES_SCANNER_ENGINE_H
 #define SIGNATURES_SCANNER_ENGINE_H
 
+#include "platform/link.h"
 #include "platform/memory/channel.h"
 #include "platform/memory/message_view.h"
 
+#define ENGINE_LOADS_MAX      3u
 #define ENGINE_SCAN_BYTES_MAX ((UINT64_C(1) << 31) - 3) /* beyond it libclamav looks away */
 
 struct engine;
@@ -42,6 +44,14 @@ void engine_close(struct engine *engine);
 /* "ClamAV 1.4.6/27813": library and daily version, or number of signatures when the database has
  * no version. Printable ASCII; borrowed. */
 const char *engine_text(const struct engine *engine);
+
+/* What is loaded, for those who rely on it. The database is read before and after it is loaded, and
+ * loaded again (ENGINE_LOADS_MAX) when it is not the same: the digest is of what the engine has, or
+ * all zero when that is not certain; engine_identity_why() then says why. */
+const struct link_identity *engine_identity(const struct engine *engine);
+
+/* Why the digest is all zero; empty when it is not. */
+const char *engine_identity_why(const struct engine *engine);
 
 unsigned engine_signatures(const struct engine *engine);
 

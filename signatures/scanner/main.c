@@ -198,6 +198,9 @@ static int run(struct arguments *arguments)
         return EXIT_BAD_CONFIG;
     }
     parent_log("%u signatures loaded, %s", engine_signatures(engine), engine_text(engine));
+    if (engine_identity_why(engine)[0] != '\0')
+        parent_log("nobody can rely on which signatures these are, no prefilter can be used: %s",
+                   engine_identity_why(engine));
     arguments->parent.engine = engine;
     arguments->parent.time_limit_ns = arguments->engine.time_limit_ns;
     arguments->parent.scratch_bytes = 2 * arguments->engine.scan_bytes;

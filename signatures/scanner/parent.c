@@ -74,6 +74,8 @@ static enum status parent_tell(struct parent *parent)
         (void)snprintf(message.text, sizeof(message.text), "%s",
                        slot->news == LINK_READY ? engine_text(parent->setting->engine)
                                                 : slot->text);
+        if (slot->news == LINK_READY)
+            message.identity = *engine_identity(parent->setting->engine);
         status = link_send(parent->link, &message, -1);
         if (status != STATUS_OK)
             return status == STATUS_AGAIN ? STATUS_OK : status;

@@ -78,6 +78,8 @@ void peer_say(struct peer *peer, enum link_type type, uint32_t slot, uint32_t ep
     struct link_message message = {.type = type, .slot = slot, .epoch = epoch};
 
     strncpy(message.text, text, sizeof(message.text) - 1);
+    if (type == LINK_READY)
+        message.identity = peer->identity;
     CHECK(link_send(peer->fd, &message, -1) == STATUS_OK);
 }
 

@@ -28,6 +28,7 @@ struct peer {
     bool welcomed;
     bool passive; /* does not say READY by itself */
     uint32_t workers;
+    struct link_identity identity; /* said with READY */
     struct region region;
     struct peer_channels slots[LINK_SLOTS_MAX];
 };

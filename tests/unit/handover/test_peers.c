@@ -161,6 +161,35 @@ static void test_news_of_other_lives(void **state)
     assert_string_equal(appliance->peers.slots[0].engine, "e?[1m??");
 }
 
+/* Of each life only what it said itself, made printable; between lives nothing is known. */
+static void test_what_a_scanner_has_loaded(void **state)
+{
+    struct appliance *appliance = *state;
+    const struct peer_slot *slots = appliance->peers.slots;
+
+    appliance_scanners(appliance, &scanners, 2);
+    assert_int_equal(slots[0].identity.profile, 0);
+    scanners.identity = (struct link_identity){
+        .database = {1, 2, 3}, .library = "1.4.6\x1b", .profile = 7, .scan_bytes = 1000};
+    peer_gone(&scanners, 1);
+    appliance_settle(appliance);
+    assert_int_equal(scanners.slots[1].epoch, 2);
+    assert_int_equal(slots[0].identity.profile, 0);
+    assert_int_equal(slots[1].identity.profile, 7);
+    assert_int_equal(slots[1].identity.scan_bytes, 1000);
+    assert_memory_equal(slots[1].identity.database, scanners.identity.database, LINK_DIGEST_BYTES);
+    assert_string_equal(slots[1].identity.library, "1.4.6?");
+    scanners.passive = true;
+    memset(scanners.identity.library, 'x', sizeof(scanners.identity.library)); /* without end */
+    peer_gone(&scanners, 1);
+    appliance_settle(appliance);
+    assert_int_equal(appliance_state(appliance, 1), PEER_OFFERED);
+    assert_int_equal(slots[1].identity.profile, 0);
+    peer_say(&scanners, LINK_READY, 1, 3, PEER_ENGINE);
+    appliance_settle(appliance);
+    assert_int_equal(strlen(slots[1].identity.library), LINK_LIBRARY_BYTES - 1);
+}
+
 /* -- links that misbehave ---------------------------------------------------------------------- */
 
 static void hello(struct appliance *appliance, uint32_t kind, uint32_t slots, bool welcome)
@@ -399,6 +428,7 @@ int main(void)
         HANDOVER_TEST(test_second_parent_waits),
         HANDOVER_TEST(test_control_and_scanners_do_not_wait_for_each_other),
         HANDOVER_TEST(test_news_of_other_lives),
+        HANDOVER_TEST(test_what_a_scanner_has_loaded),
         HANDOVER_TEST(test_wrong_hello),
         HANDOVER_TEST(test_wrong_messages),
         HANDOVER_TEST(test_control_keeps_to_its_slot),

@@ -27,6 +27,8 @@ static void say(enum link_type type, uint32_t slot, uint32_t epoch, const char *
     if (is("control"))
         message.kind = LINK_KIND_CONTROL;
     snprintf(message.text, sizeof(message.text), "%s", text);
+    if (type == LINK_READY)
+        message.identity = (struct link_identity){.library = "1.4\n", .profile = epoch};
     if (link_send(link_fd, &message, -1) != STATUS_OK)
         _exit(3);
 }

@@ -104,6 +104,8 @@ static void test_good_peer(void **state)
     expect_all(stage, VERDICT_CLEAN, UNSCANNABLE_NONE);
     assert_string_equal(stage->answer[0].name, "a name?");
     assert_string_equal(stage->engine, "Peer 1?");
+    assert_string_equal(stage->scanners.slots[0].identity.library, "1.4?");
+    assert_int_equal(stage->scanners.slots[0].identity.profile, 1);
     assert_false(scanners_gone(&stage->scanners));
     scanners_stop(&stage->scanners);
 }
@@ -128,6 +130,8 @@ static void test_second_death_is_the_end(void **state)
 {
     expect_mode(state, "die", UNSCANNABLE_SCANNER_DIED, false);
     assert_int_equal(((struct stage *)*state)->scanners.slots[0].epoch, 2 * MESSAGES + 1);
+    /* The last life has not said anything yet, and the one before is not held against it. */
+    assert_int_equal(((struct stage *)*state)->scanners.slots[0].identity.profile, 0);
 }
 
 static void test_answer_before_death_counts(void **state)

@@ -176,8 +176,12 @@ static void test_no_socket_at_path(void **state)
 
 static void test_messages(void **state)
 {
-    struct link_message sent = {
-        .version = 77, .type = LINK_READY, .slot = 3, .epoch = 9, .text = "engine 1"};
+    struct link_message sent = {.version = 77,
+                                .type = LINK_READY,
+                                .slot = 3,
+                                .epoch = 9,
+                                .text = "engine 1",
+                                .identity = {.database = {9, 8}, .library = "1.4.6", .profile = 5}};
     struct link_message got;
     struct pair pair;
     int fd = 99;
@@ -189,6 +193,7 @@ static void test_messages(void **state)
     assert_int_equal(link_send(pair.peer, &sent, -1), STATUS_OK);
     sent.slot = 4;
     memset(sent.text, 'x', sizeof(sent.text));
+    memset(sent.identity.library, 'y', sizeof(sent.identity.library));
     assert_int_equal(link_send(pair.peer, &sent, -1), STATUS_OK);
     assert_int_equal(link_receive(pair.dataplane, &got, &fd), STATUS_OK);
     assert_int_equal(fd, -1);
@@ -197,9 +202,13 @@ static void test_messages(void **state)
     assert_int_equal(got.slot, 3);
     assert_int_equal(got.epoch, 9);
     assert_string_equal(got.text, "engine 1");
+    assert_string_equal(got.identity.library, "1.4.6");
+    assert_int_equal(got.identity.database[1], 8);
+    assert_int_equal(got.identity.profile, 5);
     assert_int_equal(link_receive(pair.dataplane, &got, &fd), STATUS_OK);
     assert_int_equal(got.slot, 4);
     assert_int_equal(strlen(got.text), LINK_TEXT_BYTES - 1); /* ended, whatever was sent */
+    assert_int_equal(strlen(got.identity.library), LINK_LIBRARY_BYTES - 1);
     assert_int_equal(link_receive(pair.dataplane, &got, &fd), STATUS_AGAIN);
     close_pair(&pair);
 }

@@ -62,6 +62,7 @@ static void hear_one(struct appliance *appliance, const struct link_message *mes
     slot = &appliance->slot[message->slot];
     assert_int_equal(message->epoch, slot->epoch);
     memcpy(slot->text, message->text, sizeof(slot->text));
+    slot->identity = message->identity;
     if (message->type == LINK_READY) {
         assert_false(slot->ready);
         slot->ready = true;

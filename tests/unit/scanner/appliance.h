@@ -24,6 +24,7 @@ struct appliance_slot {
     bool ready;
     bool gone;
     char text[LINK_TEXT_BYTES]; /* of the last READY or GONE */
+    struct link_identity identity;
     struct channel_memory memory;
     struct channel channels[APPLIANCE_WORKERS];
 };

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "signatures/prefilter/digest.h"
 
 static void pause_ms(long ms)
 {
@@ -69,6 +70,30 @@ static void killed_child_is_replaced(void **state)
     appliance_revive(&appliance, 0);
     assert_int_not_equal(appliance_child(&appliance, 0), child);
     expect_works(&appliance);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+static void every_child_says_what_is_loaded(void **state)
+{
+    struct appliance appliance;
+    uint8_t digest[LINK_DIGEST_BYTES];
+
+    (void)state;
+    assert_int_equal(database_digest(sample("test.ndb"), digest), STATUS_OK);
+    appliance_start(&appliance, sample("test.ndb"), 2, NULL);
+    assert_int_equal(kill(appliance_child(&appliance, 0), SIGKILL), 0);
+    appliance_wait_gone(&appliance, 0);
+    assert_int_equal(appliance.slot[0].identity.profile, 0); /* a death says nothing of it */
+    appliance_revive(&appliance, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct link_identity *identity = &appliance.slot[i].identity;
+
+        assert_memory_equal(identity->database, digest, sizeof(digest));
+        assert_memory_equal(appliance.slot[i].text + strlen("ClamAV "), identity->library,
+                            strlen(identity->library));
+        assert_true(strlen(identity->library) >= 5);
+        assert_int_equal(identity->profile, PREFILTER_PROFILE);
+    }
     assert_int_equal(appliance_stop(&appliance), 0);
 }
 
@@ -446,6 +471,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_child_is_replaced),
+        cmocka_unit_test(every_child_says_what_is_loaded),
         cmocka_unit_test(kill_message_kills_that_epoch_only),
         cmocka_unit_test(children_that_die_at_once_are_delayed),
         cmocka_unit_test(garbage_jobs_are_answered),
