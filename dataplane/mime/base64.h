@@ -1,10 +1,17 @@
 /* base64.h: two incremental base64 decoders (RFC 2045 6.8).
  *
- * The strict one decodes what every reader decodes alike and refuses the rest; the forced one does
- * to a 7bit text part what libclamav does to it (message.c messageExport: such a part is decoded as
- * base64 as a whole and scanned besides), byte for byte, whatever the text is.
+ * The strict one decodes what every reader decodes alike and refuses the rest. The forced one does
+ * to a text part what libclamav does to it when the part says "7bit" (message.c messageExport): the
+ * text is decoded as base64 besides, whatever it is, and stored as one more file that is scanned.
+ * decode_forced() in decode.h says of which parts.
  *
- * Threads: one decoder, one thread. Memory: the structs. Hot path; SIMD chosen by base64_init().
+ * What the library does there, and so does base64_force(): a line counts up to its first '=', of
+ * that the characters of the alphabet and nothing else; they are strung together over line ends,
+ * four of them are three bytes. What is left at the end of the part, 1, 2 or 3 characters, becomes
+ * 1, 1 or 2 bytes, and one more when the bits left over are not zero. It never stops early.
+ *
+ * Threads: one decoder, one thread. Memory: the structs. Hot path; SIMD chosen by base64_init(),
+ * without it the portable path, which gives the same bytes.
  */
 #ifndef DATAPLANE_MIME_BASE64_H
 #define DATAPLANE_MIME_BASE64_H
@@ -21,10 +28,12 @@
 /* Main thread, before the first call. `portable` forbids SIMD (tests). */
 void base64_init(bool portable);
 
+/* Zeroes are a fresh one. */
 struct base64_decoder {
     uint32_t bits;   /* of an unfinished group */
     uint8_t count;   /* characters in it */
-    uint8_t padding; /* '=' seen: only line ends may follow the group's end */
+    uint8_t padding; /* '=' seen; once they complete the group only line ends may follow */
+    bool line_end;   /* CR seen: LF must follow */
     bool refused;    /* not canonical: what was written so far is right, nothing more comes */
 };
 
@@ -33,17 +42,19 @@ struct base64_decoder {
 size_t base64_decode(struct base64_decoder *decoder, const uint8_t *from, size_t length,
                      uint8_t *to);
 
-/* False when the encoding ends inside a group or was refused. */
+/* False when the encoding ends inside a group or a line end, or was refused. */
 bool base64_end(const struct base64_decoder *decoder);
 
-/* State of the forced decoder; the maker fills in what it needs. */
+/* State of the forced decoder. Zeroes are a fresh one. */
 struct base64_forced {
-    uint64_t state[4];
+    uint8_t held[3]; /* values of an unfinished group's characters */
+    uint8_t held_count;
+    bool skipping; /* '=' seen: nothing more of this line counts */
 };
 
 size_t base64_force(struct base64_forced *forced, const uint8_t *from, size_t length, uint8_t *to);
 
-/* The last bytes (at most 6). */
+/* The last bytes (at most 3). */
 size_t base64_force_end(struct base64_forced *forced, uint8_t *to);
 
 #endif

@@ -1,8 +1,8 @@
 /* quoted_printable.h: an incremental strict decoder (RFC 2045 6.7).
  *
  * Refuses what readers treat differently: '=' not followed by two upper- or lower-case hex digits
- * or a line end, =00, white space between '=' and the line end. Line ends come out as CRLF in the
- * message, so as CRLF here; soft line breaks vanish.
+ * or a line end, =00, white space between '=' and the line end. Line ends come out as they came in,
+ * CRLF or LF; soft line breaks vanish. White space at the end of a line stays: libclamav keeps it.
  *
  * Threads: one decoder, one thread. Memory: the struct. Hot path.
  */
@@ -19,7 +19,7 @@ struct qp_decoder {
     bool refused;
 };
 
-/* Returns the bytes written to `to` (room: length + 4). */
+/* Returns the bytes written to `to` (room: length), which may be `from` itself. */
 size_t qp_decode(struct qp_decoder *decoder, const uint8_t *from, size_t length, uint8_t *to);
 
 /* Ends the part: false when it was refused or ends inside an escape. */

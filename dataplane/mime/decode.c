@@ -1,0 +1,257 @@
+#include "dataplane/mime/decode.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "platform/check.h"
+
+static const char decode_field[DECODE_RECENT_MAX + 1] = "content-type";
+
+const char *decode_gate_text(enum decode_gate gate)
+{
+    static const char *const texts[] = {
+#define X(name, class, text) [DECODE_GATE_##name] = (text),
+        DECODE_GATE_LIST(X)
+#undef X
+    };
+
+    CHECK(gate < DECODE_GATE_COUNT);
+    return texts[gate];
+}
+
+enum gate_class decode_gate_class(enum decode_gate gate)
+{
+    static const enum gate_class classes[] = {
+#define X(name, class, text) [DECODE_GATE_##name] = (class),
+        DECODE_GATE_LIST(X)
+#undef X
+    };
+
+    CHECK(gate < DECODE_GATE_COUNT);
+    return classes[gate];
+}
+
+static bool decode_is_text(enum mime_media media)
+{
+    return media == MIME_MEDIA_TEXT_PLAIN || media == MIME_MEDIA_TEXT_HTML ||
+           media == MIME_MEDIA_TEXT_OTHER;
+}
+
+bool decode_forced(const struct mime_part *part)
+{
+    if (part->encoding == MIME_ENCODING_7BIT)
+        return true;
+    if (part->encoding != MIME_ENCODING_NONE || part->name_length == 0 || part->attachment)
+        return false;
+    /* The library gives these a "filename" of its own before it looks for one. */
+    if (part->media == MIME_MEDIA_TEXT_HTML || part->media == MIME_MEDIA_TEXT_OTHER)
+        return false;
+    return part->depth > 0 || part->media == MIME_MEDIA_APPLICATION ||
+           part->media == MIME_MEDIA_OTHER;
+}
+
+void decode_begin(struct decoder *decoder, const struct mime_part *part)
+{
+    bool text = decode_is_text(part->media);
+    bool encoded =
+        part->encoding == MIME_ENCODING_QUOTED_PRINTABLE || part->encoding == MIME_ENCODING_BASE64;
+
+    *decoder = (struct decoder){
+        .encoding = part->encoding,
+        .multipart = part->depth > 0,
+        /* Without a Content-Type field it is no text to the library. */
+        .join_empty = part->depth > 0 || !text || part->type[0] == '\0',
+        .after_empty = part->depth > 0,
+        .watched = encoded && part->media == MIME_MEDIA_TEXT_PLAIN,
+    };
+    if (encoded && text && part->related)
+        decoder->gate = DECODE_GATE_RELATED;
+    /* The library guesses by similarity, and may guess "text". */
+    if (part->depth == 0 && part->media == MIME_MEDIA_OTHER &&
+        part->encoding != MIME_ENCODING_BASE64)
+        decoder->gate = DECODE_GATE_MEDIA;
+}
+
+/* White space of the C locale but for CR and LF, and ';': what decides whether a line is kept. */
+static bool decode_undecided(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == ';' || byte == '\v' || byte == '\f';
+}
+
+static uint8_t *decode_line_end(struct decoder *decoder, uint8_t *to)
+{
+    bool semicolon = true;
+    bool white = true;
+
+    decoder->after_cr = false;
+    if (decoder->in_line) {
+        decoder->in_line = false;
+        *to++ = '\n';
+        return to;
+    }
+    if (decoder->held_count == 0) {
+        if (!decoder->join_empty || !decoder->after_empty)
+            *to++ = '\n';
+        decoder->after_empty = true;
+        return to;
+    }
+    for (size_t i = 0; i < decoder->held_count; i++) {
+        semicolon = semicolon && decoder->held[i] != '\v' && decoder->held[i] != '\f';
+        white = white && decoder->held[i] != ';';
+    }
+    if (!semicolon || !decoder->after_semicolon) {
+        size_t length = white ? 1 : decoder->held_count;
+
+        memcpy(to, white ? (const uint8_t *)" " : decoder->held, length);
+        to += length;
+        *to++ = '\n';
+        decoder->after_empty = false;
+        decoder->after_semicolon = semicolon;
+    }
+    decoder->held_count = 0;
+    return to;
+}
+
+/* The line is one that is stored as it is. */
+static uint8_t *decode_line_begin(struct decoder *decoder, uint8_t *to)
+{
+    memcpy(to, decoder->held, decoder->held_count);
+    to += decoder->held_count;
+    decoder->held_count = 0;
+    decoder->in_line = true;
+    decoder->after_empty = false;
+    decoder->after_semicolon = false;
+    return to;
+}
+
+/* One byte where a line may not be stored as it is, or after a CR. */
+static uint8_t *decode_byte(struct decoder *decoder, uint8_t byte, uint8_t *to)
+{
+    if (byte == '\n')
+        return decode_line_end(decoder, to);
+    if (decoder->after_cr) { /* a bare one: the MIME parser's business */
+        decoder->after_cr = false;
+        if (!decoder->in_line)
+            to = decode_line_begin(decoder, to);
+        *to++ = '\r';
+    }
+    if (byte == '\r') {
+        decoder->after_cr = true;
+        return to;
+    }
+    if (!decoder->in_line && decode_undecided(byte)) {
+        if (decoder->held_count == DECODE_HELD_MAX)
+            decoder->gate = DECODE_GATE_LONG_LINE;
+        else
+            decoder->held[decoder->held_count++] = byte;
+        return to;
+    }
+    if (!decoder->in_line)
+        to = decode_line_begin(decoder, to);
+    *to++ = byte;
+    return to;
+}
+
+/* The lines as the library stores them. */
+static size_t decode_lines(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to)
+{
+    const uint8_t *end = from + length;
+    uint8_t *start = to;
+
+    while (from < end) {
+        const uint8_t *line_end;
+        size_t run;
+
+        if (!decoder->in_line || decoder->after_cr) {
+            to = decode_byte(decoder, *from++, to);
+            continue;
+        }
+        line_end = memchr(from, '\n', (size_t)(end - from));
+        run = (size_t)((line_end != NULL ? line_end : end) - from);
+        memcpy(to, from, run);
+        to += run;
+        from += run;
+        if (run > 0 && from[-1] == '\r') {
+            decoder->after_cr = true;
+            to--;
+        }
+    }
+    return (size_t)(to - start);
+}
+
+/* Gates text that libclamav might take for a bounced message: it would need a Content-Type field
+ * at the start of a line, as the library cuts lines. */
+static void decode_watch(struct decoder *decoder, const uint8_t *bytes, size_t length)
+{
+    uint8_t window[2 * DECODE_RECENT_MAX];
+    const uint8_t *end = bytes + length;
+    const uint8_t *colon = bytes;
+    size_t head = length < DECODE_RECENT_MAX ? length : DECODE_RECENT_MAX;
+
+    memcpy(window, decoder->recent, DECODE_RECENT_MAX);
+    memcpy(window + DECODE_RECENT_MAX, bytes, head);
+    while (colon < end && (colon = memchr(colon, ':', (size_t)(end - colon))) != NULL) {
+        size_t at = (size_t)(colon - bytes);
+        const uint8_t *before = at < DECODE_RECENT_MAX ? window + at : colon - DECODE_RECENT_MAX;
+
+        if (strncasecmp((const char *)before, decode_field, DECODE_RECENT_MAX) == 0)
+            decoder->gate = DECODE_GATE_BOUNCE;
+        colon++;
+    }
+    if (length >= DECODE_RECENT_MAX)
+        memcpy(decoder->recent, end - DECODE_RECENT_MAX, DECODE_RECENT_MAX);
+    else
+        memcpy(decoder->recent, window + length, DECODE_RECENT_MAX);
+}
+
+size_t decode_feed(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to)
+{
+    size_t written;
+
+    CHECK(length <= DECODE_PIECE_MAX);
+    if (decoder->gate != DECODE_GATE_NONE)
+        return 0;
+    if (decoder->encoding == MIME_ENCODING_BASE64) {
+        written = base64_decode(&decoder->base64, from, length, to);
+        if (decoder->base64.refused)
+            decoder->gate = DECODE_GATE_BASE64;
+    } else {
+        written = decode_lines(decoder, from, length, to);
+    }
+    if (decoder->encoding == MIME_ENCODING_QUOTED_PRINTABLE) {
+        written = qp_decode(&decoder->quoted_printable, to, written, to);
+        if (decoder->quoted_printable.refused)
+            decoder->gate = DECODE_GATE_QUOTED_PRINTABLE;
+    }
+    if (decoder->watched)
+        decode_watch(decoder, to, written);
+    return decoder->gate == DECODE_GATE_NONE ? written : 0;
+}
+
+size_t decode_end(struct decoder *decoder, uint8_t *to)
+{
+    uint8_t *end = to;
+
+    if (decoder->gate != DECODE_GATE_NONE)
+        return 0;
+    if (decoder->encoding == MIME_ENCODING_BASE64) {
+        if (!base64_end(&decoder->base64))
+            decoder->gate = DECODE_GATE_BASE64;
+        return 0;
+    }
+    if (decoder->after_cr) {
+        if (!decoder->in_line)
+            end = decode_line_begin(decoder, end);
+        *end++ = '\r';
+    }
+    if (decoder->multipart || decoder->in_line || decoder->held_count > 0)
+        end = decode_line_end(decoder, end);
+    if (decoder->encoding == MIME_ENCODING_QUOTED_PRINTABLE) {
+        end = to + qp_decode(&decoder->quoted_printable, to, (size_t)(end - to), to);
+        if (!qp_end(&decoder->quoted_printable))
+            decoder->gate = DECODE_GATE_QUOTED_PRINTABLE;
+    }
+    if (decoder->watched)
+        decode_watch(decoder, to, (size_t)(end - to));
+    return decoder->gate == DECODE_GATE_NONE ? (size_t)(end - to) : 0;
+}
