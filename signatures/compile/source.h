@@ -64,6 +64,7 @@ struct source_type {
     const struct expression *necessary; /* when anywhere */
     const char *type;                   /* "CL_TYPE_PDF": what it is recognised as */
     const char *needed;                 /* the type it must have so far: "CL_TYPE_ANY", ... */
+    const char *line;                   /* as it stands in the table: what types.h takes */
 };
 
 struct source_sink {

@@ -83,16 +83,37 @@ struct prefilter_always {
     uint32_t domains;
 };
 
-/* One line of the file-type tables (.ftm, or the library's own): `magic` at `offset` of the first
- * 1,024 bytes means `type`. Those matched anywhere are groups of kind PREFILTER_TYPE instead. */
+/* One line of the file-type tables (.ftm, or the library's own), in the table's order. Three kinds:
+ *   FIXED    `magic` at `offset`: decides the type at once; of several the last one of the table
+ *   PATTERN  searched: begins at `offset`..`last`
+ *   END      `magic` at `offset` bytes before the part's end
+ * A byte b agrees when (b & mask) == magic; a mask of 0 is any byte (magic 0) or, in a PATTERN, any
+ * number of bytes (magic 1: PREFILTER_MAGIC_GAP). signatures/compile/types.h makes them,
+ * dataplane/prefilter/type.h uses them: PATTERNs in the first 1,024 bytes decide the type; where
+ * `watch` says so they matter in the whole part. Patterns that Hyperscan can find are groups of
+ * kind PREFILTER_TYPE besides. */
 struct prefilter_magic {
-    uint32_t offset; /* of the part */
-    uint32_t length; /* of magic and mask */
+    uint32_t offset;
+    uint32_t length; /* of magic and mask: at most PREFILTER_MAGIC_MAX */
     uint32_t magic;  /* offset into strings: bytes */
-    uint32_t mask;   /* offset into strings: 0xff must equal, 0 any */
+    uint32_t mask;   /* offset into strings */
     uint32_t type;   /* offset into strings: "CL_TYPE_PDF" */
     uint32_t class;  /* enum prefilter_type_class */
+    uint32_t kind;   /* enum prefilter_magic_kind */
+    uint32_t last;   /* PATTERN: greatest offset at which it may begin; UINT32_MAX: anywhere */
+    uint32_t watch;  /* domains, PREFILTER_WATCH_*: where it is looked for in the whole part */
 };
+
+enum prefilter_magic_kind {
+    PREFILTER_MAGIC_FIXED,
+    PREFILTER_MAGIC_PATTERN,
+    PREFILTER_MAGIC_END,
+};
+
+#define PREFILTER_MAGIC_MAX   128u
+#define PREFILTER_MAGIC_GAP   1u  /* magic of an element whose mask is 0 */
+#define PREFILTER_WATCH_ASCII 32u /* text parts of type CL_TYPE_TEXT_ASCII only */
+#define PREFILTER_WATCH_GIF   64u /* images of type CL_TYPE_GIF only */
 
 /* What a type means to the prefilter. */
 enum prefilter_type_class {
