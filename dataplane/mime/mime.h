@@ -54,9 +54,9 @@ struct mime_part {
     unsigned depth;  /* multiparts around it */
     enum mime_media media;
     enum mime_encoding encoding;
-    bool attachment;     /* Content-Disposition: attachment */
-    bool related;        /* inside multipart/related */
-    const char *type;    /* "text/plain", lower case, zero-terminated; empty when there is none */
+    bool attachment;  /* Content-Disposition: attachment */
+    bool related;     /* text that may be a multipart/related's root: libclamav stores it twice */
+    const char *type; /* "text/plain", lower case, zero-terminated; empty when there is none */
     const uint8_t *name; /* file name (Content-Disposition's before Content-Type's), decoded */
     size_t name_length;  /* 0: no name */
 };
@@ -72,11 +72,93 @@ struct mime_sink {
     void (*part_end)(void *context);
 };
 
-/* The fields below `gate` are the parser's own. */
+/* --- The parser's own, down to mime_begin(). --- */
+
+#define MIME_FIELD_MAX  2048u   /* bytes of one MIME field's value */
+#define MIME_HEADER_MAX 131072u /* bytes of one header; libclamav gives up at 256 KiB */
+#define MIME_HELD       1024u
+
+enum mime_multipart_kind {
+    MIME_MULTIPART_MIXED, /* and whatever libclamav treats alike */
+    MIME_MULTIPART_RELATED,
+    MIME_MULTIPART_SIGNED,
+};
+
+/* A multipart whose boundary is in force. */
+struct mime_multipart {
+    enum mime_multipart_kind kind;
+    uint8_t boundary[MIME_BOUNDARY_MAX];
+    uint8_t boundary_length;
+    bool closed;          /* --boundary-- was seen: what follows is the epilogue */
+    unsigned child_count; /* parts begun, multiparts too */
+    bool html_seen;       /* a text/html child */
+    bool text_last_plain; /* the last text child is text/plain */
+    bool text_seen;       /* any text child */
+    bool multipart_first; /* the first child is a multipart */
+    bool multipart_seen;
+};
+
+/* What one header has said so far. */
+struct mime_entity {
+    bool has_type;
+    bool has_encoding;
+    bool has_disposition;
+    bool multipart;
+    bool other_disposition; /* neither inline nor attachment */
+    enum mime_media media;
+    enum mime_encoding encoding;
+    bool attachment;
+    char type[64];
+    uint8_t boundary[MIME_BOUNDARY_MAX];
+    uint8_t boundary_length; /* 0: none */
+    uint8_t type_name[MIME_NAME_MAX];
+    uint8_t type_name_length;
+    uint8_t file_name[MIME_NAME_MAX];
+    uint8_t file_name_length;
+};
+
+/* Which field a header line belongs to. */
+enum mime_field {
+    MIME_FIELD_FIRST, /* no line yet */
+    MIME_FIELD_OTHER,
+    MIME_FIELD_TYPE,
+    MIME_FIELD_ENCODING,
+    MIME_FIELD_DISPOSITION,
+};
+
+enum mime_state {
+    MIME_STATE_HEADER,
+    MIME_STATE_BODY, /* of a leaf part */
+    MIME_STATE_PREAMBLE,
+    MIME_STATE_EPILOGUE, /* only blank lines so far */
+};
+
 struct mime_parser {
     struct mime_sink sink;
     enum mime_gate gate; /* MIME_GATE_NONE as long as all is well; the first reason otherwise */
     unsigned part_count; /* leaf parts begun */
+
+    enum mime_state state;
+    unsigned depth; /* multiparts in force */
+    struct mime_multipart multiparts[MIME_DEPTH_MAX];
+    struct mime_entity entity;
+    /* Header. */
+    enum mime_field field;
+    bool semicolon; /* the header line before ends with one */
+    size_t header_length;
+    size_t value_length;
+    uint8_t value[MIME_FIELD_MAX];
+    /* Body. */
+    bool root;          /* struct mime_part's related */
+    bool first_line;    /* no line but blank ones yet in this body */
+    bool pending_crlf;  /* the last line end was not given out yet */
+    bool options_only;  /* the last line that was not empty is white space and semicolons */
+    unsigned folds;     /* lines in a row that start with white space */
+    const uint8_t *run; /* whole lines of the piece at hand that were not given out yet */
+    size_t run_length;
+    /* A line that the end of a piece cut. */
+    size_t held_length;
+    uint8_t held[MIME_HELD];
 };
 
 /* Starts a message. `sink` is copied. */

@@ -1,0 +1,60 @@
+/* parts.h: the seams inside the MIME parser; nothing outside dataplane/mime includes it. */
+#ifndef DATAPLANE_MIME_PARTS_H
+#define DATAPLANE_MIME_PARTS_H
+
+#include "dataplane/mime/mime.h"
+
+/* --- text.c: bytes and letters, without a locale. --- */
+
+bool mime_is_blank(uint8_t byte); /* space or tab */
+bool mime_is_token(uint8_t byte); /* RFC 2045 5.1, but neither '(' nor any other special */
+uint8_t mime_lower(uint8_t byte);
+
+/* Whether both are the same but for case. */
+bool mime_same(const uint8_t *bytes, size_t length, const char *word);
+bool mime_starts(const uint8_t *bytes, size_t length, const char *word); /* case ignored */
+bool mime_contains(const uint8_t *bytes, size_t length, const char *word);
+
+/* --- header.c: one line of a header, without its line end. --- */
+
+void mime_entity_begin(struct mime_parser *parser);
+
+/* Returns true when the line ends the header. */
+bool mime_header_line(struct mime_parser *parser, const uint8_t *line, size_t length);
+
+/* --- field.c: the values of the three MIME fields; sets parser->entity or parser->gate. --- */
+
+void mime_field_type(struct mime_parser *parser, const uint8_t *value, size_t length);
+void mime_field_encoding(struct mime_parser *parser, const uint8_t *value, size_t length);
+void mime_field_disposition(struct mime_parser *parser, const uint8_t *value, size_t length);
+
+/* --- name.c: RFC 2047 and RFC 2231 as libclamav undoes them. --- */
+
+/* Undoes the encoded words of a field's value in place (the value shrinks). False: a word that is
+ * not canonical, or that hides a special character. */
+bool mime_words_decode(uint8_t *value, size_t *length);
+
+/* Undoes the percent escapes of an extended value (charset'language'text) into `to`; false: not
+ * canonical or too long. */
+bool mime_extended_decode(const uint8_t *value, size_t length, uint8_t *to, uint8_t *to_length);
+
+/* --- boundary.c --- */
+
+enum mime_line_kind {
+    MIME_LINE_ORDINARY,
+    MIME_LINE_OPENS,  /* --boundary */
+    MIME_LINE_CLOSES, /* --boundary-- */
+    MIME_LINE_DOUBTFUL,
+};
+
+/* What a body line that starts with '-' or '(' is. `level` is set for OPENS and CLOSES. */
+enum mime_line_kind mime_boundary_line(const struct mime_parser *parser, const uint8_t *line,
+                                       size_t length, unsigned *level);
+
+/* Puts the entity's boundary in force; gates one that cannot be told from those in force. */
+void mime_multipart_push(struct mime_parser *parser);
+
+/* Ends the multiparts above `level`; gates those that must not end so. */
+void mime_multipart_pop(struct mime_parser *parser, unsigned level);
+
+#endif
