@@ -13,6 +13,7 @@
 #include "platform/config/config.h"
 #include "platform/cores.h"
 #include "platform/sandbox.h"
+#include "signatures/scanner/describe.h"
 #include "signatures/scanner/engine.h"
 #include "signatures/scanner/memory.h"
 #include "signatures/scanner/parent.h"
@@ -35,7 +36,8 @@ static void usage(void)
     (void)fputs("usage: postern-scanner -c FILE\n"
                 "       postern-scanner --link-fd N --database PATH --processes K\n"
                 "                       [--time-limit-ms N] [--scan-bytes N] [--files N]\n"
-                "                       [--recursion N] [--memory-bytes N] [--user NAME]\n",
+                "                       [--recursion N] [--memory-bytes N] [--user NAME]\n"
+                "       postern-scanner --describe\n",
                 stderr);
 }
 
@@ -229,6 +231,20 @@ static int configured(struct arguments *arguments)
     return result;
 }
 
+static int describe(void)
+{
+    switch (describe_print(stdout)) {
+    case STATUS_OK:
+        return EXIT_SUCCESS;
+    case STATUS_NOT_FOUND:
+        parent_log("no file-type table of %u lines or more in this libclamav", DESCRIBE_LINES_MIN);
+        return EXIT_FAILURE;
+    default:
+        parent_log("standard output: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {
@@ -236,6 +252,8 @@ int main(int argc, char **argv)
         .parent = {.link_fd = -1, .memory_bytes = DEFAULT_MEMORY, .user = DEFAULT_USER},
     };
 
+    if (argc == 2 && strcmp(argv[1], "--describe") == 0)
+        return describe();
     if (!parse(&arguments, argc, argv)) {
         usage();
         return EXIT_USAGE;

@@ -363,10 +363,8 @@ static void archives_and_disks_matter_in_every_part(void **state)
         uint8_t text[700];
 
         memset(text, 'x', sizeof(text));
-        memcpy(&text[600],
-               "\x60\xea"
-               "1234567\0\2",
-               11);
+        lay(&text[600], "\x60\xea", 2);
+        lay(&text[609], "\0\2", 2);
         check_watch(fixture, parts[i].domain, parts[i].name, text, sizeof(text), "CL_TYPE_ARJSFX");
         text[609] = 1;
         check_watch(fixture, parts[i].domain, parts[i].name, text, sizeof(text), NULL);
