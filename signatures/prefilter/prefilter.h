@@ -127,7 +127,8 @@ enum prefilter_type_class {
 
 /* Hash signatures (.hdb .hsb): 64-bit fingerprints (the first eight digest bytes, little-endian as
  * stored, never 0) in open addressing, linear probing, a power of two of slots, 0 = empty. Sizes:
- * one bit for each size below PREFILTER_SIZES_EXACT, then for each power-of-two range 1/64 of it.
+ * one bit for each size below PREFILTER_SIZES_EXACT, then for each power-of-two range 1/64 of it;
+ * larger ones are always listed. A fingerprint's first slot is its low bits.
  */
 enum prefilter_digest { PREFILTER_MD5, PREFILTER_SHA1, PREFILTER_SHA256, PREFILTER_DIGESTS };
 #define PREFILTER_SIZES_EXACT  1048576u
@@ -182,9 +183,10 @@ struct prefilter {
     size_t bytes;
 };
 
-/* Maps and checks `path`. STATUS_NOT_FOUND, STATUS_BAD_FORMAT (cut, damaged, another format or made
- * for another Hyperscan or CPU), STATUS_NO_MEMORY, STATUS_SYSTEM; `why` (may be null) gets one
- * line. */
+/* Maps and checks `path`. STATUS_NOT_FOUND, STATUS_BAD_FORMAT (cut, damaged, another format or
+ * profile, or made for another Hyperscan or CPU), STATUS_NO_MEMORY, STATUS_SYSTEM; `why` (may be
+ * null) gets one line. Checked is all but the ids that the Hyperscan databases report: whoever
+ * searches compares them with the counts. The file must not be changed in place: it is replaced. */
 enum status prefilter_open(struct prefilter *prefilter, const char *path, char *why,
                            size_t why_size) STATUS_CHECKED;
 
@@ -198,6 +200,29 @@ bool prefilter_size_listed(const struct prefilter *prefilter, enum prefilter_dig
  */
 bool prefilter_hash_listed(const struct prefilter *prefilter, enum prefilter_digest digest,
                            const uint8_t *value);
+
+/* What stands in a slot for a digest (of at least eight bytes). */
+static inline uint64_t prefilter_fingerprint(const uint8_t *digest)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        value |= (uint64_t)digest[i] << (8 * i);
+    return value == 0 ? 1 : value;
+}
+
+/* The bit of a size, or UINT32_MAX when sizes so large have none. */
+static inline uint32_t prefilter_size_bit(uint64_t size)
+{
+    unsigned log;
+
+    if (size < PREFILTER_SIZES_EXACT)
+        return (uint32_t)size;
+    log = 63 - (unsigned)__builtin_clzll(size);
+    if (log >= 42)
+        return UINT32_MAX;
+    return PREFILTER_SIZES_EXACT + (log - 20) * 64 + (uint32_t)((size >> (log - 6)) & 63);
+}
 
 static inline const char *prefilter_name(const struct prefilter *prefilter, uint32_t signature)
 {
