@@ -3,8 +3,6 @@
 
 #include "signatures/prefilter/internal.h"
 
-#define CHECK_MAGIC_BYTES 1024u /* libclamav looks for magics in so many bytes */
-
 /* Where `section` begins, or null when its entries of `size` bytes are not inside the file. */
 static const void *check_section(const struct prefilter *prefilter,
                                  const struct prefilter_section *section, size_t size)
@@ -96,17 +94,18 @@ static const char *check_magics(const struct prefilter *prefilter)
     for (uint64_t i = 0; i < header->magics.count; i++) {
         const struct prefilter_magic *magic = &prefilter->magics[i];
 
-        if (magic->offset > CHECK_MAGIC_BYTES || magic->length == 0 ||
-            magic->length > CHECK_MAGIC_BYTES - magic->offset)
-            return "a magic lies outside of what is looked at";
+        if (magic->length == 0 || magic->length > PREFILTER_MAGIC_MAX ||
+            magic->offset > UINT32_MAX - PREFILTER_MAGIC_MAX)
+            return "a magic is empty, too long or too far";
         if (magic->magic > header->strings.count ||
             magic->length > header->strings.count - magic->magic ||
             magic->mask > header->strings.count ||
             magic->length > header->strings.count - magic->mask ||
             magic->type >= header->strings.count)
             return "a magic's bytes lie outside";
-        if (magic->class > PREFILTER_CLASS_ESCALATE)
-            return "a magic has an unknown class";
+        if (magic->class > PREFILTER_CLASS_ESCALATE || magic->kind > PREFILTER_MAGIC_END ||
+            (magic->watch & ~(PREFILTER_ALL | PREFILTER_WATCH_ASCII | PREFILTER_WATCH_GIF)) != 0)
+            return "a magic has an unknown class, kind or domain";
     }
     return NULL;
 }
