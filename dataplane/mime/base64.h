@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/mime/simd.h"
+
 #define BASE64_SLACK 64u /* bytes the output may be written past its end */
 
 /* Room `to` needs for `length` more bytes. */
@@ -27,6 +29,9 @@
 
 /* Main thread, before the first call. `portable` forbids SIMD (tests). */
 void base64_init(bool portable);
+
+/* The same for a level of one's own choice (tests); false when the CPU does not have it. */
+bool base64_use(enum simd_level level);
 
 /* Zeroes are a fresh one. */
 struct base64_decoder {

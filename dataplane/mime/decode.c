@@ -162,10 +162,13 @@ static size_t decode_lines(struct decoder *decoder, const uint8_t *from, size_t 
         const uint8_t *line_end;
         size_t run;
 
-        if (!decoder->in_line || decoder->after_cr) {
+        if (decoder->after_cr || (!decoder->in_line && (decode_undecided(*from) || *from < ' ' ||
+                                                        decoder->held_count > 0))) {
             to = decode_byte(decoder, *from++, to);
             continue;
         }
+        if (!decoder->in_line)
+            to = decode_line_begin(decoder, to);
         line_end = memchr(from, '\n', (size_t)(end - from));
         run = (size_t)((line_end != NULL ? line_end : end) - from);
         memcpy(to, from, run);
@@ -174,6 +177,10 @@ static size_t decode_lines(struct decoder *decoder, const uint8_t *from, size_t 
         if (run > 0 && from[-1] == '\r') {
             decoder->after_cr = true;
             to--;
+        }
+        if (line_end != NULL) {
+            to = decode_line_end(decoder, to);
+            from++;
         }
     }
     return (size_t)(to - start);

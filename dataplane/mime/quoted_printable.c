@@ -2,13 +2,15 @@
 
 #include <string.h>
 
-/* The value of a hex digit, or 16. */
-static unsigned qp_hex(uint8_t c)
+#define QP_WRONG 0x100u
+
+/* The value of a hex digit, or QP_WRONG. */
+static inline unsigned qp_hex(uint8_t c)
 {
-    if (c >= '0' && c <= '9')
-        return c - (unsigned)'0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - (unsigned)'a' + 10 : 16;
+    unsigned digit = c - (unsigned)'0';
+    unsigned letter = (c | 0x20u) - (unsigned)'a';
+
+    return digit < 10 ? digit : letter < 6 ? letter + 10 : QP_WRONG;
 }
 
 /* What `from`, which begins with '=', says, with `length` bytes to look at: the bytes it takes (2
@@ -31,14 +33,14 @@ static unsigned qp_escape(struct qp_decoder *decoder, const uint8_t *from, size_
         return 3;
     }
     high = qp_hex(from[1]);
-    if (high > 15) {
+    if (high == QP_WRONG) {
         decoder->refused = true;
         return 2;
     }
     if (length < 3)
         return 0;
     low = qp_hex(from[2]);
-    if (low > 15 || (high | low) == 0) {
+    if (low == QP_WRONG || (high | low) == 0) {
         decoder->refused = true;
         return 3;
     }
@@ -73,10 +75,22 @@ size_t qp_decode(struct qp_decoder *decoder, const uint8_t *from, size_t length,
     from += qp_resume(decoder, from, length, to, &written);
     to += written;
     while (from < end && !decoder->refused) {
-        const uint8_t *escape = *from == '=' ? from : memchr(from, '=', (size_t)(end - from));
-        size_t run = (size_t)((escape != NULL ? escape : end) - from);
+        const uint8_t *escape;
+        size_t run;
         unsigned taken;
 
+        while (end - from >= 3 && from[0] == '=') {
+            unsigned byte = qp_hex(from[1]) << 4 | qp_hex(from[2]);
+
+            if (byte == 0 || byte > 0xff)
+                break;
+            *to++ = (uint8_t)byte;
+            from += 3;
+        }
+        if (from == end)
+            break;
+        escape = memchr(from, '=', (size_t)(end - from));
+        run = (size_t)((escape != NULL ? escape : end) - from);
         memmove(to, from, run); /* decoding in place is allowed */
         to += run;
         from += run;

@@ -4,7 +4,7 @@
 #include <immintrin.h>
 #endif
 
-#define SQUEEZE_ODD 0x80
+#define SQUEEZE_ODD 0xff
 
 /* What a byte becomes: itself or its lower case; 0 when it is dropped, SQUEEZE_ODD when it is
  * dropped and odd. */
@@ -37,10 +37,10 @@ static size_t squeeze_portable(const uint8_t *from, size_t length, uint8_t *to, 
         uint8_t byte = squeeze_table[from[i]];
 
         *to = byte;
-        to += byte != 0 && byte != SQUEEZE_ODD;
+        to += (uint8_t)(byte - 1) >> 7 ^ 1; /* 1 to 0x7f stay; no branch */
         seen |= byte;
     }
-    if ((seen & SQUEEZE_ODD) != 0)
+    if (seen > 0x7f)
         *odd = true;
     return (size_t)(to - start);
 }
@@ -77,23 +77,6 @@ squeeze_avx512(const uint8_t *from, size_t length, uint8_t *to, bool *odd)
     return (size_t)(to - start);
 }
 
-/* For each mask of kept bytes the order that brings them to the front; made by squeeze_init(). */
-static uint64_t squeeze_order[256];
-
-static void squeeze_make_order(void)
-{
-    for (unsigned mask = 0; mask < 256; mask++) {
-        uint64_t order = 0;
-        unsigned count = 0;
-
-        for (unsigned bit = 0; bit < 8; bit++) {
-            if ((mask >> bit & 1) != 0)
-                order |= (uint64_t)bit << (8 * count++);
-        }
-        squeeze_order[mask] = order;
-    }
-}
-
 __attribute__((target("avx2,popcnt"))) static size_t
 squeeze_avx2(const uint8_t *from, size_t length, uint8_t *to, bool *odd)
 {
@@ -117,7 +100,7 @@ squeeze_avx2(const uint8_t *from, size_t length, uint8_t *to, bool *odd)
         bytes = _mm256_add_epi8(bytes, _mm256_and_si256(upper, _mm256_set1_epi8('a' - 'A')));
         _mm256_storeu_si256((__m256i *)(void *)lanes, bytes);
         for (unsigned lane = 0; lane < 4; lane++, keep >>= 8) {
-            __m128i order = _mm_cvtsi64_si128((long long)squeeze_order[keep & 0xff]);
+            __m128i order = _mm_cvtsi64_si128((long long)simd_order[keep & 0xff]);
 
             _mm_storel_epi64((__m128i *)(void *)to,
                              _mm_shuffle_epi8(_mm_cvtsi64_si128((long long)lanes[lane]), order));
@@ -131,22 +114,23 @@ squeeze_avx2(const uint8_t *from, size_t length, uint8_t *to, bool *odd)
 
 #endif
 
-void squeeze_init(bool portable)
+bool squeeze_use(enum simd_level level)
 {
+    if (level > simd_init())
+        return false;
     squeeze_chosen = squeeze_portable;
 #if defined(__x86_64__)
-    squeeze_make_order();
-    __builtin_cpu_init();
-    if (portable)
-        return;
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512vbmi2"))
+    if (level == SIMD_AVX512)
         squeeze_chosen = squeeze_avx512;
-    else if (__builtin_cpu_supports("avx2"))
+    else if (level == SIMD_AVX2)
         squeeze_chosen = squeeze_avx2;
-#else
-    (void)portable;
 #endif
+    return true;
+}
+
+void squeeze_init(bool portable)
+{
+    (void)squeeze_use(portable ? SIMD_NONE : simd_init());
 }
 
 size_t squeeze(const uint8_t *from, size_t length, uint8_t *to, bool *odd)

@@ -18,10 +18,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/mime/simd.h"
+
 #define SQUEEZE_SLACK 64u /* bytes the output may be written past its end */
 
 /* Main thread, before the first call. `portable` forbids SIMD (tests). */
 void squeeze_init(bool portable);
+
+/* The same for a level of one's own choice (tests); false when the CPU does not have it. */
+bool squeeze_use(enum simd_level level);
 
 /* Writes h(from[0..length)) to `to` (room: length + SQUEEZE_SLACK; not overlapping); returns its
  * length. *odd is set to true when there was an odd byte (never to false). */

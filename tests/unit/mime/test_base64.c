@@ -1,4 +1,4 @@
-/* Both decoders against slow ones written from the rules, at every cut, on both paths. */
+/* Both decoders against slow ones written from the rules, at every cut, on every path. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -202,9 +202,9 @@ static size_t encode(size_t length, size_t line, uint8_t *text)
 
 static void each_path(void (*test)(void))
 {
-    for (int portable = 0; portable < 2; portable++) {
-        base64_init(portable != 0);
-        test();
+    for (int level = SIMD_NONE; level < SIMD_LEVEL_COUNT; level++) {
+        if (base64_use((enum simd_level)level))
+            test();
     }
 }
 

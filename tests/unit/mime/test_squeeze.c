@@ -1,4 +1,4 @@
-/* h against its definition, on both paths: the portable one and what the CPU offers. */
+/* h against its definition, on every path that the CPU offers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,8 +69,9 @@ static void test_every_byte(void **state)
 {
     uint8_t bytes[130];
 
-    for (int portable = 0; portable < 2; portable++) {
-        squeeze_init(portable != 0);
+    for (int level = SIMD_NONE; level < SIMD_LEVEL_COUNT; level++) {
+        if (!squeeze_use((enum simd_level)level))
+            continue;
         for (unsigned byte = 0; byte < 256; byte++) {
             for (unsigned at = 0; at < sizeof(bytes); at++) {
                 memset(bytes, at % 2 == 0 ? 'x' : '\n', sizeof(bytes));
@@ -87,8 +88,9 @@ static void test_every_mask(void **state)
 {
     uint8_t bytes[64];
 
-    for (int portable = 0; portable < 2; portable++) {
-        squeeze_init(portable != 0);
+    for (int level = SIMD_NONE; level < SIMD_LEVEL_COUNT; level++) {
+        if (!squeeze_use((enum simd_level)level))
+            continue;
         for (unsigned mask = 0; mask < 65536; mask += 7) {
             for (unsigned i = 0; i < sizeof(bytes); i++)
                 bytes[i] = (mask >> i % 16 & 1) != 0 ? (uint8_t)('0' + i) : ' ';
@@ -102,8 +104,9 @@ static void test_random(void **state)
 {
     static uint8_t bytes[LENGTH_MAX];
 
-    for (int portable = 0; portable < 2; portable++) {
-        squeeze_init(portable != 0);
+    for (int level = SIMD_NONE; level < SIMD_LEVEL_COUNT; level++) {
+        if (!squeeze_use((enum simd_level)level))
+            continue;
         for (unsigned round = 0; round < 3000; round++) {
             size_t length = random_number() % (round % 50 == 0 ? LENGTH_MAX : 200);
             unsigned kind = random_number() % 3;
