@@ -4,8 +4,12 @@
 #include <string.h>
 
 #include "tests/oracle/database.h"
+#include "tests/oracle/generate.h"
 #include "tests/oracle/library.h"
 #include "tests/oracle/mail.h"
+#include "tests/oracle/mutate.h"
+#include "tests/oracle/place.h"
+#include "tests/oracle/sample.h"
 
 static int selftest_failed;
 
@@ -119,13 +123,88 @@ static void selftest_long(struct library *library)
     bytes_free(&message);
 }
 
+/* A signature that nothing finds proves nothing: each one of ours is found somewhere. */
+static void selftest_samples(struct library *library, const struct samples *samples)
+{
+    struct bytes message = {0};
+    struct random random;
+
+    random_seed(&random, 1);
+    for (size_t i = 0; i < samples->count; i++) {
+        struct scan_result result = {0};
+
+        for (unsigned place = 0; place < place_count(); place++) {
+            place_message(&message, place, &samples->entries[i].payload, &random);
+            library_scan(library, &message, &result);
+            if (result.verdict == VERDICT_INFECTED)
+                break;
+        }
+        if (result.verdict == VERDICT_INFECTED)
+            continue;
+        selftest_failed++;
+        (void)fprintf(stderr, "oracle: self-test: libclamav finds %s nowhere\n",
+                      samples->entries[i].name);
+    }
+    bytes_free(&message);
+}
+
+/* One seed, one message. */
+static void selftest_chance(const struct samples *samples)
+{
+    const struct mails none = {0};
+    struct bytes messages[2] = {{0}, {0}};
+
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        for (unsigned i = 0; i < 2; i++) {
+            struct random random;
+
+            random_seed(&random, seed);
+            generate_message(&messages[i], samples, &random);
+            mutate_message(&messages[i], &none, samples, 4, &random);
+        }
+        selftest_check(messages[0].length == messages[1].length &&
+                           memcmp(messages[0].data, messages[1].data, messages[0].length) == 0,
+                       "a seed gives the same message again");
+    }
+    bytes_free(&messages[0]);
+    bytes_free(&messages[1]);
+}
+
+static struct library *selftest_library(const struct database *database)
+{
+    char why[512] = "";
+    struct library *library = library_open(database->directory, true, why, sizeof(why));
+
+    if (library == NULL) {
+        selftest_failed++;
+        (void)fprintf(stderr, "oracle: %s\n", why);
+    }
+    return library;
+}
+
+/* A second engine, with our own signatures. */
+static void selftest_own(const struct database *database)
+{
+    struct samples samples = {0};
+    struct library *library;
+
+    samples_own(&samples);
+    selftest_chance(&samples);
+    if (!samples_own_write(database->directory)) {
+        selftest_check(false, "our own signatures can be written");
+    } else if ((library = selftest_library(database)) != NULL) {
+        selftest_samples(library, &samples);
+        library_close(library);
+    }
+    samples_free(&samples);
+}
+
 int selftest(void)
 {
     struct database database;
     struct bytes message = {0};
     struct scan_result result;
     struct library *library;
-    char why[512] = "";
 
     selftest_failed = 0;
     if (!database_make(&database))
@@ -133,18 +212,16 @@ int selftest(void)
     (void)database_write_text(&database, "oracle.ndb",
                               "Oracle.SelfTest:0:*:706c616e7465642d746f6b656e\n"
                               "Oracle.SelfTest.Text:7:*:706c616e7465642d746f6b656e\n");
-    library = library_open(database.directory, true, why, sizeof(why));
-    if (library == NULL) {
-        (void)fprintf(stderr, "oracle: %s\n", why);
-        database_remove(&database);
-        return 1;
+    library = selftest_library(&database);
+    if (library != NULL) {
+        selftest_message(&message);
+        library_scan(library, &message, &result);
+        selftest_check(result.verdict == VERDICT_CLEAN, "the message is clean");
+        selftest_buffers(&message);
+        selftest_long(library);
+        library_close(library);
     }
-    selftest_message(&message);
-    library_scan(library, &message, &result);
-    selftest_check(result.verdict == VERDICT_CLEAN, "the message is clean");
-    selftest_buffers(&message);
-    selftest_long(library);
-    library_close(library);
+    selftest_own(&database);
     database_remove(&database);
     bytes_free(&message);
     return selftest_failed;
