@@ -47,18 +47,30 @@ static size_t boundary_uncomment(const uint8_t *line, size_t length, uint8_t *to
     return written;
 }
 
-/* Whether someone could take the line for this boundary: mbox.c boundaryStart() and boundaryEnd()
- * compare its end, after any dashes, without case; others compare its start. */
+/* Whether libclamav takes the line for this boundary, or nearly so: mbox.c boundaryStart() compares
+ * what follows two or more dashes, boundaryEnd() what follows exactly two; neither minds case. */
 static bool boundary_near(const struct mime_multipart *multipart, const uint8_t *line,
                           size_t length)
 {
     size_t boundary = multipart->boundary_length;
+    size_t dashes = 0;
 
     if (length < boundary + 1)
         return false;
-    if (boundary_same(line + length - boundary, multipart))
+    while (dashes < length - boundary && line[dashes] == '-')
+        dashes++;
+    if (dashes == length - boundary && boundary_same(line + dashes, multipart))
         return true;
-    return length >= boundary + 2 && line[0] == '-' && line[1] == '-' &&
+    return length >= boundary + 4 && line[0] == '-' && line[1] == '-' &&
+           boundary_same(line + 2, multipart) && line[boundary + 2] == '-' &&
+           line[boundary + 3] == '-';
+}
+
+/* Whether the line starts like this boundary: there are readers that compare no more. */
+static bool boundary_starts(const struct mime_multipart *multipart, const uint8_t *line,
+                            size_t length)
+{
+    return length >= multipart->boundary_length + 2u && line[0] == '-' && line[1] == '-' &&
            boundary_same(line + 2, multipart);
 }
 
@@ -81,6 +93,7 @@ enum mime_line_kind mime_boundary_line(const struct mime_parser *parser, const u
                                        size_t length, unsigned *level)
 {
     enum mime_line_kind result = MIME_LINE_ORDINARY;
+    bool started = false;
     uint8_t bare[MIME_HELD];
     size_t bare_length = 0;
     size_t spaces = length;
@@ -102,8 +115,9 @@ enum mime_line_kind mime_boundary_line(const struct mime_parser *parser, const u
                    boundary_near(multipart, bare, bare_length)) {
             return MIME_LINE_DOUBTFUL;
         }
+        started = started || boundary_starts(multipart, line, length);
     }
-    return result;
+    return result == MIME_LINE_ORDINARY && started ? MIME_LINE_DOUBTFUL : result;
 }
 
 static enum mime_gate boundary_kind(const char *type, enum mime_multipart_kind *kind)
@@ -165,12 +179,14 @@ void mime_multipart_push(struct mime_parser *parser)
  * itself; before a multipart root it skips the first child. */
 static void boundary_end(struct mime_parser *parser, const struct mime_multipart *multipart)
 {
-    if (!multipart->closed)
-        boundary_gate(parser, MIME_GATE_MULTIPART_OPEN);
-    else if (multipart->kind == MIME_MULTIPART_RELATED && !multipart->html_seen &&
-             (multipart->text_seen ? multipart->text_last_plain
-                                   : multipart->multipart_seen && !multipart->multipart_first))
+    if (multipart->child_count == 0)
+        boundary_gate(parser, MIME_GATE_MULTIPART_EMPTY);
+    else if (multipart->kind == MIME_MULTIPART_RELATED && multipart->text_seen &&
+             !multipart->html_seen && multipart->text_last_plain)
         boundary_gate(parser, MIME_GATE_RELATED);
+    else if (multipart->kind == MIME_MULTIPART_RELATED && !multipart->text_seen &&
+             multipart->multipart_seen && !multipart->multipart_first)
+        boundary_gate(parser, MIME_GATE_RELATED_ROOT);
     else if (multipart->kind == MIME_MULTIPART_SIGNED && multipart->child_count != 2)
         boundary_gate(parser, MIME_GATE_SIGNED);
 }

@@ -15,6 +15,7 @@ struct field_parameter {
     const uint8_t *value; /* without quotes */
     size_t value_length;
     bool quoted;
+    bool blank; /* after the '=' */
 };
 
 static void field_gate(struct mime_parser *parser, enum mime_gate gate)
@@ -104,6 +105,8 @@ static enum mime_gate field_next(struct field_text *text, struct field_parameter
     if (parameter->name_length == 0 || text->at == text->end || *text->at != '=')
         return field_stop(text);
     text->at++;
+    parameter->blank = text->at < text->end && mime_is_blank(*text->at);
+    field_skip_blanks(text);
     if (text->at == text->end)
         return MIME_GATE_FIELD_SYNTAX;
     gate = *text->at == '"' ? field_quoted(text, parameter) : field_unquoted(text, parameter);
@@ -170,29 +173,37 @@ static void field_extended(struct mime_parser *parser, const struct field_parame
         field_gate(parser, MIME_GATE_ENCODED_NAME);
 }
 
-/* RFC 2046 5.1.1, without what comments, encoded words or RFC 2231 marks are made of. */
+/* RFC 2046 5.1.1, and whatever else comes along but for encoded words and RFC 2231 marks. In quotes
+ * parentheses and spaces inside are taken as they are. */
+static bool field_boundary_plain(const struct field_parameter *parameter)
+{
+    const uint8_t *value = parameter->value;
+    size_t length = parameter->value_length;
+
+    if (length == 0 || length > MIME_BOUNDARY_MAX || value[0] == ' ' || value[length - 1] == ' ')
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!mime_is_token(value[i]) && strchr("=/:?@,", value[i]) == NULL &&
+            (!parameter->quoted || value[i] == 0 || strchr("() ", value[i]) == NULL))
+            return false;
+    /* In the line after a header libclamav takes this word for a transfer encoding. */
+    return !mime_contains(value, length, "base64");
+}
+
 static void field_boundary(struct mime_parser *parser, const struct field_parameter *parameter)
 {
     struct mime_entity *entity = &parser->entity;
 
     if (entity->boundary_length > 0) {
         field_gate(parser, MIME_GATE_PARAMETER_TWICE);
-        return;
-    }
-    if (parameter->value_length == 0 || parameter->value_length > MIME_BOUNDARY_MAX) {
+    } else if (parameter->blank && !parameter->quoted) {
+        field_gate(parser, MIME_GATE_BOUNDARY_BLANK); /* to libclamav the blank is part of it */
+    } else if (!field_boundary_plain(parameter)) {
         field_gate(parser, MIME_GATE_BOUNDARY_VALUE);
-        return;
+    } else {
+        memcpy(entity->boundary, parameter->value, parameter->value_length);
+        entity->boundary_length = (uint8_t)parameter->value_length;
     }
-    for (size_t i = 0; i < parameter->value_length; i++) {
-        uint8_t byte = parameter->value[i];
-
-        if (!(mime_is_token(byte) || strchr("=/:?@,", byte) != NULL)) {
-            field_gate(parser, MIME_GATE_BOUNDARY_VALUE);
-            return;
-        }
-    }
-    memcpy(entity->boundary, parameter->value, parameter->value_length);
-    entity->boundary_length = (uint8_t)parameter->value_length;
 }
 
 static void field_type_parameter(struct mime_parser *parser,
@@ -265,8 +276,9 @@ static enum mime_gate field_media(struct mime_parser *parser, struct field_text 
     for (size_t i = 0; i < major + 1 + minor; i++)
         entity->type[i] = (char)mime_lower(start[i]);
     entity->type[major + 1 + minor] = '\0';
-    if (mime_same(start, major, "message"))
-        return MIME_GATE_MESSAGE;
+    entity->message = mime_same(start, major, "message");
+    if (entity->message)
+        return MIME_GATE_NONE;
     if (mime_same(start, major, "multipart")) {
         entity->multipart = true;
         return MIME_GATE_NONE;
@@ -297,6 +309,11 @@ void mime_field_type(struct mime_parser *parser, const uint8_t *value, size_t le
         } while (gate == MIME_GATE_NONE && more && parser->gate == MIME_GATE_NONE);
     if (gate != MIME_GATE_NONE)
         field_gate(parser, gate);
+    /* Whoever finds another boundary than libclamav does finds other parts. */
+    if (parser->entity.multipart &&
+        (parser->entity.words || mime_gate_class(parser->gate) == GATE_SCAN) &&
+        (parser->entity.words || parser->gate != MIME_GATE_NONE))
+        parser->gate = MIME_GATE_MULTIPART_SYNTAX;
 }
 
 void mime_field_encoding(struct mime_parser *parser, const uint8_t *value, size_t length)
@@ -347,14 +364,14 @@ void mime_field_disposition(struct mime_parser *parser, const uint8_t *value, si
     entity->attachment = mime_same(start, token, "attachment");
     entity->other_disposition = !entity->attachment && !mime_same(start, token, "inline");
     if (token == 0) {
-        field_gate(parser, field_stop(&text));
+        field_gate(parser, MIME_GATE_DISPOSITION);
         return;
     }
     while ((gate = field_next(&text, &parameter, &more)) == MIME_GATE_NONE && more &&
            parser->gate == MIME_GATE_NONE) {
         if (!field_starts_useful(&parameter))
             continue;
-        if (field_marked(&parameter) ||
+        if (field_marked(&parameter) || parameter.blank ||
             (!field_is(&parameter, "filename") && !field_is(&parameter, "filename*")))
             field_gate(parser, MIME_GATE_PARAMETER);
         else if (entity->file_name_length > 0)

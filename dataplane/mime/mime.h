@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MIME_LINE_MAX     990u /* bytes without CRLF; libclamav cuts at 999 */
+#define MIME_LINE_MAX     998u /* bytes without CRLF (RFC 5322 2.1.1) */
 #define MIME_DEPTH_MAX    6u   /* multiparts inside each other */
 #define MIME_BOUNDARY_MAX 70u  /* RFC 2046 5.1.1 */
 #define MIME_PARTS_MAX    256u /* leaf parts of a message */
@@ -104,6 +104,8 @@ struct mime_entity {
     bool has_encoding;
     bool has_disposition;
     bool multipart;
+    bool message;
+    bool words;             /* the last field had encoded words */
     bool other_disposition; /* neither inline nor attachment */
     enum mime_media media;
     enum mime_encoding encoding;
@@ -128,7 +130,8 @@ enum mime_field {
 
 enum mime_state {
     MIME_STATE_HEADER,
-    MIME_STATE_BODY, /* of a leaf part */
+    MIME_STATE_BODY,    /* of a leaf part */
+    MIME_STATE_MESSAGE, /* of a message/... part: nothing of it is given out */
     MIME_STATE_PREAMBLE,
     MIME_STATE_EPILOGUE, /* only blank lines so far */
 };
@@ -145,16 +148,20 @@ struct mime_parser {
     /* Header. */
     enum mime_field field;
     bool semicolon; /* the header line before ends with one */
+    bool joined;    /* libclamav reads this field as the end of the one before */
     size_t header_length;
     size_t value_length;
     uint8_t value[MIME_FIELD_MAX];
     /* Body. */
-    bool root;          /* struct mime_part's related */
-    bool first_line;    /* no line but blank ones yet in this body */
-    bool pending_crlf;  /* the last line end was not given out yet */
-    bool options_only;  /* the last line that was not empty is white space and semicolons */
-    unsigned folds;     /* lines in a row that start with white space */
-    const uint8_t *run; /* whole lines of the piece at hand that were not given out yet */
+    bool known_message;    /* libclamav takes the message/... part at hand for a message */
+    size_t message_length; /* bytes of it so far */
+    bool chopped;          /* the line at hand goes on from one that libclamav cuts */
+    bool root;             /* struct mime_part's related */
+    bool first_line;       /* no line but blank ones yet in this body */
+    bool pending_crlf;     /* the last line end was not given out yet */
+    bool options_only;     /* the last line that was not empty is white space and semicolons */
+    unsigned folds;        /* lines in a row that start with white space */
+    const uint8_t *run;    /* whole lines of the piece at hand that were not given out yet */
     size_t run_length;
     /* A line that the end of a piece cut. */
     size_t held_length;

@@ -112,13 +112,14 @@ static size_t name_word(const uint8_t *from, size_t length, uint8_t *to, size_t 
     return at + 2;
 }
 
-bool mime_words_decode(uint8_t *value, size_t *length)
+bool mime_words_decode(uint8_t *value, size_t *length, bool *found)
 {
     uint8_t word[NAME_WORD_MAX];
     size_t read = 0;
     size_t write = 0;
 
-    if (!mime_contains(value, *length, "=?"))
+    *found = mime_contains(value, *length, "=?");
+    if (!*found)
         return true;
     while (read < *length) {
         size_t word_length;

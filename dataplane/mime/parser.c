@@ -14,7 +14,13 @@ static const bool parser_watched[256] = {
 #define BINHEX_MAX 49u
 
 /* libclamav stops parsing at 262,144 indented lines in a row. */
-#define FOLDS_MAX 200000u
+#define FOLDS_MAX 190000u
+
+/* How far into a message inside the message libclamav looks for lines that make it one. */
+#define MESSAGE_LOOK 1024u
+
+#define PARSER_CHOP 999u  /* where libclamav cuts a line */
+#define PARSER_LOOK 1000u /* bytes without a line feed that show a line to be longer */
 
 void mime_begin(struct mime_parser *parser, const struct mime_sink *sink)
 {
@@ -27,6 +33,15 @@ static void parser_gate(struct mime_parser *parser, enum mime_gate gate)
 {
     if (parser->gate == MIME_GATE_NONE)
         parser->gate = gate;
+}
+
+/* For what libclamav takes for something else: in base64 it cuts the part in two. */
+static void parser_gate_line(struct mime_parser *parser, enum mime_gate gate)
+{
+    parser_gate(parser,
+                parser->state == MIME_STATE_BODY && parser->entity.encoding == MIME_ENCODING_BASE64
+                    ? MIME_GATE_BASE64_LINE
+                    : gate);
 }
 
 static void parser_give(struct mime_parser *parser, const uint8_t *bytes, size_t length)
@@ -117,6 +132,19 @@ static void parser_child(struct mime_parser *parser)
         parser_gate(parser, MIME_GATE_SIGNED);
 }
 
+/* Whether libclamav passes over a message/... part. */
+static bool parser_message_passes(const struct mime_parser *parser)
+{
+    const struct mime_entity *entity = &parser->entity;
+
+    return parser->depth > 0 &&
+           parser->multiparts[parser->depth - 1].kind == MIME_MULTIPART_MIXED &&
+           entity->encoding != MIME_ENCODING_QUOTED_PRINTABLE &&
+           entity->encoding != MIME_ENCODING_BASE64 &&
+           strcmp(entity->type, "message/partial") != 0 &&
+           strcmp(entity->type, "message/external-body") != 0;
+}
+
 static void parser_header_end(struct mime_parser *parser)
 {
     const struct mime_entity *entity = &parser->entity;
@@ -135,29 +163,125 @@ static void parser_header_end(struct mime_parser *parser)
     if (entity->multipart) {
         mime_multipart_push(parser);
         parser->state = MIME_STATE_PREAMBLE;
+    } else if (entity->message) {
+        parser->state = MIME_STATE_MESSAGE;
+        parser->known_message = false;
+        parser->message_length = 0;
+        if (!parser_message_passes(parser))
+            parser_gate(parser, MIME_GATE_MESSAGE);
     } else {
         parser_part_begin(parser, false);
     }
 }
 
-/* The first line of a body that is not empty can still be taken for a header. */
+/* The first line of a body that is not empty can still be taken for a header: the message's by
+ * mbox.c newline_in_header(), a part's by parseEmailBody(). */
 static void parser_first_line(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
-    static const char *const top[] = {"message-id: ", "date: "};
-    static const char *const part[] = {"content", "filename="};
-    bool nested = parser->depth > (parser->state == MIME_STATE_PREAMBLE ? 1u : 0u);
+    const struct mime_entity *entity = &parser->entity;
+    bool top = parser->depth == (parser->state == MIME_STATE_PREAMBLE ? 1u : 0u);
 
-    if (parser->part_count <= 1)
-        for (size_t i = 0; i < 2; i++)
-            if (mime_starts(line, length, top[i]))
-                parser_gate(parser, MIME_GATE_LATE_HEADER);
-    if (nested)
-        for (size_t i = 0; i < 2; i++)
-            if (mime_starts(line, length, part[i]))
-                parser_gate(parser, MIME_GATE_LATE_HEADER);
-    if (nested && mime_contains(line, length, "base64"))
-        parser_gate(parser, MIME_GATE_LATE_HEADER);
     parser->first_line = false;
+    if (top) {
+        if (mime_starts(line, length, "message-id: ") || mime_starts(line, length, "date: "))
+            parser_gate_line(parser, MIME_GATE_LATE_HEADER);
+        return;
+    }
+    if (mime_starts(line, length, "content") || mime_starts(line, length, "filename="))
+        parser_gate_line(parser, MIME_GATE_LATE_HEADER);
+    if ((entity->encoding == MIME_ENCODING_NONE || entity->encoding == MIME_ENCODING_7BIT) &&
+        (entity->media == MIME_MEDIA_APPLICATION || entity->media == MIME_MEDIA_OTHER ||
+         entity->type[0] == '\0') &&
+        mime_contains(line, length, "base64"))
+        parser_gate(parser, MIME_GATE_LATE_HEADER);
+}
+
+/* What a message inside the message must start with for libclamav to know it by its type tables
+ * (where they are its own), or have a line of early. */
+static bool parser_message_known(const struct mime_parser *parser, const uint8_t *line,
+                                 size_t length)
+{
+    static const char *const starts[] = {">From ",
+                                         "Date: ",
+                                         "Delivered-To: ",
+                                         "Delivery-date: ",
+                                         "Envelope-to: ",
+                                         "For: ",
+                                         "From ",
+                                         "From: ",
+                                         "Message-ID: ",
+                                         "Message-Id: ",
+                                         "Received: ",
+                                         "Return-Path: ",
+                                         "Return-path: ",
+                                         "Subject: ",
+                                         "To: ",
+                                         "X-EVS",
+                                         "X-Original-To: ",
+                                         "X-Real-To: ",
+                                         "X-Apparently-To: ",
+                                         "X-Sieve: ",
+                                         "X-UIDL: ",
+                                         "X-Symantec-",
+                                         "X-Envelope-From: ",
+                                         "Received-SPF: "};
+    static const char *const lines[] = {"from: ", "mime-version: ", "message-id: ", "received: "};
+
+    if (parser->message_length == 0)
+        for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+            if (mime_starts(line, length, starts[i]) &&
+                memcmp(line, starts[i], strlen(starts[i])) == 0)
+                return true;
+    if (parser->message_length < MESSAGE_LOOK)
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+            if (mime_starts(line, length, lines[i]))
+                return true;
+    return false;
+}
+
+/* A message inside the message. libclamav parses it when it finds a transfer encoding in it and
+ * knows it for a message, and else passes over it (mbox.c do_multipart): the message as a whole is
+ * searched anyway. A line with "7bit" it does not count as an encoding, whatever else is in it. */
+static void parser_message_line(struct mime_parser *parser, const uint8_t *line, size_t length)
+{
+    static const char field[] = "content-transfer-encoding";
+    size_t at = sizeof(field) - 1;
+
+    parser->known_message = parser->known_message || parser_message_known(parser, line, length);
+    parser->message_length += length + 2;
+    if (!mime_starts(line, length, field))
+        return;
+    while (at < length && (line[at] == ':' || mime_is_blank(line[at])))
+        at++;
+    while (at < length && mime_is_blank(line[length - 1]))
+        length--;
+    if (length - at == 4 && memcmp(line + at, "7bit", 4) == 0)
+        return;
+    parser_gate(parser, parser->known_message && !mime_contains(line, length, "7bit")
+                            ? MIME_GATE_MESSAGE
+                            : MIME_GATE_MESSAGE_HIDDEN);
+}
+
+/* A MIME field in a body. libclamav remembers the first transfer encoding (message.c
+ * messageIsEncoding()), and looks for it before the first part, and in what is no part of a
+ * multipart/mixed or the like. In a text that is the whole message it searches for bounced
+ * messages, those with a type other than plain text (mbox.c parseEmailBody()). */
+static void parser_field_line(struct mime_parser *parser, const uint8_t *line, size_t length)
+{
+    bool mixed =
+        parser->depth > 0 && parser->multiparts[parser->depth - 1].kind == MIME_MULTIPART_MIXED;
+
+    if (mime_starts(line, length, "content-transfer-encoding") &&
+        !mime_contains(line, length, "7bit") && parser->state != MIME_STATE_MESSAGE &&
+        (parser->state == MIME_STATE_PREAMBLE || !mixed))
+        parser_gate(parser, MIME_GATE_EMBEDDED_HEADER);
+    else if (parser->state == MIME_STATE_BODY && !mixed &&
+             parser->entity.media == MIME_MEDIA_TEXT_PLAIN &&
+             mime_starts(line, length, "content-type:") &&
+             !mime_contains(line, length, "multipart/") &&
+             !mime_contains(line, length, "message/rfc822") &&
+             !mime_contains(line, length, "text/plain"))
+        parser_gate(parser, MIME_GATE_EMBEDDED_HEADER);
 }
 
 /* Lines of white space and semicolons: libclamav drops the second of two (mbox.c
@@ -173,7 +297,7 @@ static bool parser_options_line(struct mime_parser *parser, const uint8_t *line,
         semicolon |= line[i] == ';';
     }
     if (parser->options_only && semicolon)
-        parser_gate(parser, MIME_GATE_EMPTY_OPTIONS);
+        parser_gate_line(parser, MIME_GATE_EMPTY_OPTIONS);
     return true;
 }
 
@@ -183,16 +307,16 @@ static void parser_watched_line(struct mime_parser *parser, const uint8_t *line,
     case 'b':
     case 'B':
         if (mime_starts(line, length, "begin ") && length > 6 && line[6] >= '0' && line[6] <= '9')
-            parser_gate(parser, MIME_GATE_EMBEDDED_FILE);
+            parser_gate_line(parser, MIME_GATE_EMBEDDED_FILE);
         break;
     case '=':
         if (mime_starts(line, length, "=ybegin"))
-            parser_gate(parser, MIME_GATE_EMBEDDED_FILE);
+            parser_gate_line(parser, MIME_GATE_EMBEDDED_FILE);
         break;
     case 'c':
     case 'C':
         if (mime_starts(line, length, "content-t"))
-            parser_gate(parser, MIME_GATE_EMBEDDED_HEADER);
+            parser_field_line(parser, line, length);
         break;
     default:
         break;
@@ -232,7 +356,11 @@ static bool parser_body_line(struct mime_parser *parser, const uint8_t *line, si
     if (length == 0)
         return false;
     if (parser->depth > 0 && (line[0] == '-' || line[0] == '(')) {
-        switch (mime_boundary_line(parser, line, length, &level)) {
+        enum mime_line_kind kind = mime_boundary_line(parser, line, length, &level);
+
+        if (parser->chopped && kind != MIME_LINE_ORDINARY)
+            kind = MIME_LINE_DOUBTFUL;
+        switch (kind) {
         case MIME_LINE_OPENS:
             parser_opens(parser, level);
             return true;
@@ -249,10 +377,12 @@ static bool parser_body_line(struct mime_parser *parser, const uint8_t *line, si
     if (parser->first_line)
         parser_first_line(parser, line, length);
     parser_watched_line(parser, line, length);
+    if (parser->state == MIME_STATE_MESSAGE)
+        parser_message_line(parser, line, length);
     if (length >= BINHEX_MIN &&
         (length <= BINHEX_MAX || line[BINHEX_MAX] <= ' ' || line[BINHEX_MAX] >= 0x7f) &&
         mime_contains(line, length, "BinHex"))
-        parser_gate(parser, MIME_GATE_EMBEDDED_FILE);
+        parser_gate_line(parser, MIME_GATE_EMBEDDED_FILE);
     parser->options_only = parser_options_line(parser, line, length);
     parser->folds = mime_is_blank(line[0]) ? parser->folds + 1 : 0;
     if (parser->folds > FOLDS_MAX)
@@ -265,11 +395,7 @@ static bool parser_body_line(struct mime_parser *parser, const uint8_t *line, si
 /* The line's text: what is before its CRLF. Gates what is no line. */
 static bool parser_line_text(struct mime_parser *parser, const uint8_t *line, size_t *length)
 {
-    if (*length > MIME_LINE_MAX + 1) {
-        parser_gate(parser, MIME_GATE_LONG_LINE);
-        return false;
-    }
-    if (*length == 0 || line[*length - 1] != '\r' || memchr(line, '\r', *length - 1) != NULL) {
+    if (*length == 0 || memchr(line, '\r', *length) != line + *length - 1) {
         parser_gate(parser, MIME_GATE_BARE_CR);
         return false;
     }
@@ -293,33 +419,55 @@ static bool parser_line(struct mime_parser *parser, const uint8_t *line, size_t 
     return false;
 }
 
-/* Keeps the start of a line that goes on in the next piece. */
-static void parser_hold(struct mime_parser *parser, const uint8_t *bytes, size_t length)
+/* The first PARSER_CHOP bytes of a line that is longer than MIME_LINE_MAX: libclamav takes them for
+ * a line (mbox.c getline_from_mbox()), and so do we: the sink gets a line end there. */
+static void parser_chop(struct mime_parser *parser, const uint8_t *line)
 {
-    if (length > MIME_LINE_MAX + 1 - parser->held_length) {
+    if (memchr(line, '\r', PARSER_CHOP) != NULL) {
+        parser_gate(parser, MIME_GATE_BARE_CR);
+    } else if (parser->state == MIME_STATE_HEADER) {
         parser_gate(parser, MIME_GATE_LONG_LINE);
-        return;
+    } else if (!parser_body_line(parser, line, PARSER_CHOP) && parser->gate == MIME_GATE_NONE) {
+        parser_flush(parser);
+        if (parser->state == MIME_STATE_BODY) {
+            if (parser->pending_crlf)
+                parser_give(parser, (const uint8_t *)"\r\n", 2);
+            parser_give(parser, line, PARSER_CHOP);
+            parser->pending_crlf = true;
+        }
+    } else {
+        /* No boundary is as long as this. */
+        parser_gate(parser, MIME_GATE_BOUNDARY_LINE);
     }
-    memcpy(parser->held + parser->held_length, bytes, length);
-    parser->held_length += length;
+    parser->chopped = true;
 }
 
-/* The rest of a held line. */
+/* Goes on with a held line. Returns the bytes taken. */
 static size_t parser_held_line(struct mime_parser *parser, const uint8_t *bytes, size_t length)
 {
-    const uint8_t *end = memchr(bytes, '\n', length);
-    size_t taken = end != NULL ? (size_t)(end - bytes) : length;
+    size_t room = PARSER_LOOK - parser->held_length;
+    size_t look = length < room ? length : room;
+    const uint8_t *end = memchr(bytes, '\n', look);
+    size_t taken = end != NULL ? (size_t)(end - bytes) : look;
 
-    parser_hold(parser, bytes, taken);
-    if (end == NULL || parser->gate != MIME_GATE_NONE)
-        return length;
-    taken++;
-    length = parser->held_length;
-    parser->held_length = 0;
-    if (parser_line(parser, parser->held, length)) {
-        parser->held[length] = '\n';
-        parser_collect(parser, parser->held, length + 1);
-        parser_flush(parser);
+    memcpy(parser->held + parser->held_length, bytes, taken);
+    parser->held_length += taken;
+    if (end != NULL) {
+        size_t held = parser->held_length;
+
+        parser->held_length = 0;
+        if (parser_line(parser, parser->held, held)) {
+            parser->held[held] = '\n';
+            parser_collect(parser, parser->held, held + 1);
+            parser_flush(parser);
+        }
+        parser->chopped = false;
+        return taken + 1;
+    }
+    if (parser->held_length == PARSER_LOOK) {
+        parser_chop(parser, parser->held);
+        parser->held_length = PARSER_LOOK - PARSER_CHOP;
+        parser->held[0] = parser->held[PARSER_CHOP];
     }
     return taken;
 }
@@ -328,8 +476,10 @@ static size_t parser_held_line(struct mime_parser *parser, const uint8_t *bytes,
 static bool parser_passes(const struct mime_parser *parser, const uint8_t *line, size_t length)
 {
     if (parser->first_line || parser->state == MIME_STATE_EPILOGUE ||
-        parser->state == MIME_STATE_HEADER || parser_watched[line[0]] || length < 2 ||
-        length > MIME_LINE_MAX + 1)
+        parser->state == MIME_STATE_HEADER || parser->state == MIME_STATE_MESSAGE ||
+        parser_watched[line[0]] || length < 2 || length > MIME_LINE_MAX + 1)
+        return false;
+    if (parser->chopped)
         return false;
     return length <= BINHEX_MIN ||
            (length > BINHEX_MAX + 1 && line[BINHEX_MAX] > ' ' && line[BINHEX_MAX] < 0x7f);
@@ -343,32 +493,32 @@ static void parser_pass(struct mime_parser *parser, const uint8_t *line, size_t 
     parser->folds = 0;
 }
 
-static void parser_lines(struct mime_parser *parser, const uint8_t *bytes, size_t length)
+/* One line at `line`; returns the bytes taken. */
+static size_t parser_next(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
-    size_t at = 0;
+    const uint8_t *end = memchr(line, '\n', length < PARSER_LOOK ? length : PARSER_LOOK);
+    size_t line_length;
 
-    while (at < length && parser->gate == MIME_GATE_NONE) {
-        const uint8_t *line = bytes + at;
-        const uint8_t *end = memchr(line, '\n', length - at);
-        size_t line_length;
-
-        if (end == NULL) {
-            parser_flush(parser);
-            parser_hold(parser, line, length - at);
-            return;
-        }
-        line_length = (size_t)(end - line);
-        at += line_length + 1;
-        if (parser_passes(parser, line, line_length)) {
-            parser_pass(parser, line, line_length);
-            if (parser->state == MIME_STATE_BODY)
-                parser_collect(parser, line, line_length + 1);
-        } else if (parser_line(parser, line, line_length)) {
-            parser_collect(parser, line, line_length + 1);
-        }
+    if (end == NULL && length >= PARSER_LOOK) {
+        parser_chop(parser, line);
+        return PARSER_CHOP;
     }
-    if (parser->gate == MIME_GATE_NONE)
+    if (end == NULL) {
         parser_flush(parser);
+        memcpy(parser->held, line, length);
+        parser->held_length = length;
+        return length;
+    }
+    line_length = (size_t)(end - line);
+    if (parser_passes(parser, line, line_length)) {
+        parser_pass(parser, line, line_length);
+        if (parser->state == MIME_STATE_BODY)
+            parser_collect(parser, line, line_length + 1);
+    } else if (parser_line(parser, line, line_length)) {
+        parser_collect(parser, line, line_length + 1);
+    }
+    parser->chopped = false;
+    return line_length + 1;
 }
 
 void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length)
@@ -381,10 +531,11 @@ void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length)
     nul = memchr(bytes, 0, length);
     if (nul != NULL)
         length = (size_t)(nul - bytes);
-    if (parser->held_length > 0 && length > 0)
-        taken = parser_held_line(parser, bytes, length);
-    if (parser->gate == MIME_GATE_NONE && taken < length)
-        parser_lines(parser, bytes + taken, length - taken);
+    while (taken < length && parser->gate == MIME_GATE_NONE)
+        taken += parser->held_length > 0 ? parser_held_line(parser, bytes + taken, length - taken)
+                                         : parser_next(parser, bytes + taken, length - taken);
+    if (parser->gate == MIME_GATE_NONE)
+        parser_flush(parser);
     if (nul != NULL)
         parser_gate(parser, MIME_GATE_NUL);
 }
@@ -397,8 +548,6 @@ void mime_end(struct mime_parser *parser)
         parser_gate(parser, MIME_GATE_BARE_CR);
     else if (parser->state == MIME_STATE_HEADER)
         parser_gate(parser, MIME_GATE_HEADER_ENDS);
-    else if (parser->state == MIME_STATE_PREAMBLE)
-        parser_gate(parser, MIME_GATE_MULTIPART_EMPTY);
     if (parser->depth == 0 && parser->pending_crlf)
         parser_give(parser, (const uint8_t *)"\r\n", 2);
     mime_multipart_pop(parser, 0);

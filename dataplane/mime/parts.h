@@ -30,9 +30,9 @@ void mime_field_disposition(struct mime_parser *parser, const uint8_t *value, si
 
 /* --- name.c: RFC 2047 and RFC 2231 as libclamav undoes them. --- */
 
-/* Undoes the encoded words of a field's value in place (the value shrinks). False: a word that is
- * not canonical, or that hides a special character. */
-bool mime_words_decode(uint8_t *value, size_t *length);
+/* Undoes the encoded words of a field's value in place (the value shrinks); *found is set when
+ * there is one. False: a word that is not canonical, or that hides a special character. */
+bool mime_words_decode(uint8_t *value, size_t *length, bool *found);
 
 /* Undoes the percent escapes of an extended value (charset'language'text) into `to`; false: not
  * canonical or too long. */
