@@ -53,12 +53,14 @@ void handover_wait(struct handover *handover, struct message *message, bool firs
         handover_list_prepend(&handover->waiting, message);
     else
         handover_list_append(&handover->waiting, message);
+    turns_add(&handover->turns, message, first);
     message->waiting = true;
 }
 
 void handover_wait_end(struct handover *handover, struct message *message)
 {
     handover_list_remove(&handover->waiting, message);
+    turns_remove(&handover->turns, message);
     message->waiting = false;
 }
 
@@ -130,6 +132,7 @@ void handover_init(struct handover *handover, struct store *store, struct smtp_s
         .worker = worker,
         .wall_offset_ns = clock_wall_ns() - clock_monotonic_ns(),
     };
+    turns_init(&handover->turns);
     handover_configure(handover, config);
     smtp->service = (struct smtp_service){
         .context = handover,
@@ -145,6 +148,7 @@ void handover_configure(struct handover *handover, const struct config *config)
 {
     handover->scan_limit_ns = config->scanner.time_limit_ns + config->scanner.time_limit_ns / 2;
     handover->verdict_limit_ns = config->limits.verdict_timeout_ns;
+    handover->turns.debt_max_ns = handover->verdict_limit_ns / HANDOVER_DEBT_SHARE;
 }
 
 /* A peer came or went: attach, or fail what it had. */

@@ -11,6 +11,7 @@
  * that dies, answers nonsense or overruns scanner.time_limit costs the message one retry on another
  * scanner; the second time it is unscannable(scanner died | time limit | bad answer). With no
  * scanner up it waits for one until the time-out: unscannable(no engine). With control gone: 451.
+ * Where scanners are scarce, clients take turns (turns.h).
  *
  * Threads: the owning worker; no locks, heap or system calls after init.
  */
@@ -18,6 +19,7 @@
 #define DATAPLANE_HANDOVER_HANDOVER_H
 
 #include "dataplane/handover/peers.h"
+#include "dataplane/handover/turns.h"
 #include "dataplane/log/record.h"
 #include "dataplane/smtp/session.h"
 
@@ -50,7 +52,8 @@ struct handover {
     int64_t verdict_limit_ns; /* limits.verdict_timeout */
     int64_t wall_offset_ns;   /* wall clock minus now_ns; refreshed by the worker */
     struct handover_peer slots[PEERS_SLOTS];
-    struct message_list waiting; /* for a scanner */
+    struct message_list waiting; /* for a scanner: all of them, oldest first (retries are older) */
+    struct turns turns;          /* the same messages by client: who is next */
     struct message_list scanning;
     struct message_list relaying;
 };

@@ -9,13 +9,15 @@
 #define HANDOVER_SWEEP_NS          (50 * CLOCK_NS_PER_MS)
 #define HANDOVER_ANSWERS_A_POLL    32u
 #define HANDOVER_SCAN_ATTEMPTS_MAX 2u
+#define HANDOVER_DEBT_SHARE        4 /* of limits.verdict_timeout: the most a client may owe */
 
 #define HANDOVER_REPLY_BYTES 8192u
 
 void handover_list_append(struct message_list *list, struct message *message);
 void handover_list_remove(struct message_list *list, struct message *message);
 
-/* Onto the list of those without a scanner (a retry goes to its front), and off it. */
+/* Onto the list of those without a scanner (a retry goes to the front of its client's), and off it.
+ */
 void handover_wait(struct handover *handover, struct message *message, bool first);
 void handover_wait_end(struct handover *handover, struct message *message);
 

@@ -72,6 +72,7 @@ static bool scan_push(struct handover *handover, uint32_t slot, struct message *
     message->job = job.job;
     message->scanner_slot = slot;
     message->started = false;
+    message->handed_ns = now_ns;
     if (message->scan_ns == 0)
         message->scan_ns = now_ns;
     return true;
@@ -82,13 +83,14 @@ unsigned handover_scan_start(struct handover *handover, int64_t now_ns)
     unsigned started = 0;
 
     while (handover->waiting.first != NULL) {
-        struct message *message = handover->waiting.first;
+        struct message *message = turns_next(&handover->turns);
         uint32_t slot = scan_choose(handover);
 
         if (slot == PEERS_SLOTS)
             break;
         if (!scan_push(handover, slot, message, now_ns))
             continue;
+        turns_begin(&handover->turns, message);
         handover_wait_end(handover, message);
         handover_list_append(&handover->scanning, message);
         started++;
@@ -186,6 +188,7 @@ static void scan_answer(struct handover *handover, uint32_t slot, struct scan_re
     }
     handover->slots[slot].outstanding--;
     handover_list_remove(&handover->scanning, message);
+    turns_end(&handover->turns, message, now_ns - message->handed_ns);
     message->job = 0;
     scan_verdict(handover, message, answer, now_ns);
 }
@@ -251,6 +254,7 @@ void handover_scan_lost(struct handover *handover, uint32_t slot, int64_t now_ns
         /* The mapping is still there until we say so: see whether it was at work on ours. */
         message->started = message->started || scan_slot_busy(peer);
         handover_list_remove(&handover->scanning, message);
+        turns_end(&handover->turns, message, now_ns - message->handed_ns);
         peer->outstanding--;
         scan_retry(handover, message, now_ns);
     }

@@ -47,6 +47,7 @@ struct message {
     enum message_stage stage;
     char id[20];                          /* upper-case hex, zero-terminated */
     struct connection_handle owner;       /* whom to answer */
+    uint64_t client_prefix;               /* who sent it: tcp_peer_prefix() */
     const struct smtp_customer *customer; /* of its recipients; borrowed from the policy in force */
     uint32_t envelope_used;               /* bytes used in the last envelope block */
     uint32_t own_block;                   /* where message_append_bytes() writes, or none */
@@ -63,9 +64,12 @@ struct message {
     uint64_t job; /* of the hand-over in force; 0: none */
     int64_t deadline_ns;
     uint32_t scan_attempts;
-    bool waiting;   /* on the list of those without a scanner */
-    bool started;   /* the scanner has been seen at work on it */
-    bool concluded; /* counted and logged, but a peer still reads it */
+    struct message *turn_next; /* of the same client, waiting (dataplane/handover/turns.h) */
+    struct message *turn_previous;
+    int64_t handed_ns; /* to the scanner that has it */
+    bool waiting;      /* on the list of those without a scanner */
+    bool started;      /* the scanner has been seen at work on it */
+    bool concluded;    /* counted and logged, but a peer still reads it */
     uint32_t scanner_slot;
     uint32_t verdict;       /* enum verdict_kind; 0 until known */
     uint32_t reason;        /* enum unscannable_reason */

@@ -198,6 +198,7 @@ static bool transaction_fill(struct smtp_call *call, struct message *message)
     message->started_ns = session->mail_ns;
     message->shared->flags = session->message_flags;
     tcp_peer_text(call->connection, message->client);
+    message->client_prefix = tcp_peer_prefix(call->connection);
     memcpy(message->helo, smtp_helo(session), session->helo_length + 1u);
     memcpy(message->sender, smtp_sender(session), strlen(smtp_sender(session)) + 1);
     return transaction_put(call, message, ENVELOPE_ID, message->id) == STATUS_OK &&

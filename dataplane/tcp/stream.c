@@ -36,6 +36,11 @@ void tcp_peer_text(const struct tcp_connection *c, char text[46])
         inet_ntop(AF_INET6, c->key.remote_address, text, 46);
 }
 
+uint64_t tcp_peer_prefix(const struct tcp_connection *c)
+{
+    return c->endpoint->clients.entries[c->client.entry[TCP_CLIENT_ADDRESS]].prefix;
+}
+
 bool tcp_peer_exceeds(const struct tcp_connection *c, uint32_t address_max, uint32_t prefix_max)
 {
     const struct tcp_client *entries = c->endpoint->clients.entries;

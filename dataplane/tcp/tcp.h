@@ -84,6 +84,10 @@ struct tcp_connection *tcp_find(struct tcp_endpoint *endpoint, struct connection
 /* Who is at the other end: "192.0.2.1" or "2001:db8::1", zero-terminated. */
 void tcp_peer_text(const struct tcp_connection *connection, char text[46]);
 
+/* The same as a number: an IPv4 address, or the first 64 bits of an IPv6 address, as clients are
+ * counted (dataplane/tcp/clients.h). */
+uint64_t tcp_peer_prefix(const struct tcp_connection *connection);
+
 /* Does the peer's address have more than `address_max` connections to this worker, or the addresses
  * around it (dataplane/tcp/clients.h) more than `prefix_max`? Its own counts. */
 bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_max,

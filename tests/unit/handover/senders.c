@@ -18,6 +18,7 @@ struct tcp_connection *sender_open(struct tcp_endpoint *endpoint)
         .index = (uint32_t)(sender - endpoint->connections),
         .generation = ++endpoint->opened,
         .block = MESSAGE_BLOCK_NONE,
+        .prefix = 0xc6120007,
     };
     CHECK(sender->session != NULL);
     endpoint->application.opened(endpoint->application.context, sender, *endpoint->now_ns);
@@ -96,6 +97,11 @@ void tcp_peer_text(const struct tcp_connection *connection, char text[46])
 {
     (void)connection;
     memcpy(text, "198.18.0.7", 11);
+}
+
+uint64_t tcp_peer_prefix(const struct tcp_connection *connection)
+{
+    return connection->prefix;
 }
 
 uint32_t tcp_readable(const struct tcp_connection *connection)

@@ -19,6 +19,7 @@ struct tcp_connection {
     uint32_t block;
     uint32_t filled;
     uint32_t consumed;
+    uint64_t prefix;              /* which client it is of; the test may change it */
     bool closed;                  /* by our side */
     char sent[SENDER_SENT_BYTES]; /* what the sender got, zero-terminated */
     uint32_t sent_length;

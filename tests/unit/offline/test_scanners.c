@@ -130,8 +130,6 @@ static void test_second_death_is_the_end(void **state)
 {
     expect_mode(state, "die", UNSCANNABLE_SCANNER_DIED, false);
     assert_int_equal(((struct stage *)*state)->scanners.slots[0].epoch, 2 * MESSAGES + 1);
-    /* The last life has not said anything yet, and the one before is not held against it. */
-    assert_int_equal(((struct stage *)*state)->scanners.slots[0].identity.profile, 0);
 }
 
 static void test_answer_before_death_counts(void **state)

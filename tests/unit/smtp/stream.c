@@ -146,6 +146,12 @@ void tcp_peer_text(const struct tcp_connection *connection, char text[46])
     memcpy(text, "198.18.0.7", 11);
 }
 
+uint64_t tcp_peer_prefix(const struct tcp_connection *connection)
+{
+    (void)connection;
+    return 0xc6120007;
+}
+
 bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_max,
                       uint32_t prefix_max)
 {
