@@ -1,34 +1,20 @@
-/* .hdb .hsb (digest:size:name[:minimum level[:maximum level]]), .ndb and .db: one line each. */
+/* Formats with a signature a line: .hdb .hsb .ndb .db; and .ioc, whose hashes are somewhere in XML.
+ */
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "signatures/compile/read.h"
 
-static bool hash_digit(char c, uint8_t *value)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
-
-    if (at != NULL)
-        *value = (uint8_t)(at - digits);
-    return at != NULL;
-}
+#define IOC_BYTES_MAX (64u << 20)
 
 static bool hash_digest(const char *text, struct source_hash *hash)
 {
-    size_t length = strlen(text);
+    ssize_t length = read_hex(text, hash->digest, sizeof(hash->digest));
 
-    if (length != 32 && length != 40 && length != 64)
-        return false;
-    hash->digest_bytes = (unsigned)(length / 2);
-    for (size_t i = 0; i < length / 2; i++) {
-        uint8_t high;
-        uint8_t low;
-
-        if (!hash_digit(text[2 * i], &high) || !hash_digit(text[2 * i + 1], &low))
-            return false;
-        hash->digest[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    hash->digest_bytes = length > 0 ? (unsigned)length : 0;
+    return length == 16 || length == 20 || length == 32;
 }
 
 /* libclamav refuses a file with a bad line; until it does, such a line detects anything. */
@@ -52,36 +38,53 @@ static void hash_line(struct reader *reader)
         reader->sink->hash(reader->sink->context, &hash);
 }
 
-/* Lines one after the other; comments and empty ones left out. False at the end; then `status`. */
-static bool hash_next(struct reader *reader, enum status *status)
-{
-    const char *doubt;
-
-    *status = STATUS_OK;
-    for (;;) {
-        switch (read_line(reader, &doubt)) {
-        case READ_END:
-            return false;
-        case READ_ERROR:
-            *status = STATUS_SYSTEM;
-            return false;
-        case READ_ODD:
-            read_emit_doubtful(reader, "", doubt);
-            break;
-        case READ_LINE:
-            if (reader->line[0] != '#' && reader->line[0] != '\0')
-                return true;
-        }
-    }
-}
-
 enum status read_hashes(struct reader *reader)
 {
     enum status status;
 
-    while (hash_next(reader, &status))
+    while (read_next(reader, &status))
         hash_line(reader);
     return status;
+}
+
+/* Every word of the length of a digest is one: more than libclamav takes. */
+static void ioc_words(struct reader *reader, char *text)
+{
+    for (char *at = text; *at != '\0';) {
+        struct source_hash hash = {.name = reader->file, .any_size = true};
+        size_t length = 0;
+        char after;
+
+        while (isalnum((unsigned char)at[length]))
+            length++;
+        after = at[length];
+        at[length] = '\0';
+        if (hash_digest(at, &hash) && reader->sink->hash != NULL)
+            reader->sink->hash(reader->sink->context, &hash);
+        at[length] = after;
+        at += length > 0 ? length : 1;
+    }
+}
+
+/* OpenIOC: XML. Where its text may not be what it looks like, anything may be in it. */
+enum status read_ioc(struct reader *reader)
+{
+    char *text;
+    size_t length;
+    enum status status = read_all(reader, IOC_BYTES_MAX, &text, &length);
+    const char *encoding;
+
+    if (status != STATUS_OK)
+        return status;
+    encoding = strstr(text, "encoding=");
+    if (strlen(text) != length || strstr(text, "&#") != NULL || strstr(text, "<!") != NULL ||
+        (encoding != NULL && strncasecmp(encoding + 10, "utf-8", 5) != 0 &&
+         strncasecmp(encoding + 10, "us-ascii", 8) != 0))
+        read_emit_doubtful(reader, reader->file, "XML that is not plain");
+    else
+        ioc_words(reader, text);
+    free(text);
+    return STATUS_OK;
 }
 
 static unsigned hash_target(const char *text, const char **doubt)
@@ -118,7 +121,7 @@ enum status read_ndb(struct reader *reader)
 {
     enum status status;
 
-    while (hash_next(reader, &status))
+    while (read_next(reader, &status))
         ndb_line(reader);
     return status;
 }
@@ -142,7 +145,7 @@ enum status read_db(struct reader *reader)
 {
     enum status status;
 
-    while (hash_next(reader, &status))
+    while (read_next(reader, &status))
         db_line(reader);
     return status;
 }

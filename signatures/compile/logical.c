@@ -346,32 +346,6 @@ static struct expression *logical_subsignature(struct logical *logical, unsigned
     return logical->required[number];
 }
 
-static bool logical_type_never(const char *type)
-{
-    /* Types of files that are containers or documents: a mail that has one is never settled by the
-     * prefilter. Types of text, of images and of mail itself are not among them. */
-    static const char *const never[] = {
-        "CL_TYPE_MSEXE",     "CL_TYPE_ELF",        "CL_TYPE_MACHO",       "CL_TYPE_MACHO_UNIBIN",
-        "CL_TYPE_OLD_TAR",   "CL_TYPE_POSIX_TAR",  "CL_TYPE_GZ",          "CL_TYPE_ZIP",
-        "CL_TYPE_BZ",        "CL_TYPE_RAR",        "CL_TYPE_ARJ",         "CL_TYPE_MSSZDD",
-        "CL_TYPE_MSOLE2",    "CL_TYPE_MSCAB",      "CL_TYPE_MSCHM",       "CL_TYPE_SIS",
-        "CL_TYPE_PDF",       "CL_TYPE_RTF",        "CL_TYPE_7Z",          "CL_TYPE_CPIO_OLD",
-        "CL_TYPE_CPIO_ODC",  "CL_TYPE_CPIO_NEWC",  "CL_TYPE_CPIO_CRC",    "CL_TYPE_DMG",
-        "CL_TYPE_ISO9660",   "CL_TYPE_JAVA",       "CL_TYPE_SWF",         "CL_TYPE_XAR",
-        "CL_TYPE_XZ",        "CL_TYPE_OOXML_WORD", "CL_TYPE_OOXML_PPT",   "CL_TYPE_OOXML_XL",
-        "CL_TYPE_OOXML_HWP", "CL_TYPE_HWP3",       "CL_TYPE_HWPOLE2",     "CL_TYPE_EGG",
-        "CL_TYPE_ONENOTE",   "CL_TYPE_UDF",        "CL_TYPE_ALZ",         "CL_TYPE_LHA_LZH",
-        "CL_TYPE_ZIPSFX",    "CL_TYPE_RARSFX",     "CL_TYPE_CABSFX",      "CL_TYPE_ARJSFX",
-        "CL_TYPE_7ZSFX",     "CL_TYPE_EGGSFX",     "CL_TYPE_NULSFT",      "CL_TYPE_AUTOIT",
-        "CL_TYPE_GPT",       "CL_TYPE_APM",        "CL_TYPE_ISHIELD_MSI",
-    };
-
-    for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++)
-        if (strcmp(type, never[i]) == 0)
-            return true;
-    return false;
-}
-
 /* The target description block: name:value,name:value,... */
 static void logical_describe(struct logical *logical, char *text,
                              struct source_signature *signature)
@@ -393,14 +367,14 @@ static void logical_describe(struct logical *logical, char *text,
             target_seen = (*value == '\0' || read_number(value, &number)) && number < 256;
             signature->target = target_seen ? (unsigned)number : 0;
         } else if (strcmp(fields[i], "Container") == 0) {
-            container_never = logical_type_never(value);
+            container_never = read_type_never(value);
         } else if (strcmp(fields[i], "Intermediates") == 0) {
             char *types[16];
             unsigned type_count = read_split(value, '>', types, 16);
 
             intermediates_never = false;
             for (unsigned j = 0; j < type_count && j < 16; j++)
-                intermediates_never = intermediates_never || logical_type_never(types[j]);
+                intermediates_never = intermediates_never || read_type_never(types[j]);
         }
     }
     signature->container_never = container_never || intermediates_never;
@@ -408,7 +382,7 @@ static void logical_describe(struct logical *logical, char *text,
         logical->doubt = "no target understood";
 }
 
-void logical_read(struct reader *reader, char *line, bool bytecode)
+void logical_read(struct reader *reader, char *line)
 {
     static const char too_many[] = "too many fields";
     struct logical *logical = calloc(1, sizeof(*logical));
@@ -425,7 +399,6 @@ void logical_read(struct reader *reader, char *line, bool bytecode)
         free(logical);
         return;
     }
-    (void)bytecode;
     logical->reader = reader;
     logical->arena = reader->arena;
     logical->count = count - 3;
@@ -447,20 +420,9 @@ void logical_read(struct reader *reader, char *line, bool bytecode)
 
 enum status read_ldb(struct reader *reader)
 {
-    const char *doubt;
+    enum status status;
 
-    for (;;) {
-        switch (read_line(reader, &doubt)) {
-        case READ_END:
-            return STATUS_OK;
-        case READ_ERROR:
-            return STATUS_SYSTEM;
-        case READ_ODD:
-            read_emit_doubtful(reader, "", doubt);
-            break;
-        case READ_LINE:
-            if (reader->line[0] != '#' && reader->line[0] != '\0')
-                logical_read(reader, reader->line, false);
-        }
-    }
+    while (read_next(reader, &status))
+        logical_read(reader, reader->line);
+    return status;
 }

@@ -19,8 +19,9 @@
 #include "signatures/compile/source.h"
 
 /* libclamav's own line buffers: a longer line it takes as two. */
-#define READ_LINE_PLAIN   8191u
-#define READ_LINE_LOGICAL 32768u
+#define READ_LINE_PLAIN    8191u
+#define READ_LINE_LOGICAL  32768u
+#define READ_LINE_BYTECODE SOURCE_LINE_MAX /* it has the length in its header */
 
 struct read_input {
     /* Up to `size` bytes into `buffer`; 0: the end; -1: an error, and the reader's `why` is set. */
@@ -37,8 +38,10 @@ struct reader {
     unsigned line_number; /* of the line last read */
     unsigned line_max;    /* what libclamav's buffer holds for this format */
     uint64_t count;       /* of things of no consequence, for the report */
-    unsigned container;   /* containers around this input */
-    enum status status;   /* the first error of the sink's side of things: no memory */
+    int descriptor;       /* of the file, or of the container */
+    bool inside_container;
+    uint64_t unpacked;  /* bytes taken out of containers so far */
+    enum status status; /* the first error of the sink's side of things: no memory */
     char *why;
     size_t why_size;
     /* Lines */
@@ -54,9 +57,6 @@ typedef enum status (*read_format)(struct reader *reader);
 /* Says why and returns `status`. */
 enum status read_fail(struct reader *reader, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4))) STATUS_CHECKED;
-
-/* Starts on an input. */
-void read_begin(struct reader *reader, struct read_input *input, const char *file);
 
 enum read_line {
     READ_LINE, /* reader->line, NUL-terminated, chomped */
@@ -95,18 +95,52 @@ struct expression *body_read(struct expression_arena *arena, const char *pattern
 /* regex.c: what every match of a PCRE or YARA regular expression contains. */
 #define REGEX_CASELESS 1u
 #define REGEX_EXTENDED 2u /* white space and comments are not matched */
-#define REGEX_WIDE     4u
 struct expression *regex_read(struct expression_arena *arena, const char *pattern, size_t length,
                               unsigned options, const char **doubt);
+
+/* Decodes pairs of hex digits; the number of bytes, or -1 for anything else or more than `max`. */
+ssize_t read_hex(const char *text, uint8_t *bytes, size_t max);
+
+/* The next line that is neither empty nor a comment; odd ones are given as doubtful on the way.
+ * False at the end; then `status`. */
+bool read_next(struct reader *reader, enum status *status);
+
+/* Names a format's file may have, and the readers: by the end of `name`; null: libclamav does not
+ * load it. `line_max` is libclamav's line buffer for it. */
+read_format read_format_of(const char *name, unsigned *line_max);
+
+/* Reads what begins, with the reader of its format; `name` is its base name. */
+enum status read_content(struct reader *reader, struct read_input *input,
+                         const char *name) STATUS_CHECKED;
 
 /* The formats. */
 enum status read_ndb(struct reader *reader);
 enum status read_db(struct reader *reader);
 enum status read_ldb(struct reader *reader);
 enum status read_hashes(struct reader *reader);
+enum status read_ioc(struct reader *reader);
+enum status read_cdb(struct reader *reader);
+enum status read_pdb(struct reader *reader);
+enum status read_ign(struct reader *reader);
+enum status read_ftm(struct reader *reader);
+enum status read_cfg(struct reader *reader);
+enum status read_cbc(struct reader *reader);
+enum status read_yara(struct reader *reader);
+enum status read_container(struct reader *reader);
+enum status read_allowed(struct reader *reader);      /* .fp .sfp .wdb: only take away */
+enum status read_sections(struct reader *reader);     /* .mdb .msb .imp: of PE files */
+enum status read_archive(struct reader *reader);      /* .zmd .rmd: names in archives */
+enum status read_icons(struct reader *reader);        /* .idb: of PE files */
+enum status read_certificates(struct reader *reader); /* .crb .cat: of PE files */
+enum status read_passwords(struct reader *reader);    /* .pwdb: of archives and documents */
+enum status read_information(struct reader *reader);  /* .info */
+
+/* Is this a type (CL_TYPE_...) of files that are containers or documents, which no part of a mail
+ * that the prefilter settles has, nor anything around one? */
+bool read_type_never(const char *type);
 
 /* logical.c: one line of the .ldb form; also what a bytecode has as its trigger. The line is cut
- * up. `bytecode`: subsignatures may be unreferenced. */
-void logical_read(struct reader *reader, char *line, bool bytecode);
+ * up. */
+void logical_read(struct reader *reader, char *line);
 
 #endif

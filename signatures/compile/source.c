@@ -23,17 +23,6 @@ enum status read_fail(struct reader *reader, enum status status, const char *for
     return status;
 }
 
-void read_begin(struct reader *reader, struct read_input *input, const char *file)
-{
-    reader->input = input;
-    reader->file = file;
-    reader->line_number = 0;
-    reader->count = 0;
-    reader->buffer_at = 0;
-    reader->buffer_end = 0;
-    reader->at_end = false;
-}
-
 /* More bytes in the buffer; false at the end and on errors. */
 static bool read_more(struct reader *reader, bool *error)
 {
@@ -92,6 +81,28 @@ enum read_line read_line(struct reader *reader, const char **doubt)
     while (length > 0 && (reader->line[length - 1] == '\r' || reader->line[length - 1] == '\n'))
         reader->line[--length] = '\0';
     return *doubt != NULL ? READ_ODD : READ_LINE;
+}
+
+bool read_next(struct reader *reader, enum status *status)
+{
+    const char *doubt;
+
+    *status = STATUS_OK;
+    for (;;) {
+        switch (read_line(reader, &doubt)) {
+        case READ_END:
+            return false;
+        case READ_ERROR:
+            *status = STATUS_SYSTEM;
+            return false;
+        case READ_ODD:
+            read_emit_doubtful(reader, "", doubt);
+            break;
+        case READ_LINE:
+            if (reader->line[0] != '#' && reader->line[0] != '\0')
+                return true;
+        }
+    }
 }
 
 enum status read_all(struct reader *reader, size_t max, char **text, size_t *length)
@@ -162,6 +173,26 @@ void read_emit_count(struct reader *reader, const char *kind)
         reader->sink->counted(reader->sink->context, reader->file, kind, reader->count);
 }
 
+ssize_t read_hex(const char *text, uint8_t *bytes, size_t max)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t count = 0;
+
+    for (; *text != '\0'; text += 2) {
+        const char *pair[2];
+
+        if (text[1] == '\0' || count == max)
+            return -1;
+        for (unsigned i = 0; i < 2; i++) {
+            pair[i] = strchr(digits, text[i] >= 'A' && text[i] <= 'F' ? text[i] + 32 : text[i]);
+            if (pair[i] == NULL)
+                return -1;
+        }
+        bytes[count++] = (uint8_t)((pair[0] - digits) << 4 | (pair[1] - digits));
+    }
+    return (ssize_t)count;
+}
+
 unsigned read_split(char *text, char delimiter, char **fields, unsigned max)
 {
     unsigned count = 0;
@@ -194,60 +225,6 @@ bool read_number(const char *text, uint64_t *number)
     return true;
 }
 
-/* A format that is not read: anything may be in it. */
-static enum status read_unknown(struct reader *reader)
-{
-    read_emit_doubtful(reader, reader->file, "format is not read");
-    return STATUS_OK;
-}
-
-/* What cl_load() takes, by the end of the file's name. */
-static const struct {
-    const char *suffix;
-    unsigned line_max;
-    read_format read;
-} formats[] = {
-    {".ndb", READ_LINE_PLAIN, read_ndb},
-    {".ndu", READ_LINE_PLAIN, read_ndb},
-    {".sdb", READ_LINE_PLAIN, read_ndb},
-    {".db", READ_LINE_PLAIN, read_db},
-    {".ldb", READ_LINE_LOGICAL, read_ldb},
-    {".ldu", READ_LINE_LOGICAL, read_ldb},
-    {".hdb", READ_LINE_PLAIN, read_hashes},
-    {".hsb", READ_LINE_PLAIN, read_hashes},
-    {".hdu", READ_LINE_PLAIN, read_hashes},
-    {".hsu", READ_LINE_PLAIN, read_hashes},
-    {".mdb", 0, read_unknown},
-    {".mdu", 0, read_unknown},
-    {".msb", 0, read_unknown},
-    {".msu", 0, read_unknown},
-    {".imp", 0, read_unknown},
-    {".fp", 0, read_unknown},
-    {".sfp", 0, read_unknown},
-    {".zmd", 0, read_unknown},
-    {".rmd", 0, read_unknown},
-    {".pdb", 0, read_unknown},
-    {".gdb", 0, read_unknown},
-    {".wdb", 0, read_unknown},
-    {".cbc", 0, read_unknown},
-    {".ftm", 0, read_unknown},
-    {".cfg", 0, read_unknown},
-    {".cvd", 0, read_unknown},
-    {".cld", 0, read_unknown},
-    {".cud", 0, read_unknown},
-    {".cdb", 0, read_unknown},
-    {".cat", 0, read_unknown},
-    {".crb", 0, read_unknown},
-    {".idb", 0, read_unknown},
-    {".ioc", 0, read_unknown},
-    {".yar", 0, read_unknown},
-    {".yara", 0, read_unknown},
-    {".pwdb", 0, read_unknown},
-    {".ign", 0, read_unknown},
-    {".ign2", 0, read_unknown},
-    {".info", 0, read_unknown},
-};
-
 static bool read_ends_with(const char *name, const char *suffix)
 {
     size_t length = strlen(name);
@@ -256,13 +233,93 @@ static bool read_ends_with(const char *name, const char *suffix)
     return length >= suffix_length && strcasecmp(name + length - suffix_length, suffix) == 0;
 }
 
-/* The format of `name`; its number, or -1. */
-static int read_format_of(const char *name)
+read_format read_format_of(const char *name, unsigned *line_max)
 {
+    /* What cl_load() takes. */
+    static const struct {
+        const char *suffix;
+        unsigned line_max;
+        read_format read;
+    } formats[] = {
+        {".ndb", READ_LINE_PLAIN, read_ndb},          {".ndu", READ_LINE_PLAIN, read_ndb},
+        {".sdb", READ_LINE_PLAIN, read_ndb},          {".db", READ_LINE_PLAIN, read_db},
+        {".ldb", READ_LINE_LOGICAL, read_ldb},        {".ldu", READ_LINE_LOGICAL, read_ldb},
+        {".hdb", READ_LINE_PLAIN, read_hashes},       {".hsb", READ_LINE_PLAIN, read_hashes},
+        {".hdu", READ_LINE_PLAIN, read_hashes},       {".hsu", READ_LINE_PLAIN, read_hashes},
+        {".mdb", READ_LINE_PLAIN, read_sections},     {".mdu", READ_LINE_PLAIN, read_sections},
+        {".msb", READ_LINE_PLAIN, read_sections},     {".msu", READ_LINE_PLAIN, read_sections},
+        {".imp", READ_LINE_PLAIN, read_sections},     {".fp", READ_LINE_PLAIN, read_allowed},
+        {".sfp", READ_LINE_PLAIN, read_allowed},      {".wdb", READ_LINE_PLAIN, read_allowed},
+        {".zmd", READ_LINE_PLAIN, read_archive},      {".rmd", READ_LINE_PLAIN, read_archive},
+        {".pdb", READ_LINE_PLAIN, read_pdb},          {".gdb", READ_LINE_PLAIN, read_pdb},
+        {".cbc", READ_LINE_BYTECODE, read_cbc},       {".ftm", READ_LINE_PLAIN, read_ftm},
+        {".cfg", READ_LINE_PLAIN, read_cfg},          {".cvd", READ_LINE_PLAIN, read_container},
+        {".cld", READ_LINE_PLAIN, read_container},    {".cud", READ_LINE_PLAIN, read_container},
+        {".cdb", READ_LINE_PLAIN, read_cdb},          {".crb", READ_LINE_PLAIN, read_certificates},
+        {".cat", READ_LINE_PLAIN, read_certificates}, {".idb", READ_LINE_PLAIN, read_icons},
+        {".ioc", READ_LINE_PLAIN, read_ioc},          {".yar", READ_LINE_PLAIN, read_yara},
+        {".yara", READ_LINE_PLAIN, read_yara},        {".pwdb", READ_LINE_PLAIN, read_passwords},
+        {".ign", READ_LINE_PLAIN, read_ign},          {".ign2", READ_LINE_PLAIN, read_ign},
+        {".info", READ_LINE_PLAIN, read_information},
+    };
+
     for (unsigned i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
-        if (read_ends_with(name, formats[i].suffix))
-            return (int)i;
-    return -1;
+        if (read_ends_with(name, formats[i].suffix)) {
+            *line_max = formats[i].line_max;
+            return formats[i].read;
+        }
+    return NULL;
+}
+
+bool read_type_never(const char *type)
+{
+    /* Not among them: types of text, scripts, images, and mail itself; what mail software makes of
+     * plain text (uuencode, BinHex); and names not known here. */
+    static const char *const never[] = {
+        "CL_TYPE_MSEXE",     "CL_TYPE_ELF",        "CL_TYPE_MACHO",       "CL_TYPE_MACHO_UNIBIN",
+        "CL_TYPE_OLD_TAR",   "CL_TYPE_POSIX_TAR",  "CL_TYPE_GZ",          "CL_TYPE_ZIP",
+        "CL_TYPE_BZ",        "CL_TYPE_RAR",        "CL_TYPE_ARJ",         "CL_TYPE_MSSZDD",
+        "CL_TYPE_MSOLE2",    "CL_TYPE_MSCAB",      "CL_TYPE_MSCHM",       "CL_TYPE_SIS",
+        "CL_TYPE_PDF",       "CL_TYPE_RTF",        "CL_TYPE_7Z",          "CL_TYPE_CPIO_OLD",
+        "CL_TYPE_CPIO_ODC",  "CL_TYPE_CPIO_NEWC",  "CL_TYPE_CPIO_CRC",    "CL_TYPE_DMG",
+        "CL_TYPE_ISO9660",   "CL_TYPE_JAVA",       "CL_TYPE_SWF",         "CL_TYPE_XAR",
+        "CL_TYPE_XZ",        "CL_TYPE_OOXML_WORD", "CL_TYPE_OOXML_PPT",   "CL_TYPE_OOXML_XL",
+        "CL_TYPE_OOXML_HWP", "CL_TYPE_HWP3",       "CL_TYPE_HWPOLE2",     "CL_TYPE_EGG",
+        "CL_TYPE_ONENOTE",   "CL_TYPE_UDF",        "CL_TYPE_ALZ",         "CL_TYPE_LHA_LZH",
+        "CL_TYPE_ZIPSFX",    "CL_TYPE_RARSFX",     "CL_TYPE_CABSFX",      "CL_TYPE_ARJSFX",
+        "CL_TYPE_7ZSFX",     "CL_TYPE_EGGSFX",     "CL_TYPE_NULSFT",      "CL_TYPE_AUTOIT",
+        "CL_TYPE_GPT",       "CL_TYPE_APM",        "CL_TYPE_ISHIELD_MSI",
+    };
+
+    for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+        if (strcmp(type, never[i]) == 0)
+            return true;
+    return false;
+}
+
+enum status read_content(struct reader *reader, struct read_input *input, const char *name)
+{
+    read_format format = read_format_of(name, &reader->line_max);
+    enum status status;
+
+    if (format == NULL)
+        return read_fail(reader, STATUS_BAD_FORMAT, "%s: not a name libclamav loads", name);
+    reader->input = input;
+    reader->file = name;
+    reader->line_number = 0;
+    reader->count = 0;
+    reader->buffer_at = 0;
+    reader->buffer_end = 0;
+    reader->at_end = false;
+    errno = 0;
+    reader->why[0] = '\0';
+    status = format(reader);
+    if (status == STATUS_OK && reader->status != STATUS_OK)
+        status = reader->status;
+    if (status != STATUS_OK && reader->why[0] == '\0')
+        status = read_fail(reader, status, "%s: %s: line %u: %s", reader->path, name,
+                           reader->line_number, errno != 0 ? strerror(errno) : status_text(status));
+    return status;
 }
 
 static ssize_t read_take_file(void *context, uint8_t *buffer, size_t size)
@@ -279,30 +336,16 @@ static ssize_t read_take_file(void *context, uint8_t *buffer, size_t size)
 static enum status read_file(struct reader *reader, const char *path)
 {
     const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
-    int format = read_format_of(name);
-    struct read_input input = {.take = read_take_file};
+    struct read_input input = {.take = read_take_file, .context = &reader->descriptor};
     enum status status;
-    int file;
 
     reader->path = path;
-    if (format < 0)
-        return read_fail(reader, STATUS_BAD_FORMAT, "%s: not a name libclamav loads", path);
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
+    reader->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (reader->descriptor < 0)
         return read_fail(reader, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM, "%s: %s", path,
                          strerror(errno));
-    input.context = &file;
-    errno = 0;
-    read_begin(reader, &input, name);
-    reader->line_max = formats[format].line_max;
-    reader->why[0] = '\0';
-    status = formats[format].read(reader);
-    if (status == STATUS_OK && reader->status != STATUS_OK)
-        status = reader->status;
-    if (status != STATUS_OK && reader->why[0] == '\0')
-        status = read_fail(reader, status, "%s: line %u: %s", path, reader->line_number,
-                           errno != 0 ? strerror(errno) : status_text(status));
-    (void)close(file);
+    status = read_content(reader, &input, name);
+    (void)close(reader->descriptor);
     return status;
 }
 
@@ -321,8 +364,10 @@ static enum status read_directory(struct reader *reader, const char *path)
         return read_fail(reader, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
     for (int i = 0; i < count; i++) {
         char name[4096];
+        unsigned line_max;
 
-        if (status == STATUS_OK && read_format_of(entries[i]->d_name) >= 0) {
+        if (status == STATUS_OK && read_format_of(entries[i]->d_name, &line_max) != NULL &&
+            read_format_of(entries[i]->d_name, &line_max) != read_information) {
             if ((size_t)snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name) >=
                 sizeof(name))
                 status = read_fail(reader, STATUS_BAD_FORMAT, "%s: name too long", path);

@@ -49,15 +49,15 @@ struct source_hash {
 /* A container metadata rule (.cdb) that can apply to the parts of a mail. */
 struct source_name_rule {
     const char *name;
-    const char *pattern; /* POSIX extended regular expression over the file name, caseless per .cdb;
-                            null: any */
+    const char *pattern; /* POSIX extended regular expression over the file name as it stands in the
+                            .cdb: a leading "(?i)" makes it caseless; null: any */
     const char *file;
     unsigned line;
 };
 
 /* A line of a file-type table: see the .ftm chapter. `expression` for types found anywhere. */
 struct source_type {
-    bool anywhere;   /* magic type 1 (or 4): searched in the whole buffer */
+    bool anywhere;   /* magic type 1: searched in the whole buffer */
     uint32_t offset; /* when not anywhere */
     const uint8_t *magic;
     uint32_t magic_length;
@@ -74,6 +74,7 @@ struct source_sink {
     void (*name_rule)(void *context, const struct source_name_rule *rule);
     void (*type)(void *context,
                  const struct source_type *type); /* the database has its own table */
+    /* A host or a regular expression over the URLs; ".*" where any URL may be listed. */
     void (*phishing_domain)(void *context, const char *domain, bool regular_expression);
     void (*ignored)(void *context, const char *name);
     void (*counted)(void *context, const char *file, const char *kind,
