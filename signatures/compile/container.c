@@ -19,6 +19,7 @@ struct container {
     struct reader *reader;
     gzFile file;   /* reads plain data as it is */
     uint64_t left; /* of the member */
+    bool cut;      /* the data ended inside a member */
 };
 
 static enum status container_bad(struct reader *reader, const char *what)
@@ -36,9 +37,10 @@ static ssize_t container_take(void *context, uint8_t *buffer, size_t size)
     if (size == 0)
         return 0;
     taken = gzread(container->file, buffer, (unsigned)size);
-    if (taken <= 0)
-        return container_bad(container->reader, "ends in the middle of a file") == STATUS_OK ? 0
-                                                                                             : -1;
+    if (taken <= 0) {
+        container->cut = true;
+        return -1;
+    }
     container->left -= (uint64_t)taken;
     return taken;
 }
@@ -63,7 +65,7 @@ static enum status container_skip(struct container *container, uint64_t bytes)
     while (container->left > 0)
         if (container_take(container, container->reader->buffer,
                            sizeof(container->reader->buffer)) < 0)
-            return STATUS_BAD_FORMAT;
+            break;
     return STATUS_OK;
 }
 
@@ -87,7 +89,7 @@ static enum status container_member(struct container *container, const char *nam
         status = read_content(reader, &input, name);
     if (status == STATUS_OK)
         status = container_skip(container, container->left + padding);
-    return status;
+    return container->cut ? container_bad(reader, "ends in the middle of a file") : status;
 }
 
 static enum status container_members(struct container *container)

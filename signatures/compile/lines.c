@@ -24,6 +24,10 @@ static void hash_line(struct reader *reader)
     char *fields[5];
     unsigned count = read_split(reader->line, ':', fields, 5);
 
+    if (count == 5 && read_is_old(fields[4])) {
+        reader->count++;
+        return;
+    }
     if (count < 3 || count > 5 || !hash_digest(fields[0], &hash)) {
         read_emit_doubtful(reader, count >= 3 ? fields[2] : "", "hash line not understood");
         return;
@@ -44,6 +48,7 @@ enum status read_hashes(struct reader *reader)
 
     while (read_next(reader, &status))
         hash_line(reader);
+    read_emit_old(reader);
     return status;
 }
 
@@ -111,6 +116,10 @@ static void ndb_line(struct reader *reader)
         read_emit_doubtful(reader, fields[0], "line has not four to six fields");
         return;
     }
+    if (count == 6 && read_is_old(fields[5])) {
+        reader->count++;
+        return;
+    }
     signature.necessary =
         body_read(reader->arena, fields[3], strlen(fields[3]), 0, &signature.doubt);
     signature.target = hash_target(fields[1], &signature.doubt);
@@ -123,6 +132,7 @@ enum status read_ndb(struct reader *reader)
 
     while (read_next(reader, &status))
         ndb_line(reader);
+    read_emit_old(reader);
     return status;
 }
 

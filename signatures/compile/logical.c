@@ -100,6 +100,9 @@ static struct expression *logical_leaf(struct logical *logical, const char *at, 
     struct logical_count count;
     uint32_t number = logical_number(&at, end);
 
+    /* What stands between number and modifier libclamav does not see. */
+    while (at < end && strchr("=<>()", *at) == NULL)
+        at++;
     if (number >= logical->count || !logical_modifier(at, end, &count))
         return logical_doubt(logical, "logical expression not understood");
     required = logical_none_suffices(&count) ? expression_true(logical->arena)
@@ -346,9 +349,9 @@ static struct expression *logical_subsignature(struct logical *logical, unsigned
     return logical->required[number];
 }
 
-/* The target description block: name:value,name:value,... */
+/* The target description block: name:value,name:value,... `old`: not for libraries of today. */
 static void logical_describe(struct logical *logical, char *text,
-                             struct source_signature *signature)
+                             struct source_signature *signature, bool *old)
 {
     char *fields[LOGICAL_ATTRIBUTES_MAX];
     unsigned count = read_split(text, ',', fields, LOGICAL_ATTRIBUTES_MAX);
@@ -356,6 +359,7 @@ static void logical_describe(struct logical *logical, char *text,
     bool intermediates_never = false;
     bool target_seen = false;
 
+    *old = false;
     for (unsigned i = 0; i < count && i < LOGICAL_ATTRIBUTES_MAX; i++) {
         char *value = strchr(fields[i], ':');
         uint64_t number = 0;
@@ -366,6 +370,10 @@ static void logical_describe(struct logical *logical, char *text,
         if (strcmp(fields[i], "Target") == 0) {
             target_seen = (*value == '\0' || read_number(value, &number)) && number < 256;
             signature->target = target_seen ? (unsigned)number : 0;
+        } else if (strcmp(fields[i], "Engine") == 0) {
+            char *last = strchr(value, '-');
+
+            *old = last != NULL && read_number(last + 1, &number) && number < READ_LEVEL_OLD;
         } else if (strcmp(fields[i], "Container") == 0) {
             container_never = read_type_never(value);
         } else if (strcmp(fields[i], "Intermediates") == 0) {
@@ -388,6 +396,7 @@ void logical_read(struct reader *reader, char *line)
     struct logical *logical = calloc(1, sizeof(*logical));
     struct source_signature signature = {.name = line};
     char *fields[LOGICAL_FIELDS_MAX] = {NULL};
+    bool old;
     unsigned count = logical_split(line, ';', fields, LOGICAL_FIELDS_MAX, 2);
 
     if (logical == NULL) {
@@ -403,7 +412,12 @@ void logical_read(struct reader *reader, char *line)
     logical->arena = reader->arena;
     logical->count = count - 3;
     memcpy(logical->subsignatures, fields + 3, logical->count * sizeof(fields[0]));
-    logical_describe(logical, fields[1], &signature);
+    logical_describe(logical, fields[1], &signature, &old);
+    if (old) {
+        reader->count++;
+        free(logical);
+        return;
+    }
     signature.necessary = logical_evaluate(logical, fields[2], fields[2] + strlen(fields[2]));
     /* What is read only because the logic refers to it decides this; so look at all of them. */
     for (unsigned i = 0; i < logical->count; i++)
@@ -424,5 +438,6 @@ enum status read_ldb(struct reader *reader)
 
     while (read_next(reader, &status))
         logical_read(reader, reader->line);
+    read_emit_old(reader);
     return status;
 }

@@ -1,5 +1,5 @@
 /* Formats about names, and those of no consequence to a prefilter, which are only counted. */
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "signatures/compile/read.h"
@@ -101,7 +101,6 @@ enum status read_ign(struct reader *reader)
 /* The dynamic configuration: module:flags[:minimum level[:maximum level]]. What it turns off is
  * less to find, except where it changes what is looked through: raw HTML is left out, and entities
  * are decoded, only while these flags are set. Lines for levels long gone are common. */
-#define CFG_LEVEL_OLD     150u
 #define CFG_HTML_SKIP_RAW 0x10u
 #define CFG_ENTITIES      0x02u
 
@@ -111,9 +110,7 @@ static void cfg_line(struct reader *reader)
     unsigned count = read_split(reader->line, ':', fields, 4);
     uint64_t level_max = UINT64_MAX;
     uint32_t needed = 0;
-    uint32_t flags = 0;
-    char digits[9] = "";
-    uint8_t bytes[4];
+    unsigned flags = 0;
 
     reader->count++;
     if (strcmp(fields[0], "DOCUMENT") == 0)
@@ -122,14 +119,10 @@ static void cfg_line(struct reader *reader)
         needed = CFG_ENTITIES;
     else
         return;
-    if (count >= 4 && read_number(fields[3], &level_max) && level_max < CFG_LEVEL_OLD)
+    if (count >= 4 && read_number(fields[3], &level_max) && level_max < READ_LEVEL_OLD)
         return;
-    if (count >= 2 && strncmp(fields[1], "0x", 2) == 0 && strlen(fields[1]) <= 10) {
-        (void)snprintf(digits, sizeof(digits), "00000000");
-        memcpy(digits + 10 - strlen(fields[1]), fields[1] + 2, strlen(fields[1]) - 2);
-    }
-    if (read_hex(digits, bytes, sizeof(bytes)) == 4)
-        flags = bytes[3];
+    if (count >= 2 && strncmp(fields[1], "0x", 2) == 0)
+        flags = (unsigned)strtoul(fields[1], NULL, 16);
     if ((flags & needed) == 0)
         read_emit_doubtful(reader, fields[0], "configuration changes what is looked through");
 }

@@ -76,6 +76,12 @@ void read_emit(struct reader *reader, struct source_signature *signature);
 /* A line that is not understood: always true. */
 void read_emit_doubtful(struct reader *reader, const char *name, const char *doubt);
 
+/* A signature whose highest functionality level is below this is for no library this product links
+ * (1.0 has 160): such ones are counted. */
+#define READ_LEVEL_OLD 150u
+bool read_is_old(const char *level_max);
+void read_emit_old(struct reader *reader);
+
 /* What was read and is of no consequence. */
 void read_emit_count(struct reader *reader, const char *kind);
 

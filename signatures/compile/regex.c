@@ -380,24 +380,19 @@ static void regex_class(struct regex *regex, struct regex_piece *piece)
  * belongs to the item before. */
 static void regex_skip_space(struct regex *regex)
 {
-    while (regex->at < regex->end) {
+    while (!regex->bad && regex->at < regex->end) {
         uint8_t c = (uint8_t)*regex->at;
+        bool extended = (regex->options & REGEX_EXTENDED) != 0;
 
-        if (regex_eat(regex, "(?#")) {
+        if (regex_eat(regex, "(?#"))
             regex_skip_past(regex, ')');
-            if (regex->bad)
-                return;
-        } else if ((regex->options & REGEX_EXTENDED) == 0) {
-            return;
-        } else if (c == ' ' || (c >= '\t' && c <= '\r')) {
+        else if (extended && c == '#')
+            while (regex->at < regex->end && *regex->at++ != '\n')
+                continue;
+        else if (extended && (c == ' ' || (c >= '\t' && c <= '\r')))
             regex->at++;
-        } else if (c == '#') {
-            const char *end = memchr(regex->at, '\n', (size_t)(regex->end - regex->at));
-
-            regex->at = end != NULL ? end + 1 : regex->end;
-        } else {
+        else
             return;
-        }
     }
 }
 
@@ -427,7 +422,9 @@ static bool regex_braces(struct regex *regex, uint32_t *least, uint32_t *most)
         return false;
     }
     *least = numbers[0];
-    *most = index == 0 ? numbers[0] : digits[1] ? numbers[1] : REGEX_UNBOUNDED;
+    *most = index == 0 ? numbers[0] : REGEX_UNBOUNDED;
+    if (digits[1])
+        *most = numbers[1];
     regex->at = at + 1;
     return true;
 }
@@ -463,9 +460,9 @@ static bool regex_flags(struct regex *regex)
     if (regex_eat(regex, "^"))
         regex->options &= ~(REGEX_CASELESS | REGEX_EXTENDED);
     for (; regex->at < regex->end; regex->at++) {
-        unsigned option = *regex->at == 'i'   ? REGEX_CASELESS
-                          : *regex->at == 'x' ? REGEX_EXTENDED
-                                              : 0;
+        unsigned option = *regex->at == 'i' ? REGEX_CASELESS : 0;
+
+        option |= *regex->at == 'x' ? REGEX_EXTENDED : 0;
 
         if (*regex->at == '-')
             set = false;

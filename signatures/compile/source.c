@@ -193,6 +193,19 @@ ssize_t read_hex(const char *text, uint8_t *bytes, size_t max)
     return (ssize_t)count;
 }
 
+bool read_is_old(const char *level_max)
+{
+    uint64_t level;
+
+    return read_number(level_max, &level) && level < READ_LEVEL_OLD;
+}
+
+void read_emit_old(struct reader *reader)
+{
+    if (reader->count > 0)
+        read_emit_count(reader, "for older libraries");
+}
+
 unsigned read_split(char *text, char delimiter, char **fields, unsigned max)
 {
     unsigned count = 0;

@@ -70,6 +70,7 @@ static void collect_type(void *context, const struct source_type *type)
     kept->type = *type;
     collect_copy(kept->name, sizeof(kept->name), type->type);
     collect_copy(kept->needed, sizeof(kept->needed), type->needed);
+    collect_copy(kept->line, sizeof(kept->line), type->line);
     if (type->anywhere)
         (void)expression_print(type->necessary, kept->magic, sizeof(kept->magic));
     else

@@ -29,6 +29,7 @@ struct collected_type {
     char magic[256];         /* hex, or the formula */
     char name[64];
     char needed[64];
+    char line[256];
 };
 
 struct collection {

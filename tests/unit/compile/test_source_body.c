@@ -104,6 +104,9 @@ static void test_ndb(void **state)
     expect_formula("x.ndb", "A:0:6162\n", "TRUE");
     expect_formula("x.ndb", "A:zero:*:6162\n", "\"ab\"");
     expect_formula("x.ndb", "A:0:*:6162:1:2:3\n", "TRUE");
+    expect_formula("x.ndb", "A:0:*:text:0:38\nB:0:*:6162:38:150\n", "\"ab\"");
+    expect_formula("x.ldb", "A;Engine:1-149,Target:0;0;61\nB;Engine:1-150,Target:0;0;6162\n",
+                   "\"ab\"");
     expect_formula("x.db", "Old.Name=4142??4344\n", "&(\"AB\" \"CD\")");
     expect_formula("x.db", "Old.Name\n", "TRUE");
 }

@@ -38,6 +38,8 @@ static void test_operators(void **state)
     expect_logic("(0|1)&(2|3)", "&(|(\"aa\" \"bb\") |(\"cc\" \"dd\"))");
     expect_logic("((0|1)&2)|3", "|(&(|(\"aa\" \"bb\") \"cc\") \"dd\")");
     expect_logic("0&", "\"aa\"");
+    expect_logic("0,1-4&1,1-4", "&(\"aa\" \"bb\")");
+    expect_logic("0,1>4&1,2=0", "\"aa\"");
     expect_logic("((0&1))", "&(\"aa\" \"bb\")");
     expect_logic("0 & 1", "&(\"aa\" \"bb\")");
 }
@@ -73,7 +75,7 @@ static void test_counts(void **state)
 static void test_not_understood(void **state)
 {
     static const char *const logics[] = {
-        "", "(", "0)", "6", "x", "0>x", "(0|1)x", "(0|1)>", "()", "(0|1)2",
+        "", "(", "0)", "6", "x", "0>x", "0x(", "(0|1)x", "(0|1)>", "()", "(0|1)2",
     };
 
     (void)state;

@@ -161,13 +161,17 @@ static void test_classes(void **state)
 
 static void test_depth(void **state)
 {
-    char pattern[1024] = "";
+    char pattern[1024];
+    char open[201];
 
     (void)state;
-    for (unsigned i = 0; i < 200; i++)
-        pattern[i] = '(';
-    memcpy(pattern + 200, "ab", 2);
-    memset(pattern + 202, ')', 200);
+    memset(open, '(', 200);
+    open[200] = '\0';
+    (void)snprintf(
+        pattern, sizeof(pattern), "%sab%.*s", open, 200,
+        "))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))"
+        "))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))"
+        "))))))))))))))))))))))))))))))))))))))))");
     expect(pattern, "TRUE");
 }
 
