@@ -47,21 +47,28 @@ static bool watch_gap(const uint8_t *value, const uint8_t *mask)
     return *mask == 0 && *value == PREFILTER_MAGIC_GAP;
 }
 
-/* The best byte of a segment to look for: an odd one, else the first that is given. */
+/* How often a byte is met, roughly: the fewer the better to look for. */
+static unsigned watch_rank(uint8_t byte)
+{
+    if (byte >= 0x80 || (byte > 0 && byte < 0x20 && byte != '\t' && byte != '\r' && byte != '\n'))
+        return 0;
+    if (byte > 0x20 && byte < 0x7f && byte != ',' && byte != '.' && byte != '-' && byte != '=' &&
+        !(byte >= '0' && byte <= '9') && !(byte >= 'A' && byte <= 'Z') &&
+        !(byte >= 'a' && byte <= 'z'))
+        return 1; /* signs: '<', ':', '%' */
+    if (byte >= 'A' && byte <= 'Z')
+        return 2;
+    return byte > 0x20 ? 3 : 4;
+}
+
+/* The best byte of a segment to look for, the first of equals. */
 static unsigned watch_anchor(const uint8_t *value, const uint8_t *mask, unsigned length)
 {
     unsigned best = length;
 
-    for (unsigned i = 0; i < length; i++) {
-        bool odd = value[i] < 0x20 || value[i] > 0x7e;
-
-        if (mask[i] != 0xff)
-            continue;
-        if (odd && value[i] != '\n' && value[i] != 0)
-            return i;
-        if (best == length || (value[best] == 0 && value[i] != 0))
+    for (unsigned i = 0; i < length; i++)
+        if (mask[i] == 0xff && (best == length || watch_rank(value[i]) < watch_rank(value[best])))
             best = i;
-    }
     return best;
 }
 
@@ -119,8 +126,17 @@ static bool watch_segment(struct type_watch *watch, struct type_seek *seek, unsi
         seek->after = (uint16_t)end;
         anchor = watch_anchor(seek->value, seek->mask, seek->length);
         seek->anchor = (uint8_t)anchor;
-        if (anchor < seek->length)
+        if (anchor < seek->length) {
+            unsigned probe = anchor > 0 ? anchor - 1 : anchor + 1 < seek->length ? 1 : 0;
+
+            seek->probe = (int8_t)(probe - anchor);
+            seek->probe_value = seek->value[probe];
+            seek->probe_mask = seek->mask[probe];
+            seek->latest = seek->first && seek->magic->last != UINT32_MAX
+                               ? (uint64_t)seek->magic->last + anchor
+                               : UINT64_MAX;
             return true;
+        }
         seek->first = false; /* where the next one begins says nothing about the pattern's begin */
         at = end;
     }
@@ -155,14 +171,32 @@ static void watch_add(struct type_watch *watch, const struct prefilter_magic *ma
         watch_match(watch, magic);
 }
 
+enum watch_mode {
+    WATCH_BITS, /* what matters in the whole part */
+    WATCH_ALL,  /* every pattern */
+    WATCH_HTML, /* those of HTML */
+};
+
+static bool watch_wanted(const struct prefilter_magic *magic, uint32_t bits, enum watch_mode mode)
+{
+    switch (mode) {
+    case WATCH_ALL:
+        return magic->kind == PREFILTER_MAGIC_PATTERN;
+    case WATCH_HTML:
+        return magic->kind == PREFILTER_MAGIC_PATTERN && magic->class == PREFILTER_CLASS_HTML;
+    default:
+        return (magic->watch & bits) != 0;
+    }
+}
+
 static void watch_begin(struct type_watch *watch, const struct prefilter *prefilter, uint32_t bits,
-                        bool all)
+                        enum watch_mode mode)
 {
     watch->prefilter = prefilter;
     watch->found = NULL;
     watch->html = NULL;
     watch->overflow = false;
-    watch->all = all;
+    watch->all = mode != WATCH_BITS;
     watch->length = 0;
     watch->done = 0;
     watch->seek_count = 0;
@@ -173,7 +207,7 @@ static void watch_begin(struct type_watch *watch, const struct prefilter *prefil
     for (uint64_t i = 0; i < prefilter->header->magics.count; i++) {
         const struct prefilter_magic *magic = &prefilter->magics[i];
 
-        if (all ? magic->kind == PREFILTER_MAGIC_PATTERN : (magic->watch & bits) != 0)
+        if (watch_wanted(magic, bits, mode))
             watch_add(watch, magic);
     }
 }
@@ -189,10 +223,6 @@ static void watch_try(struct type_watch *watch, unsigned index, uint64_t at, con
     if (at < seek->earliest + seek->anchor)
         return;
     start = at - seek->anchor;
-    if (seek->first && start > seek->magic->last) {
-        watch_unlink(watch, index);
-        return;
-    }
     if (start + seek->length > until ||
         !type_agrees(&bytes[start - from], seek->value, seek->mask, seek->length))
         return;
@@ -206,32 +236,56 @@ static void watch_try(struct type_watch *watch, unsigned index, uint64_t at, con
         watch_match(watch, seek->magic);
 }
 
+/* The next offset from `at` on, before `to`, at which there is an anchor; else `to`. */
+static uint64_t watch_next(const struct type_watch *watch, uint64_t at, uint64_t to,
+                           const uint8_t *bytes, uint64_t from)
+{
+    const uint8_t *here = &bytes[at - from];
+    const uint8_t *end = &bytes[to - from];
+
+    if (watch->anchor_count == 0)
+        return to;
+    if (watch->anchor_count == 1) {
+        const uint8_t *found = memchr(here, watch->anchor, (size_t)(end - here));
+
+        return found == NULL ? to : from + (uint64_t)(found - bytes);
+    }
+    while (end - here >= 4) {
+        if ((watch->first[here[0]] | watch->first[here[1]] | watch->first[here[2]] |
+             watch->first[here[3]]) != 0)
+            break;
+        here += 4;
+    }
+    while (here < end && watch->first[*here] == 0)
+        here++;
+    return from + (uint64_t)(here - bytes);
+}
+
 /* Looks at the anchors from watch->done up to offset `to`. `bytes` as above; they hold what the
  * segments around these anchors need, or the end is there. */
 static void watch_scan(struct type_watch *watch, uint64_t to, const uint8_t *bytes, uint64_t from,
                        uint64_t until)
 {
-    for (uint64_t at = watch->done; at < to && watch->found == NULL; at++) {
-        unsigned index;
+    uint64_t at = watch->done;
 
-        if (watch->anchor_count == 0)
-            break;
-        if (watch->anchor_count == 1) {
-            const uint8_t *next = memchr(&bytes[at - from], watch->anchor, to - at);
+    if (at >= to)
+        return;
+    for (; (at = watch_next(watch, at, to, bytes, from)) < to && watch->found == NULL; at++) {
+        unsigned next;
 
-            if (next == NULL)
-                break;
-            at = from + (uint64_t)(next - bytes);
-        }
-        for (index = watch->first[bytes[at - from]]; index != 0;) {
-            unsigned next = watch->seeks[index - 1].next;
+        for (unsigned index = watch->first[bytes[at - from]]; index != 0; index = next) {
+            const struct type_seek *seek = &watch->seeks[index - 1];
+            uint64_t probe = at + (uint64_t)(int64_t)seek->probe;
 
-            watch_try(watch, index - 1, at, bytes, from, until);
-            index = next;
+            next = seek->next;
+            if (at > seek->latest)
+                watch_unlink(watch, index - 1);
+            else if (probe - from < until - from &&
+                     (bytes[probe - from] & seek->probe_mask) == seek->probe_value)
+                watch_try(watch, index - 1, at, bytes, from, until);
         }
     }
-    if (watch->done < to)
-        watch->done = to;
+    watch->done = to;
 }
 
 static void watch_keep_tail(struct type_watch *watch, const uint8_t *bytes, size_t length)
@@ -339,7 +393,7 @@ void type_watch_begin(struct type_watch *watch, const struct prefilter *prefilte
         bits |= PREFILTER_WATCH_ASCII;
     if (type != NULL && domain == PREFILTER_IMAGE && type_same(type->name, type_name_gif))
         bits |= PREFILTER_WATCH_GIF;
-    watch_begin(watch, prefilter, bits, false);
+    watch_begin(watch, prefilter, bits, WATCH_BITS);
 }
 
 const char *type_watch_feed(struct type_watch *watch, const uint8_t *bytes, size_t length)
@@ -465,7 +519,7 @@ static bool type_folded_html(struct type_watch *watch, const uint8_t *bytes, siz
 
     for (size_t i = 0; i < count; i++)
         folded[i] = (uint8_t)(bytes[2 * i] + (bytes[2 * i + 1] << 4));
-    watch_begin(watch, watch->prefilter, 0, true);
+    watch_begin(watch, watch->prefilter, 0, WATCH_HTML);
     watch_feed(watch, folded, count);
     watch_end(watch);
     return watch->html != NULL;
@@ -491,7 +545,7 @@ static struct part_type type_searched(const struct prefilter *prefilter, const u
 {
     struct type_watch watch;
 
-    watch_begin(&watch, prefilter, 0, true);
+    watch_begin(&watch, prefilter, 0, WATCH_ALL);
     if (watch.overflow)
         return (struct part_type){PREFILTER_CLASS_ESCALATE, type_name_table};
     watch_feed(&watch, bytes, length);

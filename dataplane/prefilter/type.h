@@ -49,10 +49,14 @@ struct type_seek {
     const uint8_t *value; /* of the segment */
     const uint8_t *mask;
     uint64_t earliest; /* offset at which the segment may begin */
+    uint64_t latest;   /* offset at which its anchor may be */
     uint16_t after;    /* where the pattern goes on behind the segment */
     uint8_t length;    /* of the segment */
     uint8_t anchor;    /* index in it of a byte that is given */
-    uint8_t next;      /* the next seek with the same anchor byte, plus one; 0: none */
+    int8_t probe;      /* from the anchor to a neighbour of it, that is looked at first */
+    uint8_t probe_value;
+    uint8_t probe_mask;
+    uint8_t next; /* the next seek with the same anchor byte, plus one; 0: none */
     bool first;
 };
 
