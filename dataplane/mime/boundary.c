@@ -47,19 +47,20 @@ static size_t boundary_uncomment(const uint8_t *line, size_t length, uint8_t *to
     return written;
 }
 
-/* Whether libclamav takes the line for this boundary, or nearly so: mbox.c boundaryStart() compares
- * what follows two or more dashes, boundaryEnd() what follows exactly two; neither minds case. */
+/* Whether libclamav takes the line for this boundary, or nearly so. mbox.c boundaryStart() compares
+ * what follows any two bytes and then any number of dashes, boundaryEnd() what follows exactly two
+ * dashes; neither minds case. */
 static bool boundary_near(const struct mime_multipart *multipart, const uint8_t *line,
                           size_t length)
 {
     size_t boundary = multipart->boundary_length;
-    size_t dashes = 0;
+    size_t at = 2;
 
     if (length < boundary + 1)
         return false;
-    while (dashes < length - boundary && line[dashes] == '-')
-        dashes++;
-    if (dashes == length - boundary && boundary_same(line + dashes, multipart))
+    while (at < length - boundary && line[at] == '-')
+        at++;
+    if (at >= length - boundary && boundary_same(line + length - boundary, multipart))
         return true;
     return length >= boundary + 4 && line[0] == '-' && line[1] == '-' &&
            boundary_same(line + 2, multipart) && line[boundary + 2] == '-' &&
