@@ -441,6 +441,10 @@ static uint8_t *base64_byte(struct base64_decoder *decoder, uint8_t byte, uint8_
         decoder->line_end = true;
         return to;
     }
+    if (byte == ' ' || byte == '\t') {
+        decoder->loose = true;
+        return to;
+    }
     if (byte != '=' || decoder->count < 2) {
         decoder->refused = true;
         return to;
@@ -449,10 +453,8 @@ static uint8_t *base64_byte(struct base64_decoder *decoder, uint8_t byte, uint8_
     if (decoder->count + decoder->padding < 4)
         return to;
     /* Two characters hold one byte and four bits, three hold two bytes and two bits. */
-    if ((decoder->bits & (decoder->count == 2 ? 0xfu : 0x3u)) != 0) {
-        decoder->refused = true;
-        return to;
-    }
+    if ((decoder->bits & (decoder->count == 2 ? 0xfu : 0x3u)) != 0)
+        decoder->loose = true;
     if (decoder->count == 3)
         *to++ = (uint8_t)(decoder->bits >> 10);
     *to++ = (uint8_t)(decoder->count == 3 ? decoder->bits >> 2 : decoder->bits >> 4);
@@ -482,7 +484,7 @@ size_t base64_decode(struct base64_decoder *decoder, const uint8_t *from, size_t
 
 bool base64_end(const struct base64_decoder *decoder)
 {
-    return !decoder->refused && decoder->count == 0 && !decoder->line_end;
+    return !decoder->refused && !decoder->loose && decoder->count == 0 && !decoder->line_end;
 }
 
 size_t base64_force(struct base64_forced *forced, const uint8_t *from, size_t length, uint8_t *to)

@@ -39,15 +39,18 @@ struct base64_decoder {
     uint8_t count;   /* characters in it */
     uint8_t padding; /* '=' seen; once they complete the group only line ends may follow */
     bool line_end;   /* CR seen: LF must follow */
-    bool refused;    /* not canonical: what was written so far is right, nothing more comes */
+    bool loose;      /* not canonical, but readers agree: blanks, unused bits that are not zero */
+    bool refused;    /* readers differ: what was written so far is right, nothing more comes */
 };
 
 /* Decodes: alphabet and CRLF only, '=' only at the very end, unused bits zero, lines of any length
- * up to MIME_LINE_MAX. Returns the bytes written to `to`. */
+ * up to MIME_LINE_MAX. Returns the bytes written to `to`. After `loose` it goes on, for what
+ * readers take differently may still come. */
 size_t base64_decode(struct base64_decoder *decoder, const uint8_t *from, size_t length,
                      uint8_t *to);
 
-/* False when the encoding ends inside a group or a line end, or was refused. */
+/* False when the encoding is not canonical: it ends inside a group or a line end, or is `loose` or
+ * `refused`. */
 bool base64_end(const struct base64_decoder *decoder);
 
 /* State of the forced decoder. Zeroes are a fresh one. */

@@ -5,6 +5,8 @@
 
 #include "platform/check.h"
 
+#define DECODE_AGAIN_AHEAD 8u
+
 static const char decode_field[DECODE_RECENT_MAX + 1] = "content-type";
 
 const char *decode_gate_text(enum decode_gate gate)
@@ -50,11 +52,20 @@ bool decode_forced(const struct mime_part *part)
            part->media == MIME_MEDIA_OTHER;
 }
 
+static bool decode_is_encoded(const struct mime_part *part)
+{
+    return part->encoding == MIME_ENCODING_QUOTED_PRINTABLE ||
+           part->encoding == MIME_ENCODING_BASE64;
+}
+
+bool decode_twice(const struct mime_part *part)
+{
+    return part->related && decode_is_text(part->media) && decode_is_encoded(part);
+}
+
 void decode_begin(struct decoder *decoder, const struct mime_part *part)
 {
     bool text = decode_is_text(part->media);
-    bool encoded =
-        part->encoding == MIME_ENCODING_QUOTED_PRINTABLE || part->encoding == MIME_ENCODING_BASE64;
 
     *decoder = (struct decoder){
         .encoding = part->encoding,
@@ -62,14 +73,26 @@ void decode_begin(struct decoder *decoder, const struct mime_part *part)
         /* Without a Content-Type field it is no text to the library. */
         .join_empty = part->depth > 0 || !text || part->type[0] == '\0',
         .after_empty = part->depth > 0,
-        .watched = encoded && part->media == MIME_MEDIA_TEXT_PLAIN,
+        .watched = decode_is_encoded(part) && part->media == MIME_MEDIA_TEXT_PLAIN,
     };
-    if (encoded && text && part->related)
+    if (decode_twice(part))
         decoder->gate = DECODE_GATE_RELATED;
     /* The library guesses by similarity, and may guess "text". */
     if (part->depth == 0 && part->media == MIME_MEDIA_OTHER &&
         part->encoding != MIME_ENCODING_BASE64)
         decoder->gate = DECODE_GATE_MEDIA;
+}
+
+void decode_begin_twice(struct decoder *decoder, struct decoder *again,
+                        const struct mime_part *part)
+{
+    struct mime_part alone = *part;
+
+    CHECK(decode_twice(part));
+    alone.related = false;
+    decode_begin(decoder, &alone);
+    decode_begin(again, &alone);
+    again->again = true;
 }
 
 /* White space of the C locale but for CR and LF, and ';': what decides whether a line is kept. */
@@ -186,6 +209,19 @@ static size_t decode_lines(struct decoder *decoder, const uint8_t *from, size_t 
     return (size_t)(to - start);
 }
 
+/* The part's end is the last line's, or no line. */
+static uint8_t *decode_lines_end(struct decoder *decoder, uint8_t *to)
+{
+    if (decoder->after_cr) { /* a bare one, again */
+        if (!decoder->in_line)
+            to = decode_line_begin(decoder, to);
+        *to++ = '\r';
+    }
+    if (decoder->multipart || decoder->in_line || decoder->held_count > 0)
+        to = decode_line_end(decoder, to);
+    return to;
+}
+
 /* Gates text that libclamav might take for a bounced message: it would need a Content-Type field
  * at the start of a line, as the library cuts lines. */
 static void decode_watch(struct decoder *decoder, const uint8_t *bytes, size_t length)
@@ -211,6 +247,108 @@ static void decode_watch(struct decoder *decoder, const uint8_t *bytes, size_t l
         memcpy(decoder->recent, window + length, DECODE_RECENT_MAX);
 }
 
+/* A line of quoted-printable (LF included) as text: one more line end unless it is what it was, and
+ * nothing but a line end when it begins with one. */
+static uint8_t *decode_again_quoted(struct decoder *decoder, const uint8_t *line, size_t length,
+                                    uint8_t *to)
+{
+    struct qp_decoder escapes = {0};
+    size_t written;
+
+    if (memchr(line, '=', length) == NULL) {
+        memmove(to, line, length);
+        return to + length;
+    }
+    written = qp_decode(&escapes, line, length, to);
+    if (!qp_end(&escapes))
+        decoder->gate = DECODE_GATE_QUOTED_PRINTABLE;
+    if (written == 0 || *to == '\n') {
+        *to = '\n';
+        return to + 1;
+    }
+    to[written] = '\n';
+    return to + written + 1;
+}
+
+/* A line of base64 (LF included) as text: up to a NUL, nothing but a line end when it begins with
+ * one, and as it was when it begins with what it was (short ones can). */
+static uint8_t *decode_again_base64(struct decoder *decoder, const uint8_t *line, size_t length,
+                                    uint8_t *to)
+{
+    uint8_t text[BASE64_ROOM(DECODE_HELD_MAX)];
+    const uint8_t *end;
+    size_t written;
+
+    if (decoder->again_over || length == 1)
+        return to;
+    decoder->again_over = memchr(line, '=', length) != NULL;
+    written = base64_force(&decoder->lines, line, length, text);
+    end = memchr(text, '\0', written);
+    if (end != NULL)
+        written = (size_t)(end - text);
+    if (written >= length - 1 && memcmp(text, line, length - 1) == 0)
+        written = length - 1;
+    if (written > 0 && text[0] != '\n') {
+        memcpy(to, text, written);
+        to += written;
+    }
+    *to = '\n';
+    return to + 1;
+}
+/* Turns the lines at `text`, DECODE_AGAIN_AHEAD behind `to`, into what is stored the second time,
+ * and keeps the start of the last one. */
+static uint8_t *decode_again_lines(struct decoder *decoder, const uint8_t *text, const uint8_t *end,
+                                   uint8_t *to)
+{
+    const uint8_t *line_end;
+
+    while ((line_end = memchr(text, '\n', (size_t)(end - text))) != NULL &&
+           line_end - text <= (ptrdiff_t)DECODE_HELD_MAX) {
+        size_t length = (size_t)(line_end - text) + 1;
+
+        to = decoder->encoding == MIME_ENCODING_BASE64
+                 ? decode_again_base64(decoder, text, length, to)
+                 : decode_again_quoted(decoder, text, length, to);
+        text += length;
+    }
+    if (end - text > (ptrdiff_t)DECODE_HELD_MAX) {
+        decoder->gate = DECODE_GATE_LONG_LINE;
+        return to;
+    }
+    decoder->line_count = (uint16_t)(end - text);
+    memcpy(decoder->line, text, decoder->line_count);
+    return to;
+}
+
+/* The second time. Lines never grow, but for three bytes of base64 that the line before began: so
+ * they are read a little ahead of where they are written. */
+static size_t decode_again(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to)
+{
+    uint8_t *text = to + DECODE_AGAIN_AHEAD;
+    uint8_t *end = text + decoder->line_count;
+
+    memcpy(text, decoder->line, decoder->line_count);
+    end += decode_lines(decoder, from, length, end);
+    return (size_t)(decode_again_lines(decoder, text, end, to) - to);
+}
+
+static size_t decode_again_end(struct decoder *decoder, uint8_t *to)
+{
+    uint8_t *text = to + DECODE_AGAIN_AHEAD;
+    uint8_t *end = text + decoder->line_count;
+    uint8_t rest[BASE64_ROOM(0)] = {0};
+
+    memcpy(text, decoder->line, decoder->line_count);
+    end = decode_lines_end(decoder, end);
+    end = decode_again_lines(decoder, text, end, to);
+    if (decoder->encoding == MIME_ENCODING_BASE64 && base64_force_end(&decoder->lines, rest) > 0 &&
+        rest[0] != '\0') {
+        end = (uint8_t *)stpcpy((char *)end, (const char *)rest);
+        *end++ = '\n';
+    }
+    return (size_t)(end - to);
+}
+
 size_t decode_feed(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to)
 {
     size_t written;
@@ -218,6 +356,10 @@ size_t decode_feed(struct decoder *decoder, const uint8_t *from, size_t length, 
     CHECK(length <= DECODE_PIECE_MAX);
     if (decoder->gate != DECODE_GATE_NONE)
         return 0;
+    if (decoder->again) {
+        written = decode_again(decoder, from, length, to);
+        return decoder->gate == DECODE_GATE_NONE ? written : 0;
+    }
     if (decoder->encoding == MIME_ENCODING_BASE64) {
         written = base64_decode(&decoder->base64, from, length, to);
         if (decoder->base64.refused)
@@ -241,18 +383,17 @@ size_t decode_end(struct decoder *decoder, uint8_t *to)
 
     if (decoder->gate != DECODE_GATE_NONE)
         return 0;
+    if (decoder->again) {
+        size_t written = decode_again_end(decoder, to);
+
+        return decoder->gate == DECODE_GATE_NONE ? written : 0;
+    }
     if (decoder->encoding == MIME_ENCODING_BASE64) {
         if (!base64_end(&decoder->base64))
-            decoder->gate = DECODE_GATE_BASE64;
+            decoder->gate = DECODE_GATE_BASE64_LOOSE;
         return 0;
     }
-    if (decoder->after_cr) {
-        if (!decoder->in_line)
-            end = decode_line_begin(decoder, end);
-        *end++ = '\r';
-    }
-    if (decoder->multipart || decoder->in_line || decoder->held_count > 0)
-        end = decode_line_end(decoder, end);
+    end = decode_lines_end(decoder, end);
     if (decoder->encoding == MIME_ENCODING_QUOTED_PRINTABLE) {
         end = to + qp_decode(&decoder->quoted_printable, to, (size_t)(end - to), to);
         if (!qp_end(&decoder->quoted_printable))

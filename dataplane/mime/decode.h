@@ -22,8 +22,10 @@
  * caller has to see to:
  *   - parts of which decode_forced() says so are decoded as base64 besides, from the bytes
  *     decode_feed() was given (base64.h); the result is one more file, with a type of its own;
- *   - the text of a multipart/related is stored a second time, line by line as it is decoded.
- *     Without encoding that is the same file; encoded text in a multipart/related is gated here.
+ *   - the text of a multipart/related (mime_part.related) is stored a second time, with one more
+ *     line end wherever a line was changed by decoding it: soft line breaks are line ends there,
+ * and every line of base64 is a line. Without encoding that is the same file. decode_begin_twice()
+ *     makes both; decode_begin() gates such a part.
  *
  * Left to the MIME parser: NUL, bare CR or LF, lines of more than MIME_LINE_MAX bytes, lines that
  * begin a uuencoded, yEnc or BinHex file or look like a header, white-space lines and lines of ';'
@@ -45,9 +47,10 @@
 /* X(NAME, CLASS, "text") */
 #define DECODE_GATE_LIST(X)                                                             \
     X(NONE, GATE_SCAN, "none")                                                          \
-    X(BASE64, GATE_MALFORMED, "base64 that is not canonical")                           \
+    X(BASE64, GATE_MALFORMED, "base64 that readers take differently")                   \
+    X(BASE64_LOOSE, GATE_SCAN, "base64 that is not canonical")                          \
     X(QUOTED_PRINTABLE, GATE_SCAN, "quoted-printable that is not canonical")            \
-    X(LONG_LINE, GATE_SCAN, "long line of white space")                                 \
+    X(LONG_LINE, GATE_SCAN, "long line")                                                \
     X(MEDIA, GATE_SCAN, "unknown media type of the only part")                          \
     X(BOUNCE, GATE_SCAN, "encoded text with a Content-Type field") /* parsed as mail */ \
     X(RELATED, GATE_SCAN, "encoded text in a multipart/related")
@@ -83,16 +86,30 @@ struct decoder {
     /* Encoded text/plain is watched for "Content-Type:". */
     bool watched;
     uint8_t recent[DECODE_RECENT_MAX];
+    /* The second time: whole lines, as they stand encoded. */
+    bool again;
+    bool again_over; /* a line of base64 with '=' is the last */
+    uint16_t line_count;
+    uint8_t line[DECODE_HELD_MAX];
+    struct base64_forced lines;
 };
 
 /* Starts a part. `part` is read during the call only. */
 void decode_begin(struct decoder *decoder, const struct mime_part *part);
 
+/* Whether libclamav stores the part a second time, in other bytes. */
+bool decode_twice(const struct mime_part *part);
+
+/* The same for a part of which decode_twice() says so: both are fed with the same bytes, both give
+ * a file, and either may gate. */
+void decode_begin_twice(struct decoder *decoder, struct decoder *again,
+                        const struct mime_part *part);
+
 /* Takes at most DECODE_PIECE_MAX encoded bytes, writes what they become to `to` (room:
  * DECODE_ROOM); returns how many. Once gated: 0. */
 size_t decode_feed(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to);
 
-/* Ends the part: writes what was held back (room: 1024), may still gate. */
+/* Ends the part: writes what was held back (room: 1100), may still gate. */
 size_t decode_end(struct decoder *decoder, uint8_t *to);
 
 /* Whether libclamav may decode the part as base64 besides what its header says. It does when there

@@ -1,10 +1,12 @@
 /* oracle_decode: what decode.h makes of a mail's parts against the files libclamav makes of it.
  *
- *   oracle_decode [--seconds N] [--seed S] [--count C]
+ *   oracle_decode [--seconds N] [--seed S] [--count C] [FOLDER...]
  *
- * Two directions. Every file that libclamav takes out of a mail has to be one that the parts become
- * here, stored or decoded by force: nothing it scans is missing. And every part becomes a file that
- * libclamav has: no byte is different. Prints the number of a mail that fails (--seed NUMBER
+ * First every mail of the folders, as the MIME parser takes it apart, then generated ones. Two
+ * directions. Every file that libclamav takes out of a mail has to be one that the parts become
+ * here, stored or decoded by force: nothing it scans is missing. And every part of a generated mail
+ * becomes a file that libclamav has: no byte is different. Prints the number of a mail that fails
+ * (--seed NUMBER
  * --count 1 makes it again), writes it to a file, and exits with 1.
  */
 #include <getopt.h>
@@ -14,6 +16,7 @@
 #include <time.h>
 
 #include "dataplane/mime/decode.h"
+#include "tests/oracle/decode/corpus.h"
 #include "tests/oracle/decode/make.h"
 #include "tests/oracle/decode/scan.h"
 
@@ -24,28 +27,38 @@ struct outcome {
     unsigned long parts;
     unsigned long gated;
     unsigned long forced;
+    unsigned long twice;
     unsigned long files;
+    unsigned long read; /* real mails, of which those counted above passed the MIME parser */
 };
 
 /* What a part becomes. */
 struct result {
     struct made_text stored;
     struct made_text forced;
+    struct made_text again;
     enum decode_gate gate;
     bool has_forced;
+    bool twice;
 };
 
 static void decode_part(const struct made_part *made, struct result *result)
 {
     static uint8_t room[DECODE_ROOM];
     struct decoder decoder;
+    struct decoder again = {0};
     struct base64_forced forced = {0};
     size_t at = 0;
 
     result->stored.length = 0;
     result->forced.length = 0;
+    result->again.length = 0;
     result->has_forced = decode_forced(&made->part);
-    decode_begin(&decoder, &made->part);
+    result->twice = decode_twice(&made->part);
+    if (result->twice)
+        decode_begin_twice(&decoder, &again, &made->part);
+    else
+        decode_begin(&decoder, &made->part);
     while (at < made->body.length) {
         size_t length = made->body.length - at;
 
@@ -53,6 +66,9 @@ static void decode_part(const struct made_part *made, struct result *result)
             length = 1 + at % 777;
         made_append(&result->stored, room,
                     decode_feed(&decoder, made->body.bytes + at, length, room));
+        if (result->twice)
+            made_append(&result->again, room,
+                        decode_feed(&again, made->body.bytes + at, length, room));
         if (result->has_forced)
             made_append(&result->forced, room,
                         base64_force(&forced, made->body.bytes + at, length, room));
@@ -61,7 +77,9 @@ static void decode_part(const struct made_part *made, struct result *result)
     made_append(&result->stored, room, decode_end(&decoder, room));
     if (result->has_forced)
         made_append(&result->forced, room, base64_force_end(&forced, room));
-    result->gate = decoder.gate;
+    if (result->twice)
+        made_append(&result->again, room, decode_end(&again, room));
+    result->gate = decoder.gate != DECODE_GATE_NONE ? decoder.gate : again.gate;
 }
 
 static bool same(const struct made_text *text, const struct scan_file *file)
@@ -103,7 +121,8 @@ static unsigned check_files(const struct made_mail *mail, const struct result *r
 
         for (unsigned k = 0; k < mail->part_count && !found; k++)
             found = same(&results[k].stored, &files->entries[i]) ||
-                    (results[k].has_forced && same(&results[k].forced, &files->entries[i]));
+                    (results[k].has_forced && same(&results[k].forced, &files->entries[i])) ||
+                    (results[k].twice && same(&results[k].again, &files->entries[i]));
         if (!found) {
             show("a file of libclamav that is no part", files->entries[i].bytes,
                  files->entries[i].length);
@@ -132,6 +151,11 @@ static unsigned check_parts(const struct made_mail *mail, const struct result *r
             show("a part that is no file", results[i].stored.bytes, results[i].stored.length);
             wrong++;
         }
+        if (results[i].twice && !has_file(files, &results[i].again)) {
+            show("a part stored twice that is no file", results[i].again.bytes,
+                 results[i].again.length);
+            wrong++;
+        }
         if (made->forced && !has_file(files, &results[i].forced)) {
             show("a part decoded by force that is no file", results[i].forced.bytes,
                  results[i].forced.length);
@@ -141,7 +165,8 @@ static unsigned check_parts(const struct made_mail *mail, const struct result *r
     return wrong;
 }
 
-static unsigned check(struct scan *scan, const struct made_mail *mail, struct outcome *outcome)
+static unsigned check(struct scan *scan, const struct made_mail *mail, struct outcome *outcome,
+                      bool made)
 {
     static struct result results[MADE_PARTS_MAX];
     struct scan_files *files;
@@ -154,6 +179,7 @@ static unsigned check(struct scan *scan, const struct made_mail *mail, struct ou
         outcome->parts++;
         outcome->gated += results[i].gate != DECODE_GATE_NONE;
         outcome->forced += results[i].has_forced;
+        outcome->twice += results[i].twice;
     }
     outcome->mails++;
     if (!scan_mail(scan, mail->text.bytes, mail->text.length, &files))
@@ -163,7 +189,8 @@ static unsigned check(struct scan *scan, const struct made_mail *mail, struct ou
         (void)fprintf(stderr, "  not taken for a mail\n");
         return 1;
     }
-    wrong += check_parts(mail, results, files);
+    if (made)
+        wrong += check_parts(mail, results, files);
     if (!gated)
         wrong += check_files(mail, results, files);
     return wrong;
@@ -192,6 +219,27 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+/* Every mail of the corpus that the parser vouches for. */
+static unsigned check_corpus(struct scan *scan, const struct corpus *corpus,
+                             struct outcome *outcome)
+{
+    static struct made_mail mail;
+    enum mime_gate gate;
+    unsigned wrong = 0;
+
+    for (size_t i = 0; i < corpus->count && wrong == 0; i++) {
+        if (!corpus_read(corpus->paths[i], &mail, &gate))
+            continue;
+        outcome->read++;
+        if (gate == MIME_GATE_NONE)
+            wrong = check(scan, &mail, outcome, false);
+        if (wrong != 0)
+            (void)fprintf(stderr, "oracle_decode: %s differs\n", corpus->paths[i]);
+        made_free(&mail);
+    }
+    return wrong;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"seconds", required_argument, NULL, 't'},
@@ -205,7 +253,8 @@ int main(int argc, char **argv)
     struct outcome outcome = {0};
     struct scan *scan;
     double end;
-    unsigned wrong = 0;
+    struct corpus corpus = {0};
+    unsigned wrong;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -222,16 +271,25 @@ int main(int argc, char **argv)
     scan = scan_open();
     if (scan == NULL)
         return 1;
+    while (optind < argc)
+        corpus_add(&corpus, argv[optind++]);
+    wrong = check_corpus(scan, &corpus, &outcome);
+    if (corpus.count > 0)
+        printf("%lu of %lu real mails, %lu parts, %lu files\n", outcome.mails, outcome.read,
+               outcome.parts, outcome.files);
+    corpus_free(&corpus);
     end = now() + seconds;
     for (uint64_t i = 0; i < count && wrong == 0 && now() < end; i++) {
         make_mail(&mail, seed + i);
-        wrong = check(scan, &mail, &outcome);
+        wrong = check(scan, &mail, &outcome, true);
         if (wrong != 0)
             save(&mail, seed + i);
         made_free(&mail);
     }
     scan_close(scan);
-    printf("%lu mails, %lu parts (%lu gated, %lu decoded by force), %lu files, %u differences\n",
-           outcome.mails, outcome.parts, outcome.gated, outcome.forced, outcome.files, wrong);
+    printf("%lu mails, %lu parts (%lu gated, %lu decoded by force, %lu stored twice), %lu files, "
+           "%u differences\n",
+           outcome.mails, outcome.parts, outcome.gated, outcome.forced, outcome.twice,
+           outcome.files, wrong);
     return wrong != 0 || outcome.files == 0;
 }

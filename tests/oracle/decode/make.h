@@ -11,7 +11,7 @@
 
 #include "dataplane/mime/mime.h"
 
-#define MADE_PARTS_MAX 64u
+#define MADE_PARTS_MAX MIME_PARTS_MAX
 
 struct made_text {
     uint8_t *bytes;

@@ -18,7 +18,7 @@ struct scan_file {
     size_t length;
 };
 
-#define SCAN_FILES_MAX 256u
+#define SCAN_FILES_MAX 1024u
 
 struct scan_files {
     bool mail; /* taken for a mail at all */

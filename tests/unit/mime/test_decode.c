@@ -151,8 +151,15 @@ static void test_base64(void **state)
     stored(&alone, "DQoNCkFC\r\nQ0Q=\r\n", "\r\n\r\nABCD");
     stored(&inside, "IA0KIA0K\r\n\r\nOw==", " \r\n \r\n;");
     gated(&inside, "QUJD=", DECODE_GATE_BASE64);
-    gated(&inside, "QUJ", DECODE_GATE_BASE64);
-    gated(&inside, "QUJD \r\n", DECODE_GATE_BASE64);
+    gated(&inside, "QQ==QQ==", DECODE_GATE_BASE64);
+    gated(&inside, "QUJD\r\n-- \r\n", DECODE_GATE_BASE64);
+    /* What readers agree on; unless something follows that they do not. */
+    gated(&inside, "QUJ", DECODE_GATE_BASE64_LOOSE);
+    gated(&inside, "QUJD \r\nQUJD", DECODE_GATE_BASE64_LOOSE);
+    gated(&inside, "QUI=\r\n\t\r\n", DECODE_GATE_BASE64_LOOSE);
+    gated(&inside, "QUK=\r\n", DECODE_GATE_BASE64_LOOSE);
+    gated(&inside, "QU JD\r\nQQ==QQ", DECODE_GATE_BASE64);
+    gated(&inside, "QUK=\r\nQUJD", DECODE_GATE_BASE64);
     (void)state;
 }
 
@@ -183,6 +190,51 @@ static void test_related(void **state)
     part.media = MIME_MEDIA_IMAGE;
     part.encoding = MIME_ENCODING_BASE64;
     stored(&part, "QUJD", "ABC");
+    (void)state;
+}
+
+/* The second file of a multipart/related's text, at every cut. */
+static void stored_twice(enum mime_encoding encoding, const char *text, const char *expected)
+{
+    struct mime_part part = with(&text_inside, encoding);
+    static uint8_t room[DECODE_ROOM];
+    size_t length = strlen(text);
+
+    part.related = true;
+    part.media = MIME_MEDIA_TEXT_HTML;
+    assert_true(decode_twice(&part));
+    for (size_t cut = 0; cut <= length; cut++) {
+        struct decoder first;
+        struct decoder again;
+        char to[4096];
+        size_t written = 0;
+        const size_t lengths[] = {cut, length - cut};
+
+        decode_begin_twice(&first, &again, &part);
+        for (unsigned i = 0; i < 2; i++) {
+            size_t count = decode_feed(&again, (const uint8_t *)text + i * cut, lengths[i], room);
+
+            memcpy(to + written, room, count);
+            written += count;
+        }
+        written += decode_end(&again, (uint8_t *)to + written);
+        assert_int_equal(again.gate, DECODE_GATE_NONE);
+        assert_int_equal(first.gate, DECODE_GATE_NONE);
+        assert_int_equal(written, strlen(expected));
+        assert_memory_equal(to, expected, written);
+    }
+}
+
+static void test_twice(void **state)
+{
+    stored_twice(MIME_ENCODING_QUOTED_PRINTABLE, "one\r\n\r\n\r\ntwo", "one\n\ntwo\n");
+    stored_twice(MIME_ENCODING_QUOTED_PRINTABLE, "a=3Db\r\nc=\r\nd=20=\r\n=\r\nx",
+                 "a=b\n\nc\nd \n\nx\n");
+    stored_twice(MIME_ENCODING_QUOTED_PRINTABLE, "=0Alost\r\nkept=0A", "\nkept\n\n\n");
+    stored_twice(MIME_ENCODING_BASE64, "QUJD\r\n\r\nREVG\r\n", "ABC\nDEF\n");
+    stored_twice(MIME_ENCODING_BASE64, "QUJ\r\nDRE\r\nVG", "\nABC\nDEF\n");
+    stored_twice(MIME_ENCODING_BASE64, "CkFC\r\nQQBB\r\nQUI=\r\n", "\nA\n\nAB\n");
+    stored_twice(MIME_ENCODING_BASE64, "a\r\nQ\r\nl\r\ni", "\n\n\ni\n");
     (void)state;
 }
 
@@ -258,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_bounce),
         cmocka_unit_test(test_related),
+        cmocka_unit_test(test_twice),
         cmocka_unit_test(test_media),
         cmocka_unit_test(test_long_white_line),
         cmocka_unit_test(test_forced),
