@@ -7,9 +7,9 @@
 #define TYPE_MYDOOM      64u
 
 static const char type_name_ascii[] = "CL_TYPE_TEXT_ASCII";
-static const char type_name_utf16le[] = "CL_TYPE_TEXT_UTF16LE";
 static const char type_name_utf16be[] = "CL_TYPE_TEXT_UTF16BE";
 static const char type_name_binary[] = "CL_TYPE_BINARY_DATA";
+static const char type_name_wide[] = "byte order mark";
 static const char type_name_html_utf16[] = "CL_TYPE_HTML_UTF16";
 static const char type_name_tar[] = "CL_TYPE_OLD_TAR";
 static const char type_name_ignored[] = "CL_TYPE_IGNORED";
@@ -435,25 +435,17 @@ static bool text_ascii(const uint8_t *bytes, size_t length)
     return true;
 }
 
-/* Sixteen-bit text as libclamav guesses it. Also random data passes; it is for the full scan. */
-static bool text_utf16(const uint8_t *bytes, size_t length, bool *big)
+/* Sixteen-bit text as libclamav guesses it, big-endian unless a mark says otherwise. Also much
+ * random data passes. */
+static bool text_utf16(const uint8_t *bytes, size_t length)
 {
-    bool marked = false;
-
-    *big = true;
-    if (length < 2)
-        return false;
-    if ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff)) {
-        marked = true;
-        *big = bytes[0] == 0xfe;
-    }
-    for (size_t i = 2; i + 1 < length && !marked; i += 2) {
+    for (size_t i = 2; i + 1 < length; i += 2) {
         if (bytes[i] == 0xff && bytes[i + 1] == 0xfe)
             return false;
         if (bytes[i] == 0 && bytes[i + 1] < 0x80 && text_kind[bytes[i + 1]] != TEXT_PLAIN)
             return false;
     }
-    return true; /* with a mark: for the full scan, whatever follows */
+    return length >= 2;
 }
 
 static int text_octal(const uint8_t *field, size_t length)
@@ -559,15 +551,17 @@ static struct part_type type_searched(const struct prefilter *prefilter, const u
     return type;
 }
 
+/* Without a mark, the library does the same with sixteen-bit text as with ASCII, but for a
+ * re-typing: it is matched as it is and with all but its plain bytes dropped. With a mark it may
+ * become HTML. */
 static struct part_type type_guess(const uint8_t *bytes, size_t length)
 {
-    bool big;
-
     if (text_ascii(bytes, length))
         return (struct part_type){PREFILTER_CLASS_TEXT, type_name_ascii};
-    if (text_utf16(bytes, length, &big))
-        return (struct part_type){PREFILTER_CLASS_ESCALATE,
-                                  big ? type_name_utf16be : type_name_utf16le};
+    if (type_wide(bytes, length))
+        return (struct part_type){PREFILTER_CLASS_ESCALATE, type_name_wide};
+    if (text_utf16(bytes, length))
+        return (struct part_type){PREFILTER_CLASS_TEXT, type_name_utf16be};
     return (struct part_type){PREFILTER_CLASS_BINARY, type_name_binary};
 }
 
@@ -586,9 +580,9 @@ struct part_type type_of(const struct prefilter *prefilter, const uint8_t *bytes
         type = (struct part_type){magic->class, prefilter->strings + magic->type};
     else
         type = type_guess(bytes, length);
-    if (type.class == PREFILTER_CLASS_BINARY) {
-        if (type_tar(bytes, length))
-            return (struct part_type){PREFILTER_CLASS_ESCALATE, type_name_tar};
+    if (type.class == PREFILTER_CLASS_BINARY && type_tar(bytes, length))
+        return (struct part_type){PREFILTER_CLASS_ESCALATE, type_name_tar};
+    if (type.class == PREFILTER_CLASS_BINARY || type.name == type_name_utf16be) {
         if (length >= TYPE_MYDOOM && type_mydoom_record(bytes) && type_mydoom_record(&bytes[32]))
             return (struct part_type){PREFILTER_CLASS_ESCALATE, type_name_mydoom};
     }

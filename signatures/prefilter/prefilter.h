@@ -118,7 +118,7 @@ enum prefilter_magic_kind {
 /* What a type means to the prefilter. */
 enum prefilter_type_class {
     PREFILTER_CLASS_BINARY,   /* CL_TYPE_BINARY_DATA: searched exactly */
-    PREFILTER_CLASS_TEXT,     /* CL_TYPE_TEXT_ASCII, UTF-8 */
+    PREFILTER_CLASS_TEXT,     /* CL_TYPE_TEXT_ASCII, UTF16BE without a mark */
     PREFILTER_CLASS_HTML,     /* CL_TYPE_HTML */
     PREFILTER_CLASS_IMAGE,    /* CL_TYPE_GRAPHICS, GIF, PNG, JPEG, TIFF */
     PREFILTER_CLASS_IGNORED,  /* CL_TYPE_IGNORED: libclamav does not scan it */
