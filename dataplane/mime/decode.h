@@ -114,9 +114,10 @@ size_t decode_end(struct decoder *decoder, uint8_t *to);
 
 /* Whether libclamav may decode the part as base64 besides what its header says. It does when there
  * is a file name and the encoding is said to be 7bit (where it often makes up the name itself), or
- * when the name is the Content-Type field's, no encoding is named, and nothing else gave the part a
- * "filename". What struct mime_part cannot tell is answered with true: text/plain that says 7bit,
- * without a name or a Content-Disposition field, is decoded in a multipart/signed only. */
+ * when the name is the Content-Type field's, no encoding is named, and there is no
+ * Content-Disposition field, whatever the type. What struct mime_part cannot tell is answered with
+ * true: text/plain that says 7bit, without a name or a Content-Disposition field, is decoded in a
+ * multipart/signed only. */
 bool decode_forced(const struct mime_part *part);
 
 #endif

@@ -275,12 +275,10 @@ static void test_forced(void **state)
     assert_false(decode_forced(&part));
     part.attachment = false;
     part.media = MIME_MEDIA_TEXT_HTML;
-    assert_false(decode_forced(&part));
+    assert_true(decode_forced(&part));
     part.media = MIME_MEDIA_IMAGE;
     assert_true(decode_forced(&part));
     part.depth = 0;
-    assert_false(decode_forced(&part));
-    part.media = MIME_MEDIA_APPLICATION;
     assert_true(decode_forced(&part));
     part.encoding = MIME_ENCODING_8BIT;
     assert_false(decode_forced(&part));
