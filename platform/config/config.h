@@ -108,6 +108,15 @@ struct config_scanner {
     unsigned recursion_max;           /* nesting depth */
 };
 
+struct config_prefilter {
+    bool enabled;
+    char file[CONFIG_PATH_BYTES]; /* compiled by `postern signatures build`; default:
+                                     <state_directory>/bundles/prefilter */
+    uint64_t cache_bytes;         /* verdicts of parts that were scanned; all workers together */
+    uint64_t message_bytes_max;   /* larger messages are always scanned */
+    unsigned inspections;         /* messages looked at at once, each worker */
+};
+
 /* What to do with unscannable mail. */
 enum config_policy { CONFIG_POLICY_DEFER, CONFIG_POLICY_REJECT, CONFIG_POLICY_DELIVER };
 
@@ -148,6 +157,7 @@ struct config {
     struct config_memory memory;
     struct config_limits limits;
     struct config_scanner scanner;
+    struct config_prefilter prefilter;
     unsigned customer_count;
     struct config_customer *customers;
 };

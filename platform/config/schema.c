@@ -27,6 +27,7 @@ static const struct schema_choice spreadings[] = {{"auto", CONFIG_SPREADING_AUTO
                                                   {"software", CONFIG_SPREADING_SOFTWARE},
                                                   {NULL, 0}};
 static const struct schema_choice checksums[] = {{"verify", true}, {"trust", false}, {NULL, 0}};
+static const struct schema_choice yes_no[] = {{"yes", true}, {"no", false}, {NULL, 0}};
 static const struct schema_choice idles[] = {
     {"adaptive", CONFIG_IDLE_ADAPTIVE}, {"poll", CONFIG_IDLE_POLL}, {NULL, 0}};
 static const struct schema_choice hugepages[] = {{"auto", CONFIG_HUGEPAGES_AUTO},
@@ -127,6 +128,18 @@ static const struct schema_key scanner_keys[] = {
      .fallback = "18"},
 };
 
+#define PREFILTER(member) MEMBER(struct config_prefilter, member)
+static const struct schema_key prefilter_keys[] = {
+    {"use", SCHEMA_CHOICE, false, PREFILTER(enabled), .fallback = "yes", .choices = yes_no},
+    {"file", SCHEMA_PATH, false, PREFILTER(file)},
+    {"cache_size", SCHEMA_SIZE, false, PREFILTER(cache_bytes), .min = 64 * KIB, .max = 4 * GIB,
+     .fallback = "16M"},
+    {"message_size", SCHEMA_SIZE, false, PREFILTER(message_bytes_max), .min = KIB, .max = 100 * MIB,
+     .fallback = "25M"},
+    {"inspections", SCHEMA_COUNT, false, PREFILTER(inspections), .min = 8, .max = 4096,
+     .fallback = "64"},
+};
+
 static const struct schema_key control_keys[] = {
     {"user", SCHEMA_USER, false, MEMBER(struct config, control_user), .fallback = "postern"},
 };
@@ -183,6 +196,7 @@ const struct schema_section schema_singles[SCHEMA_SINGLES] = {
     SECTION("memory", offsetof(struct config, memory), memory_keys),
     SECTION("limits", offsetof(struct config, limits), limits_keys),
     SECTION("scanner", offsetof(struct config, scanner), scanner_keys),
+    SECTION("prefilter", offsetof(struct config, prefilter), prefilter_keys),
     SECTION("control", 0, control_keys),
 };
 

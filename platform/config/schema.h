@@ -64,7 +64,7 @@ struct schema_section {
 };
 
 /* Mappings that occur once, directly below the top. */
-#define SCHEMA_SINGLES 6u
+#define SCHEMA_SINGLES 7u
 extern const struct schema_section schema_singles[SCHEMA_SINGLES];
 
 extern const struct schema_section schema_top;

@@ -256,6 +256,21 @@ static enum status verify_postmaster(struct locate *locate, struct config *confi
                        config->postmaster);
 }
 
+/* Beside the rest of the state unless it is named. */
+static enum status verify_prefilter(struct locate *locate, struct config *config)
+{
+    int length;
+
+    if (config->prefilter.file[0] != '\0')
+        return STATUS_OK;
+    length = snprintf(config->prefilter.file, sizeof(config->prefilter.file),
+                      "%s/bundles/prefilter", config->state_directory);
+    if (length > 0 && (size_t)length < sizeof(config->prefilter.file))
+        return STATUS_OK;
+    return locate_fail(locate, locate_root(locate),
+                       "state_directory is too long for a default (prefilter.file); write one");
+}
+
 enum status verify_config(struct locate *locate, struct config *config)
 {
     enum status status = verify_sizes(locate, config);
@@ -266,5 +281,7 @@ enum status verify_config(struct locate *locate, struct config *config)
         status = verify_domains(locate, config);
     if (status == STATUS_OK)
         status = verify_postmaster(locate, config);
+    if (status == STATUS_OK)
+        status = verify_prefilter(locate, config);
     return status;
 }

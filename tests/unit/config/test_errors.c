@@ -179,6 +179,15 @@ static const struct breakage scanner_cases[] = {
     {"recursion: 9", "~depth: 9", {"(scanner.depth)", "unknown key"}},
 };
 
+static const struct breakage prefilter_cases[] = {
+    {"use: no", "use: ~maybe", {"(prefilter.use)", "yes or no"}},
+    {"file: /srv/prefilter", "file: ~prefilter", {"(prefilter.file)", "/"}},
+    {"cache_size: 1M", "cache_size: ~1K", {"(prefilter.cache_size)", "64K to 4G"}},
+    {"message_size: 10M", "message_size: ~1G", {"(prefilter.message_size)", "1K to 100M"}},
+    {"inspections: 9", "inspections: ~4", {"(prefilter.inspections)", "8 to 4096"}},
+    {"inspections: 9", "~streams: 9", {"(prefilter.streams)", "unknown key"}},
+};
+
 static const struct breakage customer_cases[] = {
     {"name: example", "name: ~Example", {"(customers[1].name)", "a-z, 0-9"}},
     {"name: example", "name: ~''", {"(customers[1].name)", "a-z, 0-9"}},
@@ -248,8 +257,9 @@ struct group {
         (cases), sizeof(cases) / sizeof((cases)[0]) \
     }
 static const struct group groups[] = {
-    GROUP(top_cases),     GROUP(port_cases),     GROUP(core_and_memory_cases), GROUP(limit_cases),
-    GROUP(scanner_cases), GROUP(customer_cases), GROUP(route_cases),           GROUP(yaml_cases),
+    GROUP(top_cases),      GROUP(port_cases),    GROUP(core_and_memory_cases),
+    GROUP(limit_cases),    GROUP(scanner_cases), GROUP(prefilter_cases),
+    GROUP(customer_cases), GROUP(route_cases),   GROUP(yaml_cases),
 };
 
 /* Takes the mark out of `text`; its place from 1, or 0 0 when there is none. */

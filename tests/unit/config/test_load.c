@@ -105,6 +105,11 @@ static void full_file_process_settings(void **state)
     assert_int_equal(config->scanner.memory_bytes, UINT64_C(3) << 30);
     assert_int_equal(config->scanner.files_max, 500);
     assert_int_equal(config->scanner.recursion_max, 9);
+    assert_false(config->prefilter.enabled);
+    assert_string_equal(config->prefilter.file, "/srv/prefilter");
+    assert_int_equal(config->prefilter.cache_bytes, 1u << 20);
+    assert_int_equal(config->prefilter.message_bytes_max, 10u << 20);
+    assert_int_equal(config->prefilter.inspections, 9);
     config_free(config);
 }
 
@@ -219,6 +224,11 @@ static void minimal_file_gets_default_limits(void **state)
     assert_int_equal(config->scanner.memory_bytes, UINT64_C(2) << 30);
     assert_int_equal(config->scanner.files_max, 10000);
     assert_int_equal(config->scanner.recursion_max, 18);
+    assert_true(config->prefilter.enabled);
+    assert_string_equal(config->prefilter.file, "/var/lib/postern/bundles/prefilter");
+    assert_int_equal(config->prefilter.cache_bytes, 16u << 20);
+    assert_int_equal(config->prefilter.message_bytes_max, 25u << 20);
+    assert_int_equal(config->prefilter.inspections, 64);
     assert_int_equal(route->port, 25);
     assert_int_equal(route->connections, 20);
     assert_int_equal(route->connect_timeout_ns, 10 * SECOND);
