@@ -18,13 +18,17 @@
 
 #include "dataplane/mime/gate.h"
 #include "dataplane/prefilter/cache.h"
+#include "platform/link.h"
 #include "signatures/prefilter/prefilter.h"
 
 #define INSPECT_PIECE_MAX    16384u
 #define INSPECT_REASON_BYTES 192u
-#define INSPECT_CACHED_MAX   8u /* parts of a message that the cache may answer for */
+#define INSPECT_TYPE_BYTES   24u
+#define INSPECT_PARTS_MAX    16u /* reported; more are counted */
+#define INSPECT_CACHED_MAX   8u  /* parts of a message that the cache may answer for */
 
 enum inspect_decision {
+    INSPECT_UNDECIDED, /* still arriving */
     INSPECT_SETTLED,   /* clean, proven */
     INSPECT_CACHED,    /* every doubt is a part whose verdict is known: `verdict` */
     INSPECT_SENT_ON,   /* a full scan decides */
@@ -53,6 +57,12 @@ enum inspect_cause {
 /* Fixed text, never null. */
 const char *inspect_cause_text(enum inspect_cause cause);
 
+/* A part as it was typed, for reports. */
+struct inspect_part {
+    char type[INSPECT_TYPE_BYTES]; /* "CL_TYPE_HTML"; empty when it was not looked at */
+    uint64_t bytes;                /* stored */
+};
+
 struct inspect_result {
     enum inspect_decision decision;
     enum inspect_cause cause;
@@ -61,6 +71,7 @@ struct inspect_result {
     enum verdict_kind verdict;         /* INSPECT_CACHED */
     char name[SCAN_NAME_BYTES];        /* INSPECT_CACHED and infected */
     unsigned part_count;
+    struct inspect_part parts[INSPECT_PARTS_MAX];
     uint64_t bytes;          /* of the message */
     uint64_t searched_bytes; /* given to Hyperscan */
     uint64_t hashed_bytes;
@@ -106,6 +117,10 @@ struct inspection;
 enum status inspector_create(struct inspector **inspector,
                              const struct inspect_settings *settings) STATUS_CHECKED;
 void inspector_destroy(struct inspector *inspector);
+
+/* Whether what it settles is what a scanner of that identity would have called clean: the same
+ * database, the library it was proven for, and limits that such messages do not reach. */
+bool inspector_speaks_for(const struct inspector *inspector, const struct link_identity *identity);
 
 /* A fresh inspection, or null when all are taken. */
 struct inspection *inspection_take(struct inspector *inspector);

@@ -1,0 +1,186 @@
+/* Making inspections, all of them before the first message. See inspect.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/prefilter/internal.h"
+#include "platform/check.h"
+#include "signatures/prefilter/identity.h"
+
+static bool inspector_open_stream(const struct hs_database *database, struct search_stream *stream)
+{
+    stream->used = false;
+    return database == NULL || hs_open_stream(database, 0, &stream->hs) == HS_SUCCESS;
+}
+
+static bool inspector_open_text(const struct prefilter *prefilter, struct search_text *text)
+{
+    return inspector_open_stream(prefilter->squeezed, &text->squeezed) &&
+           inspector_open_stream(prefilter->exact, &text->exact);
+}
+
+/* Digests for which there is a signature; and one for the cache. */
+static bool inspector_make_digests(const struct inspector *inspector, struct inspection *inspection)
+{
+    for (unsigned target = 0; target < HASHING_TARGETS; target++) {
+        for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
+            EVP_MD_CTX **context = &inspection->hashings[target].contexts[i];
+
+            if (inspector->prefilter->header->hashes[i].count == 0)
+                continue;
+            *context = EVP_MD_CTX_new();
+            if (*context == NULL || EVP_DigestInit_ex(*context, inspector->digests[i], NULL) != 1)
+                return false;
+        }
+    }
+    inspection->sha256 = EVP_MD_CTX_new();
+    return inspection->sha256 != NULL &&
+           EVP_DigestInit_ex(inspection->sha256, inspector->digests[PREFILTER_SHA256], NULL) == 1;
+}
+
+static bool inspector_make(const struct inspector *inspector, struct inspection *inspection)
+{
+    const struct prefilter *prefilter = inspector->prefilter;
+
+    inspection->weak = calloc(1, inspector->weak_bytes);
+    return inspection->weak != NULL && inspector_open_text(prefilter, &inspection->raw) &&
+           inspector_open_text(prefilter, &inspection->body) &&
+           inspector_open_text(prefilter, &inspection->notags) &&
+           inspector_open_text(prefilter, &inspection->forced_text) &&
+           inspector_open_stream(prefilter->exact, &inspection->binary) &&
+           inspector_open_stream(prefilter->exact, &inspection->forced_binary) &&
+           inspector_make_digests(inspector, inspection);
+}
+
+static bool inspector_make_scratch(struct inspector *inspector)
+{
+    const struct prefilter *prefilter = inspector->prefilter;
+
+    return (prefilter->squeezed == NULL ||
+            hs_alloc_scratch(prefilter->squeezed, &inspector->scratch) == HS_SUCCESS) &&
+           (prefilter->exact == NULL ||
+            hs_alloc_scratch(prefilter->exact, &inspector->scratch) == HS_SUCCESS) &&
+           (prefilter->names == NULL ||
+            hs_alloc_scratch(prefilter->names, &inspector->scratch) == HS_SUCCESS);
+}
+
+/* The first signature without a formula, for each domain. */
+static void inspector_find_always(struct inspector *inspector)
+{
+    const struct prefilter *prefilter = inspector->prefilter;
+
+    memset(inspector->always, 0xff, sizeof(inspector->always));
+    for (uint64_t i = prefilter->header->always.count; i-- > 0;) {
+        for (unsigned domain = 0; domain < INSPECT_DOMAINS; domain++) {
+            if ((prefilter->always[i].domains >> domain & 1) != 0)
+                inspector->always[domain] = prefilter->always[i].signature;
+        }
+    }
+}
+
+static bool inspector_fill(struct inspector *inspector)
+{
+    static const char *const names[] = {
+        [PREFILTER_MD5] = "MD5", [PREFILTER_SHA1] = "SHA1", [PREFILTER_SHA256] = "SHA256"};
+    unsigned count = inspector->settings.inspection_count;
+
+    inspector->weak_bytes = (inspector->prefilter->header->weak_count / 32 + 1) * sizeof(uint32_t);
+    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
+        inspector->digests[i] = EVP_MD_fetch(NULL, names[i], NULL);
+        if (inspector->digests[i] == NULL)
+            return false;
+    }
+    inspector_find_always(inspector);
+    inspector->inspections = calloc(count, sizeof(*inspector->inspections));
+    inspector->free = calloc(count, sizeof(struct inspection *));
+    if (inspector->inspections == NULL || inspector->free == NULL ||
+        !inspector_make_scratch(inspector))
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (!inspector_make(inspector, &inspector->inspections[i]))
+            return false;
+        inspector->free[inspector->free_count++] = &inspector->inspections[i];
+    }
+    return true;
+}
+
+enum status inspector_create(struct inspector **inspector, const struct inspect_settings *settings)
+{
+    struct inspector *made = calloc(1, sizeof(*made));
+
+    *inspector = NULL;
+    CHECK(settings->inspection_count > 0);
+    if (made == NULL)
+        return STATUS_NO_MEMORY;
+    made->settings = *settings;
+    made->prefilter = settings->prefilter;
+    squeeze_init(false);
+    base64_init(false);
+    if (!inspector_fill(made)) {
+        inspector_destroy(made);
+        return STATUS_NO_MEMORY;
+    }
+    *inspector = made;
+    return STATUS_OK;
+}
+
+static void inspector_close_stream(struct search_stream *stream)
+{
+    if (stream->hs != NULL)
+        (void)hs_close_stream(stream->hs, NULL, NULL, NULL);
+}
+
+static void inspector_close_text(struct search_text *text)
+{
+    inspector_close_stream(&text->squeezed);
+    inspector_close_stream(&text->exact);
+}
+
+static void inspector_unmake(struct inspection *inspection)
+{
+    inspector_close_text(&inspection->raw);
+    inspector_close_text(&inspection->body);
+    inspector_close_text(&inspection->notags);
+    inspector_close_text(&inspection->forced_text);
+    inspector_close_stream(&inspection->binary);
+    inspector_close_stream(&inspection->forced_binary);
+    for (unsigned target = 0; target < HASHING_TARGETS; target++) {
+        for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
+            EVP_MD_CTX_free(inspection->hashings[target].contexts[i]);
+    }
+    EVP_MD_CTX_free(inspection->sha256);
+    free(inspection->weak);
+}
+
+void inspector_destroy(struct inspector *inspector)
+{
+    if (inspector == NULL)
+        return;
+    for (unsigned i = 0; inspector->inspections != NULL && i < inspector->settings.inspection_count;
+         i++)
+        inspector_unmake(&inspector->inspections[i]);
+    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
+        EVP_MD_free(inspector->digests[i]);
+    (void)hs_free_scratch(inspector->scratch);
+    free(inspector->inspections);
+    free(inspector->free);
+    free(inspector);
+}
+
+bool inspector_speaks_for(const struct inspector *inspector, const struct link_identity *identity)
+{
+    return scanner_identity_matches(identity, inspector->prefilter->header) &&
+           scanner_identity_suffices(identity, inspector->settings.message_bytes_max,
+                                     inspector->settings.parts_max);
+}
+
+unsigned inspection_free_count(const struct inspector *inspector)
+{
+    return inspector->free_count;
+}
+
+void inspection_give(struct inspector *inspector, struct inspection *inspection)
+{
+    CHECK(inspection->taken && inspector->free_count < inspector->settings.inspection_count);
+    inspection->taken = false;
+    inspector->free[inspector->free_count++] = inspection;
+}

@@ -1,0 +1,170 @@
+/* internal.h: what the files of the prefilter's runtime share. See inspect.h.
+ *
+ *   inspector.c  making and giving out inspections
+ *   inspect.c    a message: MIME parts in, decision out
+ *   subject.c    a byte string as libclamav would scan it: type, then streams
+ *   search.c     streams through Hyperscan, leaves to groups
+ *   hashing.c    digests against the hash signatures
+ */
+#ifndef DATAPLANE_PREFILTER_INTERNAL_H
+#define DATAPLANE_PREFILTER_INTERNAL_H
+
+#include <hs/hs_runtime.h>
+#include <openssl/evp.h>
+
+#include "dataplane/mime/decode.h"
+#include "dataplane/mime/html.h"
+#include "dataplane/mime/mime.h"
+#include "dataplane/mime/squeeze.h"
+#include "dataplane/prefilter/inspect.h"
+#include "dataplane/prefilter/type.h"
+
+/* Text is squeezed in strides of this size; the exact search covers strides with odd bytes and
+ * SEARCH_TAIL bytes on both sides. */
+#define SEARCH_STRIDE   512u
+#define SEARCH_TAIL     (PREFILTER_FRAGMENT_MAX - 1)
+#define SEARCH_GATHERED 16384u
+
+#define INSPECT_DOMAINS 5u
+_Static_assert(PREFILTER_ALL == (1u << INSPECT_DOMAINS) - 1, "a signature for each domain");
+
+/* What a stream's bytes are gathered in, so that Hyperscan is called with long pieces. One for each
+ * kind of stream, shared by all inspections: empty between two calls of inspection_feed(). */
+struct gatherer {
+    size_t length;
+    uint8_t bytes[SEARCH_GATHERED + SQUEEZE_SLACK];
+};
+
+/* A Hyperscan stream that is reset only when it was used. */
+struct search_stream {
+    hs_stream_t *hs; /* null when the prefilter has no such database */
+    bool used;
+};
+
+/* A text: searched squeezed as a whole, exactly around odd bytes. */
+struct search_text {
+    enum inspect_stream stream;
+    uint32_t domains; /* of which its bytes are a part */
+    struct search_stream squeezed;
+    struct search_stream exact;
+    uint8_t tail[SEARCH_TAIL]; /* the last bytes */
+    uint8_t tail_length;
+    uint8_t after; /* bytes still to be searched exactly behind the last odd stride */
+};
+
+enum hashing_target {
+    HASHING_PART,
+    HASHING_NOCOMMENT,
+    HASHING_NOTAGS,
+    HASHING_FORCED,
+    HASHING_TARGETS
+};
+
+/* Digests of one byte string. */
+struct hashing {
+    EVP_MD_CTX *contexts[PREFILTER_DIGESTS]; /* null where there is no signature of that kind */
+    uint64_t length;
+    bool on;
+};
+
+/* What libclamav would scan as one file: a stored part, or the forced decoding of one. */
+struct subject {
+    struct hashing *hashing;
+    struct search_text *text;
+    bool open;
+    bool typed;
+    bool in_raw;    /* as text it is a substring of the message, which is searched anyway */
+    bool keeps_key; /* its verdict may come from the cache */
+    struct part_type type;
+    struct type_watch watch; /* text, images and unknown binary */
+    uint64_t length;
+    size_t look_length;
+    uint8_t look[TYPE_LOOK];
+};
+
+struct inspection {
+    struct mime_parser parser;
+    struct decoder decoder;
+    struct html_normaliser html;
+    struct base64_forced forced;
+    struct subject part;
+    struct subject forced_part;
+    bool forcing;   /* the part in hand is decoded as base64 besides */
+    bool identity;  /* ... stands in the message as it is */
+    bool body_open; /* `body` (and with HTML, `notags`) is in use */
+    bool taken;
+    struct search_text raw;
+    struct type_watch raw_watch;
+    struct search_text body; /* text, or the nocomment form */
+    struct search_text notags;
+    struct search_text forced_text;
+    struct search_stream binary; /* of the part */
+    struct search_stream forced_binary;
+    struct hashing hashings[HASHING_TARGETS];
+    EVP_MD_CTX *sha256; /* of a part for the cache */
+    uint64_t bytes;
+    uint64_t searched_bytes;
+    uint64_t hashed_bytes;
+    /* Doubts. `final`: a scan whatever else comes. */
+    bool final; /* nothing is searched any more; the structure is still looked at */
+    enum gate_class class;
+    enum inspect_cause cause; /* the first */
+    char reason[INSPECT_REASON_BYTES];
+    unsigned part_count; /* of parts[] */
+    struct inspect_part parts[INSPECT_PARTS_MAX];
+    unsigned key_count; /* parts that could be settled by the cache */
+    struct cache_key keys[INSPECT_CACHED_MAX];
+    uint32_t *weak; /* bits, prefilter->header->weak_count of them */
+};
+
+struct inspector {
+    struct inspect_settings settings;
+    const struct prefilter *prefilter;
+    hs_scratch_t *scratch;
+    EVP_MD *digests[PREFILTER_DIGESTS];
+    uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */
+    struct inspection *inspections;
+    struct inspection **free;
+    unsigned free_count;
+    size_t weak_bytes;
+    struct gatherer squeezed[INSPECT_STREAM_COUNT];
+    struct gatherer exact[INSPECT_STREAM_COUNT];
+    uint8_t decoded[DECODE_ROOM];
+    uint8_t forced[BASE64_ROOM(DECODE_PIECE_MAX)];
+};
+
+/* What the sinks of an inspection get: both. Lives for one call. */
+struct inspect_call {
+    struct inspector *inspector;
+    struct inspection *inspection;
+};
+
+/* inspect.c: notes a doubt; the first one is the reason. `keyed`: the cache may take it away. */
+void inspect_doubt(struct inspection *inspection, enum inspect_cause cause, const char *what,
+                   enum gate_class class, bool keyed);
+
+/* subject.c */
+void subject_begin(struct subject *subject, struct hashing *hashing, struct search_text *text,
+                   bool in_raw, bool keeps_key);
+void subject_feed(struct inspect_call *call, struct subject *subject, const uint8_t *bytes,
+                  size_t length);
+void subject_end(struct inspect_call *call, struct subject *subject);
+
+/* search.c. `domains` are those of which the bytes are a part. */
+void search_text_begin(struct inspect_call *call, struct search_text *text,
+                       enum inspect_stream stream, uint32_t domains);
+void search_text_feed(struct inspect_call *call, struct search_text *text, const uint8_t *bytes,
+                      size_t length);
+/* Searches what was gathered of `text`: at its end, and before the call returns. */
+void search_text_flush(struct inspect_call *call, struct search_text *text);
+void search_exact(struct inspect_call *call, struct search_stream *stream, uint32_t domains,
+                  const uint8_t *bytes, size_t length);
+void search_stream_reset(struct search_stream *stream);
+
+/* hashing.c */
+void hashing_begin(struct inspector *inspector, struct hashing *hashing);
+void hashing_feed(struct inspect_call *call, struct hashing *hashing, const uint8_t *bytes,
+                  size_t length);
+void hashing_end(struct inspect_call *call, struct hashing *hashing);
+
+#endif
