@@ -78,6 +78,22 @@
     X(MESSAGE_MALFORMED, "message_malformed")                                            \
     X(MESSAGE_CUT_OFF, "message_cut_off")                                                \
     X(MESSAGE_ABANDONED, "message_abandoned")                                            \
+    /* prefilter: messages submitted = the sum of prefilter_{settled,cached,sent_on,     \
+     * malformed,absent} + those abandoned before; sent_on = the sum of its causes */    \
+    X(PREFILTER_SETTLED, "prefilter_settled")                                            \
+    X(PREFILTER_CACHED, "prefilter_cached")                                              \
+    X(PREFILTER_SENT_ON, "prefilter_sent_on")                                            \
+    X(PREFILTER_MALFORMED, "prefilter_malformed")                                        \
+    X(PREFILTER_ABSENT, "prefilter_absent")                                              \
+    X(PREFILTER_BY_GATE, "prefilter_by_gate")                                            \
+    X(PREFILTER_BY_TYPE, "prefilter_by_type")                                            \
+    X(PREFILTER_BY_SIGNATURE, "prefilter_by_signature")                                  \
+    X(PREFILTER_BY_ALWAYS, "prefilter_by_always")                                        \
+    X(PREFILTER_BY_HASH, "prefilter_by_hash")                                            \
+    X(PREFILTER_BY_NAME, "prefilter_by_name")                                            \
+    X(PREFILTER_BY_LIMIT, "prefilter_by_limit")                                          \
+    X(PREFILTER_BYTES, "prefilter_bytes") /* searched */                                 \
+    X(CACHE_STORED, "cache_stored")                                                      \
     /* scanners */                                                                       \
     X(SCAN_JOBS, "scan_jobs")                                                            \
     X(SCAN_RETRIES, "scan_retries")                                                      \

@@ -41,10 +41,30 @@ static uint32_t record_delay(int64_t from_ns, int64_t to_ns)
     return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
+/* Who came to the verdict. A message may end before its inspection does: then `result` is empty. */
+static const char *conclude_decided_by(const struct message *message,
+                                       const struct inspect_result *result)
+{
+    if (message->verdict == 0)
+        return "none";
+    switch (result->decision) {
+    case INSPECT_SETTLED:
+        return "prefilter";
+    case INSPECT_CACHED:
+        return "cache";
+    case INSPECT_UNDECIDED:
+    case INSPECT_SENT_ON:
+    case INSPECT_MALFORMED:
+        break;
+    }
+    return "scanner";
+}
+
 static void conclude_log(struct handover *handover, const struct message *message,
                          enum mail_outcome outcome, const char *status, const char *relay,
                          int64_t now_ns)
 {
+    const struct inspect_result *result = &handover_inspection_of(handover, message)->result;
     struct log_record record = {
         .wall_ns = now_ns + handover->wall_offset_ns,
         .kind = LOG_MESSAGE,
@@ -61,8 +81,9 @@ static void conclude_log(struct handover *handover, const struct message *messag
     };
 
     record_text(record.id, sizeof(record.id), message->id);
-    record_text(record.decided_by, sizeof(record.decided_by),
-                message->verdict != 0 ? "scanner" : "none");
+    record_text(record.decided_by, sizeof(record.decided_by), conclude_decided_by(message, result));
+    if (result->decision != INSPECT_SETTLED && result->decision != INSPECT_CACHED)
+        record_text(record.sent_on, sizeof(record.sent_on), result->reason);
     record_text(record.client, sizeof(record.client), message->client);
     record_text(record.helo, sizeof(record.helo), message->helo);
     record_text(record.from, sizeof(record.from), message->sender);
@@ -93,6 +114,7 @@ void handover_conclude(struct handover *handover, struct message *message,
     message->concluded = true;
     count(handover->counters, conclude_counters[outcome]);
     conclude_log(handover, message, outcome, status, relay, now_ns);
+    handover_inspect_forget(handover, message);
     if (message->job != 0)
         return; /* a peer still reads it: it goes when the peer has answered or is gone */
     if (message->waiting)

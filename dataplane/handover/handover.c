@@ -2,6 +2,7 @@
 #include "dataplane/handover/handover.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/handover/internal.h"
@@ -89,8 +90,13 @@ static void service_submit(void *context, struct message *message, int64_t now_n
     message->received_ns = now_ns;
     message->stage = MESSAGE_SCANNING;
     message->deadline_ns = now_ns + handover->verdict_limit_ns;
-    handover_wait(handover, message, false);
-    handover_scan_start(handover, now_ns);
+    handover_inspect_submit(handover, message, now_ns);
+}
+
+static void service_arrived(void *context, struct message *message, int64_t now_ns)
+{
+    (void)now_ns;
+    handover_inspect_arrived(context, message);
 }
 
 static void service_abandon(void *context, struct message *message, int64_t now_ns)
@@ -117,10 +123,10 @@ static int64_t service_wall_seconds(void *context, int64_t now_ns)
     return (now_ns + handover->wall_offset_ns) / CLOCK_NS_PER_SECOND;
 }
 
-void handover_init(struct handover *handover, struct store *store, struct smtp_server *smtp,
-                   struct tcp_endpoint *endpoint, struct region_counters *counters,
-                   struct peers *peers, struct ring *log, uint32_t worker,
-                   const struct config *config)
+enum status handover_init(struct handover *handover, struct store *store, struct smtp_server *smtp,
+                          struct tcp_endpoint *endpoint, struct region_counters *counters,
+                          struct peers *peers, struct ring *log, uint32_t worker,
+                          const struct config *config)
 {
     *handover = (struct handover){
         .store = store,
@@ -133,15 +139,26 @@ void handover_init(struct handover *handover, struct store *store, struct smtp_s
         .wall_offset_ns = clock_wall_ns() - clock_monotonic_ns(),
     };
     turns_init(&handover->turns);
+    handover->inspections = calloc(store->slot_count, sizeof(*handover->inspections));
+    if (handover->inspections == NULL)
+        return STATUS_NO_MEMORY;
     handover_configure(handover, config);
     smtp->service = (struct smtp_service){
         .context = handover,
+        .arrived = service_arrived,
         .submit = service_submit,
         .abandon = service_abandon,
         .conclude = service_conclude,
         .rejected = handover_log_rejected,
         .wall_seconds = service_wall_seconds,
     };
+    return STATUS_OK;
+}
+
+void handover_fini(struct handover *handover)
+{
+    free(handover->inspections);
+    handover->inspections = NULL;
 }
 
 void handover_configure(struct handover *handover, const struct config *config)
@@ -200,6 +217,7 @@ static unsigned handover_notice_changes(struct handover *handover, int64_t now_n
             handover_notice(handover, slot, life, now_ns);
     }
     handover_publish_ready(handover);
+    handover_inspect_vouch(handover);
     return 1;
 }
 
@@ -220,6 +238,7 @@ unsigned handover_poll(struct handover *handover, int64_t now_ns)
 
     did += handover_scan_answers(handover, now_ns);
     did += handover_relay_answers(handover, now_ns);
+    did += handover_inspect_poll(handover, now_ns);
     did += handover_scan_start(handover, now_ns);
     handover_sweep(handover, now_ns);
     return did;
@@ -227,5 +246,6 @@ unsigned handover_poll(struct handover *handover, int64_t now_ns)
 
 uint32_t handover_pending(const struct handover *handover)
 {
-    return handover->waiting.count + handover->scanning.count + handover->relaying.count;
+    return handover->inspecting.count + handover->waiting.count + handover->scanning.count +
+           handover->relaying.count;
 }

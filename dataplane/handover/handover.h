@@ -4,7 +4,13 @@
  * handover_conclude() the only place where a message's one outcome is counted, logged and its
  * memory given back; so the counters add up and no message has two ends.
  *
- *   submit -> waiting -> at a scanner -> verdict -> (policy) -> at control -> outcome
+ *   submit -> inspected -> waiting -> at a scanner -> verdict -> (policy) -> at control -> outcome
+ *                 |                                      ^
+ *                 +---- settled clean, or by the cache --+
+ *
+ * The prefilter looks at a message while it arrives, a bounded number of bytes each poll; what it
+ * settles skips the scanner. It does so only while every ready scanner says that it has loaded the
+ * very database the prefilter was made from, into the library it was proven for (`vouched`).
  *
  * Bounds: messages are bounded by the store's slots; a scanner has at most one job of a worker;
  * a message waits at most limits.verdict_timeout over all its stages, then 451. A scanner
@@ -21,6 +27,7 @@
 #include "dataplane/handover/peers.h"
 #include "dataplane/handover/turns.h"
 #include "dataplane/log/record.h"
+#include "dataplane/prefilter/inspect.h"
 #include "dataplane/smtp/session.h"
 
 struct handover_peer {
@@ -34,6 +41,18 @@ struct message_list {
     struct message *first;
     struct message *last;
     uint32_t count;
+};
+
+/* What the prefilter knows of a message, by its slot. */
+struct handover_inspection {
+    struct inspection *inspection; /* null: none yet, or done */
+    uint32_t extent;               /* where it goes on reading ... */
+    uint32_t offset;               /* ... in that extent */
+    uint32_t inspected_bytes;
+    uint32_t asked_bytes; /* of the message when it was last put on the list */
+    bool listed;
+    bool complete;                /* submitted */
+    struct inspect_result result; /* when complete and done */
 };
 
 struct handover {
@@ -52,17 +71,29 @@ struct handover {
     int64_t verdict_limit_ns; /* limits.verdict_timeout */
     int64_t wall_offset_ns;   /* wall clock minus now_ns; refreshed by the worker */
     struct handover_peer slots[PEERS_SLOTS];
+    /* The prefilter in force; null: every message is scanned. */
+    struct inspector *inspector;
+    struct cache *cache;
+    bool vouched; /* every scanner that is ready has the database the prefilter was made from */
+    struct handover_inspection *inspections; /* [slot - store->slot_first] */
+    struct message_list inspecting;
     struct message_list waiting; /* for a scanner: all of them, oldest first (retries are older) */
     struct turns turns;          /* the same messages by client: who is next */
     struct message_list scanning;
     struct message_list relaying;
 };
 
-/* Main thread. Fills `handover` and the `service` of `smtp`. */
-void handover_init(struct handover *handover, struct store *store, struct smtp_server *smtp,
-                   struct tcp_endpoint *endpoint, struct region_counters *counters,
-                   struct peers *peers, struct ring *log, uint32_t worker,
-                   const struct config *config);
+/* Main thread. Fills `handover` and the `service` of `smtp`. STATUS_NO_MEMORY. */
+enum status handover_init(struct handover *handover, struct store *store, struct smtp_server *smtp,
+                          struct tcp_endpoint *endpoint, struct region_counters *counters,
+                          struct peers *peers, struct ring *log, uint32_t worker,
+                          const struct config *config) STATUS_CHECKED;
+void handover_fini(struct handover *handover);
+
+/* Worker: another prefilter, or none (null), from now on. What the old inspector was looking at is
+ * begun anew. Both are borrowed until the next call; the cache may be null. */
+void handover_use_prefilter(struct handover *handover, struct inspector *inspector,
+                            struct cache *cache);
 
 /* Takes over the time limits of a (re)loaded configuration. */
 void handover_configure(struct handover *handover, const struct config *config);

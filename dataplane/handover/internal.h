@@ -40,7 +40,28 @@ void handover_log_rejected(void *context, const char *command, const char *clien
                            const char *sender, const char *recipient, const char *reply,
                            int64_t now_ns);
 
+/* inspect.c */
+void handover_inspect_arrived(struct handover *handover, struct message *message);
+void handover_inspect_submit(struct handover *handover, struct message *message, int64_t now_ns);
+unsigned handover_inspect_poll(struct handover *handover, int64_t now_ns);
+/* The message ends, whatever was being done with it. */
+void handover_inspect_forget(struct handover *handover, struct message *message);
+/* Scanners came or went: whether the prefilter still speaks for all of them. */
+void handover_inspect_vouch(struct handover *handover);
+/* A full scan's answer: what the cache may remember. */
+void handover_inspect_learn(struct handover *handover, const struct message *message,
+                            const struct scan_result *answer);
+
+static inline struct handover_inspection *handover_inspection_of(struct handover *handover,
+                                                                 const struct message *message)
+{
+    return &handover->inspections[message->index - handover->store->slot_first];
+}
+
 /* scan.c */
+void handover_unscannable(struct handover *handover, struct message *message,
+                          enum unscannable_reason reason, const char *words, int64_t now_ns);
+
 unsigned handover_scan_start(struct handover *handover, int64_t now_ns);
 unsigned handover_scan_answers(struct handover *handover, int64_t now_ns);
 void handover_scan_lost(struct handover *handover, uint32_t slot, int64_t now_ns);

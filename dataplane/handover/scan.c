@@ -107,8 +107,8 @@ static void scan_copy_words(char *to, size_t size, const char *words)
     to[length] = '\0';
 }
 
-static void scan_unscannable(struct handover *handover, struct message *message,
-                             enum unscannable_reason reason, const char *words, int64_t now_ns)
+void handover_unscannable(struct handover *handover, struct message *message,
+                          enum unscannable_reason reason, const char *words, int64_t now_ns)
 {
     struct mail_result result = {
         .outcome = MAIL_UNSCANNABLE,
@@ -141,17 +141,23 @@ static void scan_verdict(struct handover *handover, struct message *message,
         handover_release(handover, message);
         return;
     }
+    handover_inspect_learn(handover, message, answer);
     switch ((enum verdict_kind)answer->verdict) {
     case VERDICT_CLEAN:
-        handover_relay_start(handover, message, now_ns);
+        /* Clean as libclamav reads it; others may read another mail. */
+        if (handover_inspection_of(handover, message)->result.decision == INSPECT_MALFORMED)
+            handover_unscannable(handover, message, UNSCANNABLE_MALFORMED,
+                                 handover_inspection_of(handover, message)->result.reason, now_ns);
+        else
+            handover_relay_start(handover, message, now_ns);
         break;
     case VERDICT_INFECTED:
         memcpy(message->verdict_name, answer->name, sizeof(message->verdict_name));
         handover_answer(handover, message, &infected, NULL, now_ns);
         break;
     case VERDICT_UNSCANNABLE:
-        scan_unscannable(handover, message, (enum unscannable_reason)answer->reason, answer->name,
-                         now_ns);
+        handover_unscannable(handover, message, (enum unscannable_reason)answer->reason,
+                             answer->name, now_ns);
         break;
     }
 }
@@ -239,7 +245,7 @@ static void scan_retry(struct handover *handover, struct message *message, int64
     }
     if (reason == UNSCANNABLE_NONE)
         reason = UNSCANNABLE_SCANNER_DIED;
-    scan_unscannable(handover, message, reason, unscannable_text(reason), now_ns);
+    handover_unscannable(handover, message, reason, unscannable_text(reason), now_ns);
 }
 
 void handover_scan_lost(struct handover *handover, uint32_t slot, int64_t now_ns)
@@ -315,6 +321,6 @@ void handover_scan_sweep(struct handover *handover, int64_t now_ns)
         struct message *message = handover->waiting.first;
 
         handover_wait_end(handover, message);
-        scan_unscannable(handover, message, reason, unscannable_text(reason), now_ns);
+        handover_unscannable(handover, message, reason, unscannable_text(reason), now_ns);
     }
 }

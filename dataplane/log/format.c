@@ -218,6 +218,10 @@ static void log_text_verdict(struct log_line *line, const struct log_record *rec
                  sizeof(record->name));
     log_print(line, ", ");
     log_put_word(line, "decided_by", record->decided_by, sizeof(record->decided_by));
+    if (record->sent_on[0] != '\0') {
+        log_print(line, ", ");
+        log_put_bracketed(line, "sent_on", record->sent_on, sizeof(record->sent_on));
+    }
 }
 
 static void log_text_message(struct log_line *line, const struct log_record *record)
@@ -330,6 +334,7 @@ static void log_json_message(struct log_line *line, const struct log_record *rec
     log_json_optional(line, "sig", infected ? record->name : "", sizeof(record->name));
     log_json_optional(line, "reason", unscannable ? record->name : "", sizeof(record->name));
     log_json_optional(line, "decided_by", record->decided_by, sizeof(record->decided_by));
+    log_json_optional(line, "sent_on", record->sent_on, sizeof(record->sent_on));
     log_print(line, ",\"scan_attempts\":%" PRIu32, record->scan_attempts);
     log_json_optional(line, "engine", record->engine, sizeof(record->engine));
     log_json_optional(line, "relay", record->relay, sizeof(record->relay));

@@ -33,7 +33,8 @@ struct log_record {
     uint32_t delay_relay_us;
     char id[20];
     char command[12];    /* LOG_REJECT: which command was refused */
-    char decided_by[12]; /* "scanner", "none" (later "prefilter", "hash", "cache") */
+    char decided_by[12]; /* "prefilter", "cache", "scanner", "none" */
+    char sent_on[96];    /* why the prefilter did not settle it; empty when it did */
     char client[46];
     char helo[256];
     char from[256];

@@ -33,15 +33,6 @@ struct message *message_take(struct store *store)
     return message;
 }
 
-static struct message_extent *message_extent_at(const struct store *store,
-                                                const struct message *message, uint32_t index)
-{
-    uint32_t table = message->shared->extent_blocks[index / MESSAGE_EXTENTS_A_BLOCK];
-
-    return (struct message_extent *)region_block(store->region, table) +
-           index % MESSAGE_EXTENTS_A_BLOCK;
-}
-
 /* Ours to ask for: `message` came from message_take() of this store and was not given back. */
 static void message_check(const struct store *store, const struct message *message)
 {
@@ -67,7 +58,7 @@ void message_give(struct store *store, struct message *message)
     atomic_store_explicit(&shared->generation, next == 0 ? 1 : next, memory_order_release);
     atomic_thread_fence(memory_order_release);
     for (uint32_t i = 0; i < shared->extent_count; i++)
-        block_give(store, message_extent_at(store, message, i)->block);
+        block_give(store, message_extent_slot(store, message, i)->block);
     for (uint32_t i = 0; i < message_extent_tables(shared); i++)
         block_give(store, shared->extent_blocks[i]);
     for (uint32_t i = 0; i < shared->envelope_block_count; i++)
@@ -86,7 +77,7 @@ bool message_tail(const struct store *store, const struct message *message, uint
 
     if (message->shared->extent_count == 0)
         return false;
-    last = message_extent_at(store, message, message->shared->extent_count - 1);
+    last = message_extent_slot(store, message, message->shared->extent_count - 1);
     *block = last->block;
     *offset = (uint32_t)last->offset + last->length;
     return true;
@@ -105,7 +96,7 @@ enum status message_append(struct store *store, struct message *message, uint32_
         return STATUS_OK;
     if (message_tail(store, message, &tail_block, &tail_offset) && tail_block == block &&
         tail_offset == offset) {
-        struct message_extent *last = message_extent_at(store, message, shared->extent_count - 1);
+        struct message_extent *last = message_extent_slot(store, message, shared->extent_count - 1);
 
         last->length = (uint16_t)(last->length + length);
         shared->size += length;
@@ -122,7 +113,7 @@ enum status message_append(struct store *store, struct message *message, uint32_
     }
     block_hold(store, block);
     shared->extent_count++;
-    *message_extent_at(store, message, shared->extent_count - 1) = (struct message_extent){
+    *message_extent_slot(store, message, shared->extent_count - 1) = (struct message_extent){
         .block = block, .offset = (uint16_t)offset, .length = (uint16_t)length};
     shared->size += length; /* cannot wrap: 8192 extents of 16 KiB are 128 MiB */
     return STATUS_OK;

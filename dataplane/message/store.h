@@ -133,6 +133,16 @@ enum status message_append_bytes(struct store *store, struct message *message, c
 /* Marks everything appended so far as our own trace. */
 void message_mark_trace(struct message *message);
 
+/* The place of extent `index` < extent_count in the tables. */
+static inline struct message_extent *
+message_extent_slot(const struct store *store, const struct message *message, uint32_t index)
+{
+    uint32_t table = message->shared->extent_blocks[index / MESSAGE_EXTENTS_A_BLOCK];
+
+    return (struct message_extent *)region_block(store->region, table) +
+           index % MESSAGE_EXTENTS_A_BLOCK;
+}
+
 /* Where the last extent ends: false when the message is empty. Whoever owns the bytes behind it may
  * move the next ones up to there, so that the extents join. */
 bool message_tail(const struct store *store, const struct message *message, uint32_t *block,

@@ -59,6 +59,27 @@ static double report_ms(uint64_t ns)
     return (double)ns / (double)CLOCK_NS_PER_MS;
 }
 
+static const char *report_decided_by(const struct report *report)
+{
+    if (report->scanned)
+        return "scanner";
+    if (report->inspected && report->inspection.decision == INSPECT_SETTLED)
+        return "prefilter";
+    if (report->inspected && report->inspection.decision == INSPECT_CACHED)
+        return "cache";
+    return "none";
+}
+
+/* Why the prefilter did not settle it. */
+static const char *report_sent_on(const struct report *report)
+{
+    if (!report->inspected)
+        return report->kind == CONTENT_MESSAGE ? "no prefilter" : "not a mail";
+    if (report->inspection.reason[0] == '\0')
+        return "no prefilter: the scanner has another database";
+    return report->inspection.reason;
+}
+
 void report_text(const struct report *report, FILE *to)
 {
     report_put_path(report->path, to);
@@ -67,11 +88,15 @@ void report_text(const struct report *report, FILE *to)
         fprintf(to, "(%s)", report->name);
     else if (report->verdict == VERDICT_UNSCANNABLE)
         fprintf(to, "(%s)", unscannable_text(report->reason));
+    fprintf(to, " decided_by=%s", report_decided_by(report));
     if (report->scanned)
-        fprintf(to, " decided_by=scanner time=%.1fms cpu=%.1fms\n",
-                report_ms((uint64_t)report->scan_ns), report_ms(report->cpu_ns));
-    else
-        fputs(" decided_by=none\n", to);
+        fprintf(to, " time=%.1fms cpu=%.1fms", report_ms((uint64_t)report->scan_ns),
+                report_ms(report->cpu_ns));
+    if (report->inspected && report->scanned)
+        fprintf(to, " sent_on=<%s>", report_sent_on(report));
+    else if (report->inspected)
+        fprintf(to, " time=%.3fms", report_ms(report->inspect_ns));
+    fputc('\n', to);
 }
 
 static json_t *report_json_ms(uint64_t ns)
@@ -134,16 +159,55 @@ static bool report_json_verdict(json_t *object, const struct report *report)
            json_object_set_new(object, "detail", json_string(report->name)) == 0;
 }
 
-/* Every message goes to a scanner until there is a prefilter to settle some before. */
+static bool report_json_parts(json_t *object, const struct inspect_result *inspection)
+{
+    json_t *parts = json_array();
+    unsigned count = inspection->part_count;
+
+    if (parts == NULL || json_object_set_new(object, "parts", parts) != 0)
+        return false;
+    if (count > INSPECT_PARTS_MAX)
+        count = INSPECT_PARTS_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        const struct inspect_part *part = &inspection->parts[i];
+        json_t *entry = json_pack("{s:s, s:I}", "type", part->type[0] != '\0' ? part->type : "-",
+                                  "bytes", (json_int_t)part->bytes);
+
+        if (entry == NULL || json_array_append_new(parts, entry) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool report_json_inspection(json_t *object, const struct report *report)
+{
+    const struct inspect_result *inspection = &report->inspection;
+
+    return !report->inspected ||
+           (json_object_set_new(object, "prefilter_ms", report_json_ms(report->inspect_ns)) == 0 &&
+            json_object_set_new(object, "searched_bytes",
+                                json_integer((json_int_t)inspection->searched_bytes)) == 0 &&
+            json_object_set_new(object, "hashed_bytes",
+                                json_integer((json_int_t)inspection->hashed_bytes)) == 0 &&
+            json_object_set_new(object, "part_count", json_integer(inspection->part_count)) == 0 &&
+            report_json_parts(object, inspection));
+}
+
+static bool report_json_scan(json_t *object, const struct report *report)
+{
+    return !report->scanned ||
+           (json_object_set_new(object, "sent_on_because", json_string(report_sent_on(report))) ==
+                0 &&
+            json_object_set_new(object, "scan_ms", report_json_ms((uint64_t)report->scan_ns)) ==
+                0 &&
+            json_object_set_new(object, "cpu_ms", report_json_ms(report->cpu_ns)) == 0 &&
+            json_object_set_new(object, "engine", json_string(report->engine)) == 0);
+}
+
 static bool report_json_decision(json_t *object, const struct report *report)
 {
-    if (!report->scanned)
-        return json_object_set_new(object, "decided_by", json_string("none")) == 0;
-    return json_object_set_new(object, "decided_by", json_string("scanner")) == 0 &&
-           json_object_set_new(object, "sent_on_because", json_string("no prefilter")) == 0 &&
-           json_object_set_new(object, "scan_ms", report_json_ms((uint64_t)report->scan_ns)) == 0 &&
-           json_object_set_new(object, "cpu_ms", report_json_ms(report->cpu_ns)) == 0 &&
-           json_object_set_new(object, "engine", json_string(report->engine)) == 0;
+    return json_object_set_new(object, "decided_by", json_string(report_decided_by(report))) == 0 &&
+           report_json_inspection(object, report) && report_json_scan(object, report);
 }
 
 enum status report_json(const struct report *report, FILE *to)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "dataplane/offline/content.h"
+#include "dataplane/prefilter/inspect.h"
 #include "platform/link.h"
 #include "platform/memory/channel.h"
 
@@ -23,7 +24,10 @@ struct report {
     enum verdict_kind verdict;
     enum unscannable_reason reason;
     char name[SCAN_NAME_BYTES]; /* signature, or the engine's words when unscannable */
-    bool scanned;               /* a scanner was asked: the rest is known */
+    bool inspected;             /* the prefilter has looked at it */
+    struct inspect_result inspection;
+    uint64_t inspect_ns;
+    bool scanned; /* a scanner was asked: the rest is known */
     int64_t scan_ns;
     uint64_t cpu_ns;
     char engine[LINK_TEXT_BYTES];

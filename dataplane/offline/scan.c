@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "dataplane/offline/content.h"
+#include "dataplane/offline/prefilter.h"
 #include "dataplane/offline/report.h"
 #include "dataplane/offline/scanners.h"
 #include "platform/check.h"
@@ -33,6 +34,8 @@ struct scan {
     struct region region;
     struct store store;
     struct scanners scanners;
+    struct offline_prefilter prefilter;
+    bool vouched;           /* the scanner has the database the prefilter was made from */
     struct content content; /* of files[next_load] when `held` */
     bool held;              /* read, but no room for it yet */
     size_t next_load;
@@ -46,6 +49,20 @@ static struct scan_entry *scan_entry(struct scan *scan, size_t index)
     return &scan->entries[index % SCAN_WINDOW];
 }
 
+/* As handover_inspect_learn() does. */
+static void scan_learn(struct scan *scan, struct inspect_result *inspected,
+                       const struct scanners_answer *answer)
+{
+    bool clean = answer->verdict == VERDICT_CLEAN;
+
+    if (!scan->vouched || inspected->decision != INSPECT_SENT_ON ||
+        (!clean && (answer->verdict != VERDICT_INFECTED || inspected->key_count != 1)))
+        return;
+    for (unsigned i = 0; i < inspected->key_count; i++)
+        (void)cache_store(scan->prefilter.cache, &inspected->keys[i],
+                          clean ? VERDICT_CLEAN : VERDICT_INFECTED, clean ? NULL : answer->name);
+}
+
 static void scan_done(void *context, size_t tag, struct message *message,
                       const struct scanners_answer *answer)
 {
@@ -55,8 +72,14 @@ static void scan_done(void *context, size_t tag, struct message *message,
     message_give(&scan->store, message);
     scan->under_way--;
     entry->state = ENTRY_REPORT;
+    scan_learn(scan, &entry->report.inspection, answer);
     entry->report.verdict = answer->verdict;
     entry->report.reason = answer->reason;
+    if (answer->verdict == VERDICT_CLEAN && entry->report.inspected &&
+        entry->report.inspection.decision == INSPECT_MALFORMED) {
+        entry->report.verdict = VERDICT_UNSCANNABLE;
+        entry->report.reason = UNSCANNABLE_MALFORMED;
+    }
     entry->report.scanned = answer->engine[0] != '\0';
     entry->report.scan_ns = answer->scan_ns;
     entry->report.cpu_ns = answer->cpu_ns;
@@ -110,6 +133,28 @@ static bool scan_read(struct scan *scan, struct scan_entry *entry)
     return true;
 }
 
+/* True when the message just stored needs no scanner; then its entry is settled. */
+static bool scan_inspect(struct scan *scan, struct scan_entry *entry, struct message *message)
+{
+    struct inspect_result *result = &entry->report.inspection;
+    int64_t started_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+
+    if (scan->prefilter.inspector == NULL || entry->report.kind != CONTENT_MESSAGE)
+        return false;
+    offline_prefilter_inspect(&scan->prefilter, &scan->store, message, result);
+    entry->report.inspected = true;
+    entry->report.inspect_ns = (uint64_t)(clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - started_ns);
+    if (!scan->vouched ||
+        (result->decision != INSPECT_SETTLED && result->decision != INSPECT_CACHED))
+        return false;
+    if (result->decision == INSPECT_SETTLED)
+        result->verdict = VERDICT_CLEAN;
+    memcpy(entry->report.name, result->name, sizeof(entry->report.name));
+    message_give(&scan->store, message);
+    scan_settle(scan, entry, result->verdict, UNSCANNABLE_NONE);
+    return true;
+}
+
 static uint64_t scan_blocks(uint64_t bytes)
 {
     return (bytes + SCAN_TRACE_BYTES) / MESSAGE_BLOCK_BYTES + SCAN_BLOCKS_BESIDES;
@@ -140,6 +185,8 @@ static bool scan_submit(struct scan *scan, struct scan_entry *entry)
             scan_refuse(scan, entry, UNSCANNABLE_LIMIT);
         return scan->under_way == 0;
     }
+    if (scan_inspect(scan, entry, message))
+        return true;
     scan->under_way++;
     scanners_submit(&scan->scanners, message, scan->next_load);
     scan->next_load++;
@@ -315,6 +362,23 @@ static enum status scan_start(struct scan *scan, uint32_t processes)
     return status;
 }
 
+/* Nothing is settled before the scanner has said what it has loaded. */
+static void scan_vouch(struct scan *scan)
+{
+    if (scan->prefilter.inspector == NULL)
+        return;
+    while (!scanners_ready(&scan->scanners) && !scanners_gone(&scan->scanners)) {
+        (void)scanners_poll(&scan->scanners, clock_monotonic_ns());
+        scanners_wait(&scan->scanners);
+    }
+    scan->vouched = scanners_vouched(&scan->scanners, scan->prefilter.inspector);
+    if (!scan->vouched && !scanners_gone(&scan->scanners))
+        fprintf(stderr,
+                "postern scan: the prefilter is for another database or another libclamav than %s "
+                "(it was proven for %s): every message is scanned\n",
+                "the scanner has", PREFILTER_LIBRARY);
+}
+
 /* A scanner that went away by itself is an error of its own, beside what it left unscanned. */
 static void scan_stop(struct scan *scan)
 {
@@ -332,6 +396,21 @@ static void scan_stop(struct scan *scan)
                 WEXITSTATUS(wait_status));
 }
 
+static enum status scan_open_prefilter(struct scan *scan)
+{
+    char why[256] = "";
+    enum status status;
+
+    if (scan->options->prefilter == NULL)
+        return STATUS_OK;
+    status = offline_prefilter_open(&scan->prefilter, scan->options->prefilter,
+                                    scan->options->limits, why, sizeof(why));
+    if (status != STATUS_OK)
+        fprintf(stderr, "postern scan: prefilter %s: %s%s%s\n", scan->options->prefilter,
+                status_text(status), why[0] != '\0' ? ": " : "", why);
+    return status;
+}
+
 enum status scan_files(const struct scan_options *options, const struct file_list *files,
                        struct scan_totals *totals)
 {
@@ -347,13 +426,17 @@ enum status scan_files(const struct scan_options *options, const struct file_lis
         status = scan_make_store(scan, processes);
     }
     if (status == STATUS_OK)
+        status = scan_open_prefilter(scan);
+    if (status == STATUS_OK)
         status = scan_start(scan, processes);
     if (status == STATUS_OK) {
+        scan_vouch(scan);
         scan_loop(scan);
         scan_stop(scan);
     }
     if (scan != NULL) {
         content_free(&scan->content);
+        offline_prefilter_close(&scan->prefilter);
         store_fini(&scan->store);
         region_close(&scan->region);
         free(scan);

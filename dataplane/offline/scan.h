@@ -18,7 +18,8 @@
 struct scan_options {
     bool json;
     const char *database;
-    const char *hostname; /* in the Received field */
+    const char *prefilter; /* compiled file; null: every message goes to a scanner */
+    const char *hostname;  /* in the Received field */
     uint64_t message_bytes;
     const struct config_scanner *limits; /* null: the scanner's own defaults */
 };

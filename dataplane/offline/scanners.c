@@ -373,6 +373,25 @@ unsigned scanners_poll(struct scanners *scanners, int64_t now_ns)
     return done;
 }
 
+bool scanners_ready(const struct scanners *scanners)
+{
+    for (uint32_t i = 0; i < scanners->slot_count; i++) {
+        if (scanners->slots[i].state == SLOT_READY)
+            return true;
+    }
+    return false;
+}
+
+bool scanners_vouched(const struct scanners *scanners, const struct inspector *inspector)
+{
+    for (uint32_t i = 0; i < scanners->slot_count; i++) {
+        if (scanners->slots[i].state == SLOT_READY &&
+            !inspector_speaks_for(inspector, &scanners->slots[i].identity))
+            return false;
+    }
+    return scanners_ready(scanners);
+}
+
 void scanners_wait(const struct scanners *scanners)
 {
     struct pollfd waiting = {.fd = scanners->link, .events = POLLIN};

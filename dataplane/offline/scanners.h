@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "dataplane/message/store.h"
+#include "dataplane/prefilter/inspect.h"
 #include "platform/clock.h"
 #include "platform/link.h"
 #include "platform/memory/channel.h"
@@ -89,6 +90,12 @@ enum status scanners_start(struct scanners *scanners, const struct region *regio
 
 /* True when another message may be submitted. */
 bool scanners_room(const struct scanners *scanners);
+
+/* True when a child is ready: it has said what it has loaded. */
+bool scanners_ready(const struct scanners *scanners);
+
+/* Whether the prefilter speaks for every child that is ready, and there is one. */
+bool scanners_vouched(const struct scanners *scanners, const struct inspector *inspector);
 
 /* Hands over a message; it stays where it is until `done` is called for it. */
 void scanners_submit(struct scanners *scanners, struct message *message, size_t tag);

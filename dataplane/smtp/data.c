@@ -281,6 +281,8 @@ static uint32_t data_take(struct smtp_call *call, const struct tcp_span *span)
             data_refuse(call, MAIL_NO_ROOM, false);
         else if (message->shared->size - message->shared->trace_size > config->limits.message_bytes)
             data_refuse(call, MAIL_TOO_LARGE, false);
+        else if (call->server->service.arrived != NULL)
+            call->server->service.arrived(call->server->service.context, message, call->now_ns);
     }
     return (uint32_t)(cursor.read - span->bytes);
 }

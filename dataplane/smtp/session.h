@@ -54,6 +54,8 @@ struct mail_result {
 
 struct smtp_service {
     void *context;
+    /* More bytes of a message are there; it stays the session's. May be null. */
+    void (*arrived)(void *context, struct message *message, int64_t now_ns);
     /* Takes a complete message (ownership moves). The answer comes by smtp_finish() for
      * message->owner, never from within this call. */
     void (*submit)(void *context, struct message *message, int64_t now_ns);

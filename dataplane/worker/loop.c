@@ -65,6 +65,21 @@ static void loop_switch_policy(struct worker *worker, int64_t now_ns)
     loop_publish_policy(worker);
 }
 
+/* An inspection under way begins anew with the next one: nothing of the old one is kept. */
+static void loop_switch_prefilter(struct worker *worker)
+{
+    const struct worker_prefilter *next =
+        atomic_load_explicit(&worker->orders->prefilter, memory_order_acquire);
+
+    if (next == worker->prefilter)
+        return;
+    handover_use_prefilter(&worker->handover, next == NULL ? NULL : next->inspectors[worker->index],
+                           worker->orders->cache);
+    worker->prefilter = next;
+    atomic_store_explicit(&worker->prefilter_seen, next == NULL ? 0 : next->generation,
+                          memory_order_release);
+}
+
 static void loop_count_served(void *context, struct tcp_connection *connection, int64_t now_ns)
 {
     (void)connection;
@@ -102,6 +117,7 @@ static void loop_housekeeping(struct worker *worker, int64_t now_ns)
     count_set(worker->counters, COUNTER_MESSAGES_IN_PROGRESS,
               worker->store.slot_count - worker->store.free_slot_count);
     loop_switch_policy(worker, now_ns);
+    loop_switch_prefilter(worker);
     loop_drain(worker, now_ns);
 }
 

@@ -16,6 +16,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/log/format.h"
+#include "dataplane/worker/prefilter.h"
 #include "dataplane/worker/spread.h"
 #include "dataplane/worker/worker.h"
 #include "platform/check.h"
@@ -50,6 +51,7 @@ struct dataplane {
     struct worker_orders orders;
     struct spread_watch spread;
     struct worker_policy *retired; /* waits until no worker needs it */
+    struct prefilter_watch prefilter;
     char why[MAIN_WHY_BYTES];
 };
 
@@ -204,7 +206,9 @@ static enum status start_workers(struct dataplane *dataplane)
     if (getrandom(&setup.secret, sizeof(setup.secret), 0) != (ssize_t)sizeof(setup.secret))
         return STATUS_SYSTEM;
     dataplane->workers = calloc(setup.worker_count, sizeof(*dataplane->workers));
-    if (dataplane->workers == NULL)
+    if (dataplane->workers == NULL ||
+        prefilter_watch_init(&dataplane->prefilter, dataplane->start_config, &dataplane->orders,
+                             dataplane->workers, setup.worker_count) != STATUS_OK)
         return STATUS_NO_MEMORY;
     for (unsigned i = 0; i < setup.worker_count; i++) {
         dataplane->inboxes[i] = start_pass_ring("inbox", i);
@@ -411,6 +415,7 @@ static void main_loop(struct dataplane *dataplane)
         main_write_log(dataplane);
         main_reload(dataplane);
         main_retire_policy(dataplane);
+        prefilter_watch_poll(&dataplane->prefilter, clock_monotonic_ns());
         main_watch_spread(dataplane);
         /* An absolute deadline: some port drivers interrupt sleeps with signals of their own. */
         next_ns = clock_monotonic_ns() + MAIN_TICK_NS;
@@ -433,6 +438,7 @@ static void main_stop(struct dataplane *dataplane)
     for (unsigned i = 0; i < dataplane->workers_made; i++)
         worker_fini(&dataplane->workers[i]);
     peers_server_free(dataplane->server);
+    prefilter_watch_fini(&dataplane->prefilter);
     free(dataplane->workers);
     for (unsigned i = 0; i < REGION_WORKERS_MAX; i++)
         free(dataplane->log_memory[i]);

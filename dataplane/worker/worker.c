@@ -95,8 +95,10 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     snprintf(worker->smtp.id_prefix, sizeof(worker->smtp.id_prefix), "%06X",
              (unsigned)(clock_wall_ns() / CLOCK_NS_PER_SECOND) & 0xffffff);
     smtp_server_application(&worker->smtp, &application);
-    handover_init(&worker->handover, &worker->store, &worker->smtp, &worker->endpoint,
-                  worker->counters, setup->peers, &worker->log, index, setup->config);
+    status = handover_init(&worker->handover, &worker->store, &worker->smtp, &worker->endpoint,
+                           worker->counters, setup->peers, &worker->log, index, setup->config);
+    if (status != STATUS_OK)
+        return status;
     return tcp_endpoint_create(&worker->endpoint, &worker->store, worker->counters, &worker->output,
                                &application, &limits, &setup->secret, clock_monotonic_ns());
 }
@@ -105,5 +107,6 @@ void worker_fini(struct worker *worker)
 {
     if (worker->endpoint.connections != NULL)
         tcp_endpoint_destroy(&worker->endpoint, clock_monotonic_ns());
+    handover_fini(&worker->handover);
     store_fini(&worker->store);
 }

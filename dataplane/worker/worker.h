@@ -32,10 +32,19 @@ struct worker_policy {
     struct smtp_policy *policy;
 };
 
+/* A compiled prefilter as the workers use it; switched like a configuration. */
+struct worker_prefilter {
+    uint32_t generation; /* from 1, rising */
+    struct prefilter prefilter;
+    struct inspector *inspectors[REGION_WORKERS_MAX];
+};
+
 /* What main tells all workers. Written by main, read by workers. */
 struct worker_orders {
     struct worker_policy *_Atomic policy;
-    _Atomic bool drain; /* no new transactions; idle sessions are closed */
+    struct worker_prefilter *_Atomic prefilter; /* null: every message is scanned */
+    struct cache *cache;                        /* made before the workers; may be null */
+    _Atomic bool drain;                         /* no new transactions; idle sessions are closed */
     _Atomic bool stop;
 };
 
@@ -67,12 +76,14 @@ struct worker {
     struct worker_orders *orders;
     const struct worker_policy *policy; /* in force */
     int64_t policy_since_ns;
+    const struct worker_prefilter *prefilter; /* in force */
     int64_t housekeeping_ns;
     unsigned idle_rounds;
     int64_t quiet_since_ns; /* draining: nobody is being served since then; 0: somebody is */
     /* Said to main: */
-    _Atomic uint32_t policy_clear; /* no message refers to a policy older than this generation */
-    _Atomic bool drained;          /* nothing in progress any more */
+    _Atomic uint32_t policy_clear;   /* no message refers to a policy older than this generation */
+    _Atomic uint32_t prefilter_seen; /* generation in force; 0: none */
+    _Atomic bool drained;            /* nothing in progress any more */
 };
 
 /* What all workers are made from. */

@@ -33,7 +33,8 @@ enum verdict_kind { VERDICT_CLEAN = 1, VERDICT_INFECTED, VERDICT_UNSCANNABLE };
     X(ENGINE_ERROR, "engine error")          \
     X(SCANNER_DIED, "scanner died")          \
     X(BAD_ANSWER, "bad answer from scanner") \
-    X(BUSY, "scanners busy")
+    X(BUSY, "scanners busy")                 \
+    X(MALFORMED, "malformed")
 
 enum unscannable_reason {
 #define X(name, text) UNSCANNABLE_##name,

@@ -184,6 +184,8 @@ class Appliance:
             "cores": {"idle": "adaptive"},
             "memory": {"hugepages": "auto"},
             "scanner": {"database": str(database), "processes": 2},
+            # Most tests are about what happens on the way to a scanner: test_prefilter.py is not.
+            "prefilter": {"use": "no"},
             "customers": customers,
         }, changes or {})
         self.write_config()
@@ -354,6 +356,16 @@ class Appliance:
                                      last["messages_in_progress"], last["blocks_free"],
                                      last["blocks_total"], last["connections_open"])) from None
         return last
+
+    def wait_prefilter(self, seconds=30):
+        """Waits until the workers have taken up a prefilter and a message of ours was settled by it;
+        returns how many messages that took."""
+        for number in range(1, seconds * 10):
+            self.send(mails.plain("prefilter?", b"Is it there yet?\n", encoding="8bit"))
+            if self.counters()["prefilter_settled"] > 0:
+                return number
+            time.sleep(0.1)
+        raise AssertionError("no prefilter after %d s" % seconds)
 
     # Talking to it.
 

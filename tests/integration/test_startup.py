@@ -60,6 +60,11 @@ WRONG = [
     (("scanner", "memory"), "1M"),
     (("scanner", "files"), 0),
     (("scanner", "recursion"), 1000),
+    (("prefilter", "use"), "perhaps"),
+    (("prefilter", "file"), "relative"),
+    (("prefilter", "message_size"), "1G"),
+    (("prefilter", "inspections"), 1),
+    (("prefilter", "cache_size"), "1K"),
     (("control", "user"), "a/b"),
     (("customers", 0, "name"), "with space"),
     (("customers", 0, "domains"), ["not a domain"]),
@@ -91,6 +96,8 @@ RIGHT = {
     "scanner": {"processes": "auto", "database": "/var/lib/clamav", "user": "postern-scanner",
                 "time_limit": "30s", "scan_size": "400M", "memory": "2G", "files": 10000,
                 "recursion": 18},
+    "prefilter": {"use": "yes", "file": "/var/lib/postern/bundles/prefilter", "message_size": "25M",
+                  "inspections": 64, "cache_size": "16M"},
     "control": {"user": "postern"},
     "customers": [{"name": "example", "domains": ["example.org"], "recipients": ["alice"],
                    "unscannable": "defer",
@@ -172,7 +179,7 @@ class CheckConfig(unittest.TestCase):
 
     def test_unknown_key_in_each_section(self):
         for path in ((), ("log",), ("ports", 0), ("cores",), ("memory",), ("limits",),
-                     ("scanner",), ("control",), ("customers", 0), ("customers", 0, "route")):
+                     ("scanner",), ("prefilter",), ("control",), ("customers", 0), ("customers", 0, "route")):
             with self.subTest(section=".".join(map(str, path))):
                 first = self.refused(with_change(RIGHT, path + ("colour",), "blue"),
                                      path + ("colour",))

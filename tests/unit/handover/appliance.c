@@ -81,9 +81,10 @@ static void worker_init(struct appliance *appliance, uint32_t number)
         .worker = number,
         .id_prefix = "7A001B",
     };
-    handover_init(&worker->handover, &worker->store, &worker->smtp, &worker->endpoint,
-                  worker->smtp.counters, &appliance->peers, &worker->log_producer, number,
-                  &appliance->config);
+    assert_int_equal(handover_init(&worker->handover, &worker->store, &worker->smtp,
+                                   &worker->endpoint, worker->smtp.counters, &appliance->peers,
+                                   &worker->log_producer, number, &appliance->config),
+                     STATUS_OK);
     smtp_server_application(&worker->smtp, &worker->endpoint.application);
 }
 
@@ -170,6 +171,7 @@ int appliance_tear_down(void **state)
     }
     peers_server_free(appliance->server);
     for (uint32_t i = 0; i < APPLIANCE_WORKERS; i++) {
+        handover_fini(&appliance->workers[i].handover);
         store_fini(&appliance->workers[i].store);
         free(appliance->workers[i].log_memory);
     }

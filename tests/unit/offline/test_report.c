@@ -77,8 +77,8 @@ static void test_infected(void **state)
     expect_text(&report, "x: infected(Eicar \"1\") decided_by=scanner time=12.3ms cpu=9.9ms\n");
     expect_json(&report,
                 "{\"path\":\"x\",\"type\":\"file\",\"size\":1234,\"verdict\":\"infected\",\"name\":"
-                "\"Eicar \\\"1\\\"\",\"decided_by\":\"scanner\",\"sent_on_because\":\"no "
-                "prefilter\",\"scan_ms\":12.346,\"cpu_ms\":9.877,\"engine\":\"ClamAV "
+                "\"Eicar \\\"1\\\"\",\"decided_by\":\"scanner\",\"sent_on_because\":\"not "
+                "a mail\",\"scan_ms\":12.346,\"cpu_ms\":9.877,\"engine\":\"ClamAV "
                 "1.4.6/27813\"}\n");
 }
 
