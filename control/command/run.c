@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/command/command.h"
+#include "control/command/prefilter_build.h"
 #include "control/command/readiness.h"
 #include "control/command/run_directory.h"
 #include "control/command/supervisor.h"
@@ -25,12 +26,13 @@ struct run {
     char paths[RUN_PROGRAMS][PATH_MAX];
     int lock_fd;
     struct readiness readiness;
+    struct prefilter_build prefilter;
     struct supervisor supervisor;
 };
 
 static bool run_reload(void *context)
 {
-    const struct run *run = context;
+    struct run *run = context;
     struct config_error error;
     struct config *config;
 
@@ -40,6 +42,7 @@ static bool run_reload(void *context)
         return false;
     }
     config_free(config);
+    prefilter_build_start(&run->prefilter);
     fputs("postern: reloading the configuration\n", stderr);
     return true;
 }
@@ -48,6 +51,7 @@ static int64_t run_turn(void *context, int64_t now_ns, int *fd, short *events)
 {
     struct run *run = context;
 
+    prefilter_build_reap(&run->prefilter);
     return readiness_turn(&run->readiness, now_ns, fd, events);
 }
 
@@ -101,6 +105,20 @@ static int run_take_lock(struct run *run, const char *directory)
     return COMMAND_EXIT_FAILED;
 }
 
+/* The directory the prefilter's file goes to: root's, as the workers believe what it says. */
+static int run_make_bundles(const struct config *config)
+{
+    char path[CONFIG_PATH_BYTES];
+    char *end;
+
+    memcpy(path, config->prefilter.file, sizeof(path));
+    end = strrchr(path, '/');
+    if (end == NULL || end == path)
+        return COMMAND_EXIT_OK;
+    *end = '\0';
+    return run_make_directory(path, 0755);
+}
+
 static int run_prepare(struct run *run, const char *file)
 {
     struct config_error error;
@@ -120,8 +138,11 @@ static int run_prepare(struct run *run, const char *file)
         code = run_make_directory(config->state_directory, 0750);
     if (code == COMMAND_EXIT_OK)
         code = run_give_state(config);
+    if (code == COMMAND_EXIT_OK && config->prefilter.enabled)
+        code = run_make_bundles(config);
     if (code == COMMAND_EXIT_OK)
         code = run_take_lock(run, config->runtime_directory);
+    prefilter_build_init(&run->prefilter, config);
     config_free(config);
     return code;
 }
@@ -138,9 +159,11 @@ static int run_appliance(struct run *run)
     }
     for (size_t i = 0; i < RUN_PROGRAMS; i++)
         supervisor_add(&run->supervisor, run_names[i], run->paths[i]);
+    prefilter_build_start(&run->prefilter);
     readiness_init(&run->readiness, run->socket, READINESS_LIMIT_NS, clock_monotonic_ns());
     code = supervisor_run(&run->supervisor, &watch);
     readiness_fini(&run->readiness);
+    prefilter_build_stop(&run->prefilter);
     supervisor_close(&run->supervisor);
     return code;
 }
