@@ -217,7 +217,14 @@ static bool run_squeezed(struct windows *windows, const struct expression *run,
     return ok && segment_leaves(windows, &segment, found, count);
 }
 
-/* `place`: MODEL_ODD breaks at white space, too, and wants an odd byte in each leaf. */
+/* DEL is the one odd byte that libclamav's normalised text has: what is around it there need not be
+ * around it in the text. */
+static bool run_breaks(enum model_place place, uint8_t byte)
+{
+    return place == MODEL_ODD && (squeezed_white(byte) || byte == 0x7f);
+}
+
+/* `place`: MODEL_ODD breaks at white space and DEL, too, and wants an odd byte in each leaf. */
 static bool run_exact(struct windows *windows, const struct expression *run, enum model_place place,
                       struct choice_leaf *found, unsigned *count)
 {
@@ -228,7 +235,7 @@ static bool run_exact(struct windows *windows, const struct expression *run, enu
         size_t at = segment.length;
 
         if (byte_exact(&run->bytes[i], &windows->symbols[at], &windows->caseless[at]) &&
-            (place != MODEL_ODD || !squeezed_white(windows->symbols[at]))) {
+            !run_breaks(place, windows->symbols[at])) {
             segment.length++;
             continue;
         }

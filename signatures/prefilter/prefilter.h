@@ -14,7 +14,8 @@
  *
  * A group whose domains include RAW, TEXT or HTML has only leaves that are in the squeezed database
  * or that contain an odd byte (and are then in the exact one); none of the latter contains white
- * space. A group whose domains include BINARY or IMAGE has only leaves in the exact database.
+ * space or DEL (0x7f, which libclamav's normalised text keeps while it drops what is around it). A
+ * group whose domains include BINARY or IMAGE has only leaves in the exact database.
  * One leaf may serve several groups and both databases. A group may also stand for something that
  * makes libclamav look at a buffer in another way (a file-type pattern): its signature's kind says
  * so.

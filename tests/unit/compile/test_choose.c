@@ -98,6 +98,10 @@ static void test_odd(void **state)
                         "always: no usable fragment in text");
     assert_string_equal(chosen(run_of("\x01\x02 \x03\x04", 5, false), false),
                         "\"\\01\\02 \\03\\04\"");
+    /* DEL stays in normalised text, where other bytes may stand around it than in the text */
+    assert_string_equal(chosen(run_of("\x01\x02\x7f\x03\x04", 5, false), true),
+                        "always: no usable fragment in text");
+    assert_string_equal(chosen(run_of("Q7\x7fzX", 5, false), true), "'q7zx'");
     /* zeros are never in text, but everywhere in binary parts */
     assert_string_equal(chosen(run_of("\0\0\0\0\0\0\0\0", 8, false), true),
                         "always: no usable fragment in text");
