@@ -6,6 +6,7 @@
 
 #include "control/command/command.h"
 #include "dataplane/offline/offline.h"
+#include "signatures/compile/command.h"
 
 struct command {
     const char *name;
@@ -21,6 +22,8 @@ static const struct command commands[] = {
      "how the running appliance is"},
     {"scan", offline_scan_command, "[--json] [--database PATH] [-c FILE] FILE|DIR...",
      "scan files as the appliance would"},
+    {"signatures", signatures_command, "build --database PATH --output FILE | report FILE",
+     "make a prefilter from a signature database, or describe one"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -29,6 +29,7 @@ void chooser_destroy(struct chooser *chooser)
     if (chooser == NULL)
         return;
     model_costs_free(&chooser->windows.costs);
+    model_costs_free(&chooser->windows.binary_costs);
     free(chooser->windows.measured);
     free(chooser->result);
     free(chooser);

@@ -95,9 +95,12 @@ static uint32_t *draft_leaf_slot(const struct draft *draft, const struct draft_l
 
 static bool draft_leaf_rehash(struct draft *draft)
 {
-    size_t count = draft->leaf_slot_count == 0 ? 1024 : draft->leaf_slot_count * 2;
-    uint32_t *slots = calloc(count, sizeof(*slots));
+    size_t count = 1024;
+    uint32_t *slots;
 
+    while (count <= draft->leaf_count * 2)
+        count *= 2;
+    slots = calloc(count, sizeof(*slots));
     if (slots == NULL)
         return false;
     free(draft->leaf_slots);
@@ -150,6 +153,17 @@ enum status draft_add_group(struct draft *draft, uint32_t signature, uint32_t do
     }
     draft->groups[draft->group_count++] = group;
     return STATUS_OK;
+}
+
+void draft_drop_groups(struct draft *draft, uint32_t signature, uint32_t domains)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < draft->group_count; i++) {
+        if (draft->groups[i].signature != signature || (draft->groups[i].domains & domains) == 0)
+            draft->groups[kept++] = draft->groups[i];
+    }
+    draft->group_count = kept;
 }
 
 enum status draft_add_always(struct draft *draft, uint32_t signature, uint32_t domains)

@@ -84,6 +84,10 @@ enum status draft_add_signature(struct draft *draft, const char *name, enum pref
 enum status draft_add_group(struct draft *draft, uint32_t signature, uint32_t domains,
                             const struct draft_leaf *leaves, unsigned leaf_count) STATUS_CHECKED;
 
+/* Takes out the groups of a signature that name any of these domains: others are added in their
+ * place, then draft_compile() is called again. */
+void draft_drop_groups(struct draft *draft, uint32_t signature, uint32_t domains);
+
 enum status draft_add_always(struct draft *draft, uint32_t signature,
                              uint32_t domains) STATUS_CHECKED;
 
@@ -101,8 +105,9 @@ enum status draft_add_name_rule(struct draft *draft, uint32_t signature, const c
 enum status draft_add_hash(struct draft *draft, enum prefilter_digest digest, const uint8_t *value,
                            bool any_size, uint64_t size) STATUS_CHECKED;
 
-/* Orders leaves and makes the databases; once, after the last addition. STATUS_NO_SPACE: more than
- * a file can hold. `why` gets one line. */
+/* Orders leaves, forgets those without a group, and makes the databases, after the last addition.
+ * May be called again after changes: indices of leaves and groups are others then. STATUS_NO_SPACE:
+ * more than a file can hold. `why` gets one line. */
 enum status draft_compile(struct draft *draft, char *why, size_t why_size) STATUS_CHECKED;
 
 /* What draft_write() puts into the header. */

@@ -40,7 +40,7 @@ static void order_weak(struct draft *draft, uint32_t *place)
     }
 }
 
-/* Puts every leaf into its place. */
+/* Puts every leaf that is used into its place. */
 static enum status order_move(struct draft *draft, uint32_t *place)
 {
     struct draft_leaf *moved = calloc(draft->leaf_count + 1, sizeof(*moved));
@@ -48,23 +48,33 @@ static enum status order_move(struct draft *draft, uint32_t *place)
 
     if (moved == NULL)
         return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < draft->leaf_count; i++) {
-        if (place[i] == 0)
-            place[i] = ++next;
-        moved[place[i] - 1] = draft->leaves[i];
+    for (size_t i = 0; i < draft->group_count; i++) {
+        struct draft_group *group = &draft->groups[i];
+
+        for (unsigned k = 0; k < group->leaf_count; k++) {
+            uint32_t leaf = group->leaves[k];
+
+            if (place[leaf] == 0)
+                place[leaf] = ++next;
+            moved[place[leaf] - 1] = draft->leaves[leaf];
+            group->leaves[k] = place[leaf] - 1;
+        }
     }
     free(draft->leaves);
     draft->leaves = moved;
     draft->leaf_room = draft->leaf_count + 1;
-    for (size_t i = 0; i < draft->group_count; i++) {
-        for (unsigned k = 0; k < draft->groups[i].leaf_count; k++)
-            draft->groups[i].leaves[k] = place[draft->groups[i].leaves[k]] - 1;
-    }
-    /* The slots name the old places: nothing is looked up any more. */
+    draft->leaf_count = next;
+    /* The slots name the old places: they are made again when there is a next leaf. */
     free(draft->leaf_slots);
     draft->leaf_slots = NULL;
     draft->leaf_slot_count = 0;
     return STATUS_OK;
+}
+
+static void order_forget(struct draft_database *database)
+{
+    free(database->bytes);
+    *database = (struct draft_database){0};
 }
 
 enum status draft_compile(struct draft *draft, char *why, size_t why_size)
@@ -73,6 +83,9 @@ enum status draft_compile(struct draft *draft, char *why, size_t why_size)
     enum status status = STATUS_NO_MEMORY;
 
     (void)snprintf(why, why_size, "%s", status_text(STATUS_NO_MEMORY));
+    order_forget(&draft->squeezed);
+    order_forget(&draft->exact);
+    order_forget(&draft->names);
     draft->weak_count = 0;
     if (place != NULL) {
         order_weak(draft, place);

@@ -74,7 +74,7 @@ static bool window_allowed(const struct windows *windows, const struct segment *
         return true;
     for (size_t i = from; i < to; i++)
         odd = odd || squeezed_odd(windows->symbols[i]);
-    return odd;
+    return odd && model_bits(&windows->binary_costs, from, to) >= WINDOWS_BINARY_BITS_MIN;
 }
 
 static void window_leaf(const struct windows *windows, const struct segment *segment, size_t from,
@@ -171,7 +171,10 @@ static bool segment_leaves(struct windows *windows, const struct segment *segmen
     if (segment->length < CHOOSE_FRAGMENT_MIN)
         return true;
     if (!model_costs_set(&windows->costs, windows->model, segment->place, windows->symbols,
-                         segment->length))
+                         segment->length) ||
+        (segment->place == MODEL_ODD &&
+         !model_costs_set(&windows->binary_costs, windows->model, MODEL_BINARY, windows->symbols,
+                          segment->length)))
         return false;
     memset(windows->taken, 0, segment->length);
     for (unsigned i = 0; i < PREFILTER_GROUP_LEAVES && rate > CHOOSE_RATE_GOOD; i++) {
@@ -245,27 +248,6 @@ static bool run_exact(struct windows *windows, const struct expression *run, enu
     return ok && segment_leaves(windows, &segment, found, count);
 }
 
-/* Takes out what would be met in binary parts all the time. */
-static bool drop_storms(struct windows *windows, struct choice_leaf *found, unsigned *count)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < *count; i++) {
-        const struct draft_leaf *leaf = &found[i].leaf;
-
-        if (!leaf->squeezed) {
-            if (!model_costs_set(&windows->costs, windows->model, MODEL_BINARY, leaf->bytes,
-                                 leaf->length))
-                return false;
-            if (model_bits(&windows->costs, 0, leaf->length) < WINDOWS_BINARY_BITS_MIN)
-                continue;
-        }
-        found[kept++] = found[i];
-    }
-    *count = kept;
-    return true;
-}
-
 /* Keeps the first leaves whose common rate is good. */
 static unsigned found_enough(const struct choice_leaf *found, unsigned count)
 {
@@ -288,8 +270,7 @@ bool windows_of_run(struct windows *windows, const struct expression *run, bool 
         unsigned odd_count = 0;
 
         if (!run_squeezed(windows, run, found, count) ||
-            !run_exact(windows, run, MODEL_ODD, odd, &odd_count) ||
-            !drop_storms(windows, odd, &odd_count))
+            !run_exact(windows, run, MODEL_ODD, odd, &odd_count))
             return false;
         for (unsigned i = 0; i < odd_count; i++)
             found_add(found, count, &odd[i]);

@@ -13,6 +13,7 @@ struct measured_leaf {
 struct windows {
     const struct model *model;
     struct model_costs costs;
+    struct model_costs binary_costs; /* of leaves for odd text, which binary parts may hold, too */
     struct measured_leaf *measured;
     size_t measured_count, measured_room;
     /* The sequence looked at: each symbol, and whether it has two cases. */

@@ -1,0 +1,128 @@
+#include "signatures/compile/command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "signatures/compile/build.h"
+
+#define SIGNATURES_EXIT_OK     0
+#define SIGNATURES_EXIT_FAILED 1
+#define SIGNATURES_EXIT_USAGE  2
+#define SIGNATURES_WHY_BYTES   512u
+
+static const char signatures_usage[] =
+    "usage: postern signatures build [--corpus DIR|FILE]... [--report FILE] [--library-table "
+    "FILE]\n"
+    "                                --database PATH --output FILE\n"
+    "       postern signatures report FILE\n";
+
+static int signatures_usage_wrong(void)
+{
+    fputs(signatures_usage, stderr);
+    return SIGNATURES_EXIT_USAGE;
+}
+
+/* `corpora` has room for every argument. */
+static bool signatures_parse(int argc, char **argv, struct build_options *options,
+                             const char **corpora, const char **report)
+{
+    static const struct option known[] = {
+        {"corpus", required_argument, NULL, 'c'},        {"report", required_argument, NULL, 'r'},
+        {"library-table", required_argument, NULL, 'l'}, {"database", required_argument, NULL, 'd'},
+        {"output", required_argument, NULL, 'o'},        {0}};
+    int option;
+
+    optind = 0; /* start afresh: glibc's getopt keeps its place between calls */
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            corpora[options->corpus_count++] = optarg;
+            break;
+        case 'r':
+            *report = optarg;
+            break;
+        case 'l':
+            options->library_table = optarg;
+            break;
+        case 'd':
+            options->database = optarg;
+            break;
+        case 'o':
+            options->output = optarg;
+            break;
+        default:
+            return false;
+        }
+    }
+    options->corpora = corpora;
+    return optind == argc && options->database != NULL && options->output != NULL;
+}
+
+static int signatures_build_run(const struct build_options *options, const char *report_path)
+{
+    struct build_report report = {0};
+    char why[SIGNATURES_WHY_BYTES];
+    enum status status = build_prefilter(options, &report, why, sizeof(why));
+    int code = status == STATUS_OK ? SIGNATURES_EXIT_OK : SIGNATURES_EXIT_FAILED;
+
+    if (status != STATUS_OK) {
+        fprintf(stderr, "postern signatures: %s\n", why);
+    } else {
+        build_report_print(&report, stdout);
+        if (report_path != NULL && build_report_write(&report, report_path) != STATUS_OK) {
+            perror(report_path);
+            code = SIGNATURES_EXIT_FAILED;
+        }
+    }
+    build_report_free(&report);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("postern signatures: standard output");
+        code = SIGNATURES_EXIT_FAILED;
+    }
+    return code;
+}
+
+static int signatures_build(int argc, char **argv)
+{
+    const char **corpora = calloc((size_t)argc + 1, sizeof(*corpora));
+    struct build_options options = {0};
+    const char *report = NULL;
+    int code;
+
+    if (corpora == NULL) {
+        fprintf(stderr, "postern signatures: %s\n", status_text(STATUS_NO_MEMORY));
+        return SIGNATURES_EXIT_FAILED;
+    }
+    code = signatures_parse(argc, argv, &options, corpora, &report)
+               ? signatures_build_run(&options, report)
+               : signatures_usage_wrong();
+    free(corpora);
+    return code;
+}
+
+static int signatures_report(int argc, char **argv)
+{
+    struct prefilter prefilter;
+    char why[SIGNATURES_WHY_BYTES];
+
+    if (argc != 2 || argv[1][0] == '-')
+        return signatures_usage_wrong();
+    if (prefilter_open(&prefilter, argv[1], why, sizeof(why)) != STATUS_OK) {
+        fprintf(stderr, "postern signatures: %s: %s\n", argv[1], why);
+        return SIGNATURES_EXIT_FAILED;
+    }
+    prefilter_report_print(&prefilter, stdout);
+    prefilter_close(&prefilter);
+    return fflush(stdout) == 0 ? SIGNATURES_EXIT_OK : SIGNATURES_EXIT_FAILED;
+}
+
+int signatures_command(int argc, char **argv)
+{
+    if (argc >= 2 && strcmp(argv[1], "build") == 0)
+        return signatures_build(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "report") == 0)
+        return signatures_report(argc - 1, argv + 1);
+    return signatures_usage_wrong();
+}

@@ -1,0 +1,160 @@
+#include "signatures/compile/library.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/program.h"
+
+#define LIBRARY_SCANNER "postern-scanner"
+
+/* Reads all there is; STATUS_BAD_FORMAT when that is too much. */
+static enum status library_read(FILE *from, char **text)
+{
+    size_t length;
+
+    *text = malloc(LIBRARY_TEXT_MAX + 1);
+    if (*text == NULL)
+        return STATUS_NO_MEMORY;
+    length = fread(*text, 1, LIBRARY_TEXT_MAX + 1, from);
+    if (ferror(from))
+        return STATUS_SYSTEM;
+    if (length > LIBRARY_TEXT_MAX)
+        return STATUS_BAD_FORMAT;
+    (*text)[length] = '\0';
+    return STATUS_OK;
+}
+
+static enum status library_from_file(const char *path, char **text, char *why, size_t why_size)
+{
+    FILE *file = fopen(path, "re");
+    enum status status;
+
+    if (file == NULL) {
+        (void)snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM;
+    }
+    status = library_read(file, text);
+    (void)fclose(file);
+    if (status != STATUS_OK)
+        (void)snprintf(why, why_size, "%s: %s", path, status_text(status));
+    return status;
+}
+
+/* Starts the scanner with its output in a pipe; *from is the other end. */
+static int library_spawn(const char *path, FILE **from, pid_t *process)
+{
+    char *arguments[] = {(char *)(uintptr_t)path, (char *)(uintptr_t) "--describe", NULL};
+    posix_spawn_file_actions_t actions;
+    int ends[2];
+    int error;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    error = posix_spawn_file_actions_init(&actions);
+    if (error == 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+        if (error == 0)
+            error = posix_spawn(process, path, &actions, NULL, arguments, environ);
+        (void)posix_spawn_file_actions_destroy(&actions);
+    }
+    (void)close(ends[1]);
+    if (error != 0) {
+        (void)close(ends[0]);
+        return error;
+    }
+    *from = fdopen(ends[0], "r");
+    if (*from == NULL)
+        (void)close(ends[0]);
+    return 0;
+}
+
+static enum status library_from_scanner(char **text, char *why, size_t why_size)
+{
+    char path[PATH_MAX] = LIBRARY_SCANNER;
+    enum status status = program_find(LIBRARY_SCANNER, path, sizeof(path));
+    FILE *from = NULL;
+    pid_t process = 0;
+    int error, ended = 0;
+
+    if (status != STATUS_OK) {
+        (void)snprintf(why, why_size, "%s: %s", path, status_text(status));
+        return status;
+    }
+    error = library_spawn(path, &from, &process);
+    if (error != 0) {
+        (void)snprintf(why, why_size, "%s: %s", path, strerror(error));
+        return STATUS_SYSTEM;
+    }
+    status = from == NULL ? STATUS_NO_MEMORY : library_read(from, text);
+    if (from != NULL)
+        (void)fclose(from);
+    while (waitpid(process, &ended, 0) < 0 && errno == EINTR)
+        continue;
+    if (status == STATUS_OK && !(WIFEXITED(ended) && WEXITSTATUS(ended) == 0))
+        status = STATUS_BROKEN_PEER;
+    if (status != STATUS_OK)
+        (void)snprintf(why, why_size, "%s --describe: %s", path, status_text(status));
+    return status;
+}
+
+/* Cuts the text into lines and understands them; false when something is missing. */
+static bool library_parse(struct library *library)
+{
+    char *place = NULL;
+
+    for (char *line = strtok_r(library->text, "\n", &place); line != NULL;
+         line = strtok_r(NULL, "\n", &place)) {
+        if (strncmp(line, "version ", 8) == 0) {
+            if (strlen(line + 8) >= sizeof(library->version))
+                return false;
+            memcpy(library->version, line + 8, strlen(line + 8) + 1);
+        } else if (strncmp(line, "flevel ", 7) == 0) {
+            library->flevel = (unsigned)strtoul(line + 7, NULL, 10);
+        } else if (strncmp(line, "type ", 5) == 0) {
+            library->types[library->type_count++] = line + 5;
+        }
+    }
+    return library->version[0] != '\0' && library->flevel != 0 && library->type_count > 0;
+}
+
+enum status library_describe(struct library *library, const char *file, char *why, size_t why_size)
+{
+    enum status status;
+    size_t lines = 1;
+
+    *library = (struct library){0};
+    status = file != NULL ? library_from_file(file, &library->text, why, why_size)
+                          : library_from_scanner(&library->text, why, why_size);
+    if (status != STATUS_OK) {
+        library_free(library);
+        return status;
+    }
+    for (const char *at = library->text; *at != '\0'; at++)
+        lines += *at == '\n';
+    library->types = calloc(lines, sizeof(*library->types));
+    if (library->types == NULL)
+        status = STATUS_NO_MEMORY;
+    else if (!library_parse(library))
+        status = STATUS_BAD_FORMAT;
+    if (status != STATUS_OK) {
+        (void)snprintf(why, why_size, "%s: %s", file != NULL ? file : LIBRARY_SCANNER " --describe",
+                       status == STATUS_BAD_FORMAT ? "no version, level or file types in it"
+                                                   : status_text(status));
+        library_free(library);
+    }
+    return status;
+}
+
+void library_free(struct library *library)
+{
+    free(library->text);
+    free(library->types);
+    *library = (struct library){0};
+}
