@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dataplane/mime/html_machine.h"
+#include "dataplane/mime/html_run.h"
 #include "platform/check.h"
 
 #define WINDOW    (HTML_CHUNK_MAX + 1u)
@@ -28,42 +29,20 @@ void html_begin(struct html_normaliser *html, const struct html_sink *sink)
 
 static void html_step(struct html_normaliser *html, struct html_cursor *cursor)
 {
-    switch ((enum html_state)html->state) {
-    case HTML_TEXT:
-    case HTML_SPACE:
+    if (html->state <= HTML_SPACE)
         html_text(html, cursor);
-        break;
-    case HTML_HIGH:
-        html_high(html, cursor);
-        break;
-    case HTML_COMMENT:
-        html_comment(html, cursor);
-        break;
-    case HTML_TAG:
-        html_tag(html, cursor);
-        break;
-    case HTML_ARGUMENT:
-        html_argument(html, cursor);
-        break;
-    case HTML_EQUAL:
-        html_equal(html, cursor);
-        break;
-    case HTML_VALUE:
-        html_value(html, cursor);
-        break;
-    case HTML_TAG_END:
-        html_tag_end(html, cursor);
-        break;
-    case HTML_REFERENCE:
+    else if (html->state <= HTML_TAG_END)
+        html_tag_states(html, cursor);
+    else if (html->state == HTML_REFERENCE)
         html_reference(html, cursor);
-        break;
-    case HTML_ENTITY:
+    else if (html->state == HTML_ENTITY)
         html_entity(html, cursor);
-        break;
-    case HTML_NUMBER:
+    else if (html->state == HTML_NUMBER)
         html_number(html, cursor);
-        break;
-    }
+    else if (html->state == HTML_HIGH)
+        html_high(html, cursor);
+    else
+        html_comment(html, cursor);
 }
 
 static void html_give(struct html_normaliser *html, const struct html_cursor *cursor)
@@ -71,18 +50,11 @@ static void html_give(struct html_normaliser *html, const struct html_cursor *cu
     size_t nocomment = (size_t)(cursor->nocomment - html->nocomment);
     size_t notags = (size_t)(cursor->notags - html->notags);
 
-    CHECK(nocomment <= sizeof(html->nocomment) && notags <= sizeof(html->notags));
+    CHECK(nocomment <= HTML_FORM_ROOM && notags <= HTML_FORM_ROOM);
     if (nocomment > 0)
         html->sink.nocomment(html->sink.context, html->nocomment, nocomment);
     if (notags > 0)
         html->sink.notags(html->sink.context, html->notags, notags);
-}
-
-static const uint8_t *html_skip(const uint8_t *at, const uint8_t *end)
-{
-    while (at < end && (html_class[*at] & HTML_IS_SPACE) != 0)
-        at++;
-    return at;
 }
 
 static void html_chunk(struct html_normaliser *html, const uint8_t *bytes, size_t length)

@@ -72,35 +72,37 @@ struct html_normaliser {
     struct html_sink sink;
     enum html_gate gate;
     /* The rest is the normaliser's own. */
-    uint8_t state; /* enum html_state */
-    uint8_t back;  /* state after a character reference */
-    bool skip;     /* white space before the next state means nothing */
-    bool stopped;  /* where libclamav gives up */
-    bool style;    /* inside <style> */
-    bool spaced;   /* notags ends with a space */
-    uint8_t quote; /* what the value began with, 0: nothing, or no longer in force */
-    bool keep;     /* the value is one that notags may need */
-    bool kept;     /* the tag has such a value already, maybe an empty one */
-    bool hex;      /* numeric reference */
-    uint8_t style_match;
+    uint8_t state;        /* enum html_state */
+    uint8_t back;         /* state after a character reference */
+    bool skip;            /* white space before the next state means nothing */
+    bool stopped;         /* where libclamav gives up */
+    bool style;           /* inside <style> */
+    bool spaced;          /* notags ends with a space */
+    uint8_t quote;        /* what the value began with, 0: nothing, or no longer in force */
+    bool keep;            /* the value is one that notags may need */
+    bool kept;            /* the tag has such a value already, maybe an empty one */
+    uint8_t asks;         /* enum html_asks: of the tag */
+    bool hex;             /* numeric reference */
+    uint8_t style_length; /* of style_last: what the sheet so far ends with */
+    uint8_t style_last[4];
     uint32_t text_high; /* high bytes not written yet, in text and in values */
     uint32_t value_high;
     int64_t number; /* of a numeric reference */
     uint32_t tag_length;
     uint32_t argument_length;
-    uint32_t value_length;
+    size_t value_length;
     uint32_t entity_length;
     uint32_t kept_length;
     uint32_t held_length;
     uint64_t offset; /* of held[0] in the part */
     uint8_t tag[8];  /* the first bytes, lower case, zeroes behind */
     uint8_t argument[8];
-    uint8_t head[8];               /* of the value, in its own case */
+    uint8_t head[24];              /* of the value, in its own case; what counts is eight bytes */
     uint8_t value[HTML_VALUE_MAX]; /* the one to keep */
     uint8_t entity[HTML_VALUE_MAX];
-    uint8_t held[HTML_CHUNK_MAX + 1u]; /* of the next chunk, and the byte after it */
-    uint8_t nocomment[HTML_FORM_ROOM];
-    uint8_t notags[HTML_FORM_ROOM];
+    uint8_t held[HTML_CHUNK_MAX + 1u];       /* of the next chunk, and the byte after it */
+    uint8_t nocomment[HTML_FORM_ROOM + 64u]; /* written sixteen at a time, past the end */
+    uint8_t notags[HTML_FORM_ROOM + 64u];
 };
 
 /* Starts a part. `sink` is copied. */

@@ -1,4 +1,5 @@
 /* Character references. */
+#include <endian.h>
 #include <string.h>
 
 #include "dataplane/mime/html_machine.h"
@@ -195,28 +196,31 @@ static const struct {
     {"zhcy", 0x0436},    {"zwj", 0x200d},     {"zwnj", 0x200c},
 };
 
-/* The name as a number that sorts like it. */
-static uint64_t html_entity_key(const void *name, size_t length)
+/* A name of eight bytes, zeroes behind it, as a number that sorts like it. */
+static inline uint64_t html_entity_key(const void *name)
 {
-    uint64_t key = 0;
+    uint64_t key;
 
-    for (size_t i = 0; i < 8; i++)
-        key = key << 8 | (i < length ? ((const uint8_t *)name)[i] : 0);
-    return key;
+    memcpy(&key, name, 8);
+    return be64toh(key);
 }
 
 uint16_t html_entity_code(const uint8_t *name, size_t length)
 {
     size_t low = 0;
     size_t high = sizeof(entities) / sizeof(entities[0]);
+    uint8_t padded[8] = {0};
     uint64_t key;
 
-    if (length > 8)
+    if (length > sizeof(padded))
         return 0;
-    key = html_entity_key(name, length);
+    if (length == 4 && memcmp(name, "nbsp", 4) == 0)
+        return 0xa0; /* half of all there are */
+    memcpy(padded, name, length);
+    key = html_entity_key(padded);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        uint64_t other = html_entity_key(entities[middle].name, 8);
+        uint64_t other = html_entity_key(entities[middle].name);
 
         if (other == key)
             return entities[middle].code;
@@ -270,6 +274,29 @@ static void html_entity_raw(struct html_normaliser *html, struct html_cursor *cu
     html_entity_put(html, cursor, html->entity, html->entity_length);
 }
 
+/* An entity that is known and complete in this chunk, and followed by something. */
+static bool html_entity_whole(struct html_normaliser *html, struct html_cursor *cursor)
+{
+    const uint8_t *name = cursor->at;
+    size_t length = 0;
+    uint8_t bytes[8];
+    uint16_t code;
+
+    if ((size_t)(cursor->end - name) <= sizeof(entities[0].name))
+        return false;
+    while (length <= 8 && (html_class[name[length]] & HTML_IS_ENTITY) != 0)
+        length++;
+    if (length > 8 || name[length] != ';')
+        return false;
+    code = html_entity_code(name, length);
+    if (code == 0)
+        return false;
+    html_entity_put(html, cursor, bytes, html_code_point(code, bytes));
+    cursor->at += length + 1;
+    html->state = html->back;
+    return true;
+}
+
 void html_reference(struct html_normaliser *html, struct html_cursor *cursor)
 {
     if (*cursor->at == '\r') {
@@ -279,7 +306,7 @@ void html_reference(struct html_normaliser *html, struct html_cursor *cursor)
         html->number = 0;
         html->hex = false;
         html->state = HTML_NUMBER;
-    } else {
+    } else if (!html_entity_whole(html, cursor)) {
         html->state = HTML_ENTITY;
     }
 }

@@ -9,20 +9,26 @@
 
 #include "dataplane/mime/html.h"
 
+/* In this order: text, a tag, the rest. */
 enum html_state {
     HTML_TEXT,
     HTML_SPACE, /* in white space of text: one space before what follows */
-    HTML_HIGH,  /* in a group of high bytes of text */
-    HTML_COMMENT,
     HTML_TAG,
     HTML_ARGUMENT,
     HTML_EQUAL, /* behind an argument's name and white space */
     HTML_VALUE,
-    HTML_TAG_END, /* behind '>': what the tag means, once something follows */
-    HTML_REFERENCE,
+    HTML_TAG_END,   /* behind '>': what the tag means, once something follows */
+    HTML_REFERENCE, /* behind '&' */
     HTML_ENTITY,
     HTML_NUMBER,
+    HTML_HIGH, /* in a group of high bytes of text */
+    HTML_COMMENT,
 };
+
+/* Which argument notags has the value of. */
+enum html_asks { HTML_ASKS_NOTHING, HTML_ASKS_HREF, HTML_ASKS_SRC };
+
+#define HTML_HEAD 8u /* bytes of a value by which a data: URL is known */
 
 struct html_cursor {
     const uint8_t *at;
@@ -61,6 +67,14 @@ static inline void html_space(struct html_normaliser *html, struct html_cursor *
     }
 }
 
+/* Behind a '<' in text. */
+static inline void html_tag_begin(struct html_normaliser *html)
+{
+    html->state = HTML_TAG;
+    html->skip = true;
+    html->tag_length = 0;
+}
+
 static inline void html_gate(struct html_normaliser *html, enum html_gate gate)
 {
     if (html->gate == HTML_GATE_NONE)
@@ -79,14 +93,9 @@ void html_text(struct html_normaliser *html, struct html_cursor *cursor);
 void html_high(struct html_normaliser *html, struct html_cursor *cursor);
 void html_comment(struct html_normaliser *html, struct html_cursor *cursor);
 
-/* html_tag.c */
-void html_tag(struct html_normaliser *html, struct html_cursor *cursor);
-void html_argument(struct html_normaliser *html, struct html_cursor *cursor);
-void html_equal(struct html_normaliser *html, struct html_cursor *cursor);
-void html_tag_end(struct html_normaliser *html, struct html_cursor *cursor);
-
-/* html_value.c */
-void html_value(struct html_normaliser *html, struct html_cursor *cursor);
+/* html_tag.c: the states of a tag, from one to the next. */
+void html_tag_states(struct html_normaliser *html, struct html_cursor *cursor);
+/* Adds to what is remembered of the value. */
 void html_value_add(struct html_normaliser *html, const uint8_t *bytes, size_t length);
 
 /* html_entity.c */
@@ -96,9 +105,9 @@ void html_number(struct html_normaliser *html, struct html_cursor *cursor);
 /* Writes what has been read of an entity, the part being at its end. */
 void html_entity_end(struct html_normaliser *html, struct html_cursor *cursor);
 
-/* html_style.c: looks at style sheet text [from, to); `first`: the sheet begins here. */
-void html_style(struct html_normaliser *html, const uint8_t *from, const uint8_t *to);
+/* html_style.c: a style sheet begins; looks at its text [from, to). */
 void html_style_begin(struct html_normaliser *html);
+void html_style(struct html_normaliser *html, const uint8_t *from, const uint8_t *to);
 
 /* Bytes that stand for a code point, as libclamav writes it; at most eight. Returns how many. */
 size_t html_code_point(uint16_t code, uint8_t to[8]);

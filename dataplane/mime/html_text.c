@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dataplane/mime/html_machine.h"
+#include "dataplane/mime/html_run.h"
 
 #define S  HTML_IS_SPACE
 #define P  (HTML_IS_PLAIN | HTML_IS_NAME | HTML_IS_VALUE)
@@ -38,9 +39,7 @@ static void html_text_byte(struct html_normaliser *html, struct html_cursor *cur
         return;
     if (byte == '<') {
         html_space(html, cursor);
-        html->state = HTML_TAG;
-        html->skip = true;
-        html->tag_length = 0;
+        html_tag_begin(html);
     } else if (byte == '&') {
         html_space(html, cursor);
         html->state = HTML_REFERENCE;
@@ -61,23 +60,75 @@ static void html_text_byte(struct html_normaliser *html, struct html_cursor *cur
     }
 }
 
+/* From a byte that stands for itself. */
+static void html_text_run(struct html_normaliser *html, struct html_cursor *cursor)
+{
+    const uint8_t *at = cursor->at;
+    uint8_t *nocomment = cursor->nocomment;
+    uint8_t *notags = cursor->notags;
+    unsigned length;
+
+    do {
+        length = html_run_text(at, nocomment, notags);
+        at += length;
+        nocomment += length;
+        notags += length;
+        /* 15: a space was last, and goes first in the next run. */
+    } while (length >= HTML_RUN - 1 && (size_t)(cursor->end - at) >= HTML_RUN);
+    cursor->at = at;
+    cursor->nocomment = nocomment;
+    cursor->notags = notags;
+    html->spaced = false;
+}
+
+static void html_style_run(struct html_cursor *cursor)
+{
+    unsigned length;
+
+    do {
+        length = html_run_style(cursor->at, cursor->nocomment);
+        cursor->at += length;
+        cursor->nocomment += length;
+    } while (length == HTML_RUN && (size_t)(cursor->end - cursor->at) >= HTML_RUN);
+}
+
+/* White space: one space before what comes after it. Returns false at the end of the chunk. */
+static bool html_text_space(struct html_normaliser *html, struct html_cursor *cursor)
+{
+    html_space(html, cursor);
+    html->state = HTML_SPACE;
+    cursor->at = html_skip(cursor->at, cursor->end);
+    if (cursor->at == cursor->end)
+        return false;
+    if (!html->style)
+        html_put(cursor, ' ');
+    html->state = HTML_TEXT;
+    return true;
+}
+
 void html_text(struct html_normaliser *html, struct html_cursor *cursor)
 {
+    /* In the state HTML_SPACE notags has its space already. */
+    if (html->state == HTML_SPACE && !html_text_space(html, cursor))
+        return;
     while (cursor->at < cursor->end) {
         uint8_t byte = *cursor->at;
 
-        if ((html_class[byte] & HTML_IS_SPACE) != 0) {
-            if (byte != '\r' && html->state == HTML_TEXT) {
-                html_space(html, cursor);
-                html->state = HTML_SPACE;
+        if ((html_class[byte] & HTML_IS_PLAIN) != 0 &&
+            (size_t)(cursor->end - cursor->at) >= HTML_RUN) {
+            if (!html->style) {
+                html_text_run(html, cursor);
+                continue;
             }
-            cursor->at++;
-            continue;
+            if (byte != '\'') {
+                html_style_run(cursor);
+                continue;
+            }
         }
-        if (html->state == HTML_SPACE) {
-            if (!html->style)
-                html_put(cursor, ' ');
-            html->state = HTML_TEXT;
+        if ((html_class[byte] & HTML_IS_SPACE) != 0 && byte != '\r') {
+            if (!html_text_space(html, cursor))
+                return;
+            continue;
         }
         html_text_byte(html, cursor, byte);
         if (html->state != HTML_TEXT)

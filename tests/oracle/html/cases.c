@@ -7,8 +7,9 @@
 #include "platform/check.h"
 #include "tests/oracle/html/oracle.h"
 
-#define CHUNK      8191u
-#define SEED_BYTES 40000u
+#define CHUNK          8191u
+#define SEED_BYTES     4000u
+#define SEED_BYTES_MAX 40000u
 
 static const char *const tokens[] = {
     "<a href=",
@@ -237,12 +238,17 @@ void seeds_free(struct seeds *seeds)
 
 static void add_token(struct bytes *into, struct random *random)
 {
-    uint32_t kind = random_below(random, 40);
+    static const char *const gated[] = {
+        "<script>", "<script ",      "<scr", "ipt>",
+        "data:",    "<img src=\"da", "ta:",  "<%@ language=JScript.Encode>"};
+    uint32_t kind = random_below(random, 400);
     uint8_t byte = (uint8_t)(1 + random_below(random, 255));
 
-    if (kind == 0) {
+    if (kind < 10) {
         bytes_add(into, &byte, 1);
-    } else if (kind == 1) {
+    } else if (kind == 10) {
+        bytes_text(into, gated[random_below(random, sizeof(gated) / sizeof(gated[0]))]);
+    } else if (kind < 15) {
         /* Longer than anything that is remembered. */
         uint32_t count = 1000 + random_below(random, 60);
 
@@ -273,11 +279,11 @@ static void add_seed(struct bytes *into, const struct seeds *seeds, struct rando
         return;
     }
     seed = &seeds->list[random_below(random, (uint32_t)seeds->count)];
-    length = seed->length;
-    if (length > SEED_BYTES) {
-        first = random_below(random, (uint32_t)(length - SEED_BYTES));
-        length = SEED_BYTES;
-    }
+    length = random_below(random, 4) != 0 ? SEED_BYTES : SEED_BYTES_MAX;
+    if (seed->length > length)
+        first = random_below(random, (uint32_t)(seed->length - length));
+    else
+        length = seed->length;
     bytes_add(into, seed->at + first, length);
 }
 
@@ -371,15 +377,15 @@ static void make_border(struct bytes *into, struct random *random)
 
 void case_make(struct bytes *into, const struct seeds *seeds, struct random *random)
 {
-    uint32_t kind = random_below(random, 16);
+    uint32_t kind = random_below(random, 32);
     uint32_t changes;
 
     into->length = 0;
-    if (kind < 8) {
+    if (kind < 22) {
         add_tokens(into, random, 40);
-    } else if (kind < 11) {
+    } else if (kind < 26) {
         make_border(into, random);
-    } else if (kind == 11) {
+    } else if (kind == 26) {
         make_border(into, random);
         add_seed(into, seeds, random);
     } else {
