@@ -590,3 +590,18 @@ struct part_type type_of(const struct prefilter *prefilter, const uint8_t *bytes
         return type;
     return type_searched(prefilter, bytes, length, type);
 }
+
+const char *const type_made_names[TYPE_MADE_NAMES] = {
+    "attachment", "bounce", "mixedtextportion", "textpart", "textportion", "unknown",
+};
+
+void type_clean_name(const uint8_t *name, size_t length, uint8_t *to)
+{
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = name[i];
+        bool kept = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                    (byte >= 'a' && byte <= 'z') || byte == '.' || byte == '_';
+
+        to[i] = kept ? byte : '_';
+    }
+}

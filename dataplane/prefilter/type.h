@@ -92,4 +92,17 @@ const char *type_watch_feed(struct type_watch *watch, const uint8_t *bytes, size
 /* The byte string ends here. As above. */
 const char *type_watch_end(struct type_watch *watch);
 
+/* File names. Container metadata rules (.cdb) are not matched against a part's name as it is in the
+ * mail but as blob.c cleans it (sanitiseName): whatever is not a letter of ASCII, a digit, '.' or
+ * '_' is '_'. A part without a name has one of those that libclamav makes up (mbox.c, message.c).
+ * So the rules must be tried on every named part's cleaned name, and once on all of
+ * type_made_names. Nothing else depends on a name: no type, no parser. */
+
+#define TYPE_MADE_NAMES 6u
+
+extern const char *const type_made_names[TYPE_MADE_NAMES];
+
+/* Writes the cleaned name (`length` bytes) to `to`, which may be `name`. */
+void type_clean_name(const uint8_t *name, size_t length, uint8_t *to);
+
 #endif

@@ -377,6 +377,21 @@ static void archives_and_disks_matter_in_every_part(void **state)
     }
 }
 
+static void names_are_cleaned(void **state)
+{
+    static const char from[] = "An invoice-1 (final)/\xc3\xa4_\x7f\t\"x\".tar.GZ";
+    static const char to[] = "An_invoice_1__final_______"
+                             "_x_.tar.GZ";
+    uint8_t cleaned[sizeof(from)];
+
+    (void)state;
+    type_clean_name((const uint8_t *)from, sizeof(from) - 1, cleaned);
+    cleaned[sizeof(from) - 1] = 0;
+    assert_string_equal(cleaned, to);
+    for (unsigned i = 0; i < TYPE_MADE_NAMES; i++)
+        assert_true(type_made_names[i][0] != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_watched_for_depends_on_the_part, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_may_be_far_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(archives_and_disks_matter_in_every_part, setup, teardown),
+        cmocka_unit_test(names_are_cleaned),
     };
 
     return cmocka_run_group_tests_name("type", tests, NULL, NULL);
