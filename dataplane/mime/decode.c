@@ -41,9 +41,12 @@ static bool decode_is_text(enum mime_media media)
 
 bool decode_forced(const struct mime_part *part)
 {
+    /* Other text than text/plain the library names itself. */
     if (part->encoding == MIME_ENCODING_7BIT)
-        return true;
-    /* Whatever the part is: tests/oracle finds it for every type. */
+        return !part->unnamed || part->media == MIME_MEDIA_TEXT_HTML ||
+               part->media == MIME_MEDIA_TEXT_OTHER;
+    /* Text as well: its links are looked at first, and that decides it before the part gets the
+     * "filename" that would keep it from this. */
     return part->encoding == MIME_ENCODING_NONE && part->name_length > 0 && !part->attachment;
 }
 

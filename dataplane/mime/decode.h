@@ -112,12 +112,10 @@ size_t decode_feed(struct decoder *decoder, const uint8_t *from, size_t length, 
 /* Ends the part: writes what was held back (room: 1100), may still gate. */
 size_t decode_end(struct decoder *decoder, uint8_t *to);
 
-/* Whether libclamav may decode the part as base64 besides what its header says. It does when there
- * is a file name and the encoding is said to be 7bit (where it often makes up the name itself), or
+/* Whether libclamav may decode the part as base64 besides what its header says. It does when it
+ * knows a file name and the encoding is said to be 7bit (it often makes up the name itself), or
  * when the name is the Content-Type field's, no encoding is named, and there is no
- * Content-Disposition field, whatever the type. What struct mime_part cannot tell is answered with
- * true: text/plain that says 7bit, without a name or a Content-Disposition field, is decoded in a
- * multipart/signed only. */
+ * Content-Disposition field. What struct mime_part cannot tell is answered with true. */
 bool decode_forced(const struct mime_part *part);
 
 #endif

@@ -56,6 +56,8 @@ struct mime_part {
     enum mime_encoding encoding;
     bool attachment;  /* Content-Disposition: attachment */
     bool related;     /* text that may be a multipart/related's root: libclamav stores it twice */
+    bool unnamed;     /* one part of several, to which libclamav knows no file name: no name, no
+                         Content-Disposition, not a multipart/related's root, not signed */
     const char *type; /* "text/plain", lower case, zero-terminated; empty when there is none */
     const uint8_t *name; /* file name (Content-Disposition's before Content-Type's), decoded */
     size_t name_length;  /* 0: no name */

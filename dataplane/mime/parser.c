@@ -95,6 +95,9 @@ static void parser_part_begin(struct mime_parser *parser, bool epilogue)
     part.name = entity->file_name_length > 0 ? entity->file_name : entity->type_name;
     part.name_length =
         entity->file_name_length > 0 ? entity->file_name_length : entity->type_name_length;
+    part.unnamed = parser->depth > 0 && part.name_length == 0 && !entity->has_disposition &&
+                   !parser->root &&
+                   parser->multiparts[parser->depth - 1].kind != MIME_MULTIPART_SIGNED;
     parser->state = MIME_STATE_BODY;
     parser->sink.part_begin(parser->sink.context, &part);
 }

@@ -80,8 +80,8 @@ static int fuzz_line(const uint8_t *line, size_t length, bool join, bool *empty,
         return dropped ? -1 : 0;
     }
     for (size_t i = 0; i < length; i++) {
-        white = white && memchr(" \t\v\f", line[i], 4) != NULL;
-        options = options && memchr(" \t;", line[i], 3) != NULL;
+        white = white && line[i] != 0 && strchr(" \t\v\f", line[i]) != NULL;
+        options = options && line[i] != 0 && strchr(" \t;", line[i]) != NULL;
     }
     if (options && *semicolon)
         return -1;

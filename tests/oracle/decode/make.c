@@ -196,20 +196,18 @@ static bool make_forced(const struct made_part *made, enum make_place place, boo
                         bool type_name)
 {
     enum mime_media media = made->part.media;
-    bool text =
-        made->type[0] != '\0' && (media == MIME_MEDIA_TEXT_PLAIN || media == MIME_MEDIA_TEXT_HTML ||
-                                  media == MIME_MEDIA_TEXT_OTHER);
     bool application = media == MIME_MEDIA_APPLICATION || media == MIME_MEDIA_OTHER;
-    bool filename = disposition;
+    bool text = media == MIME_MEDIA_TEXT_HTML || media == MIME_MEDIA_TEXT_OTHER;
+    bool alone = place == MAKE_ALONE || place == MAKE_SIGNED;
 
+    if (disposition)
+        return made->part.encoding == MIME_ENCODING_7BIT;
     /* saveTextPart() names it "textportion", do_multipart() "mixedtextportion". */
-    if ((place == MAKE_ALONE || place == MAKE_SIGNED) && !application)
-        filename = true;
-    if (place != MAKE_ALONE && text && !made->part.attachment && media != MIME_MEDIA_TEXT_PLAIN)
-        filename = true;
     if (made->part.encoding == MIME_ENCODING_7BIT)
-        return filename || type_name;
-    return made->part.encoding == MIME_ENCODING_NONE && type_name && !filename;
+        return type_name || text || (alone && !application);
+    /* But checkURLs() comes before both. */
+    return made->part.encoding == MIME_ENCODING_NONE && type_name &&
+           (!alone || application || text || media == MIME_MEDIA_TEXT_PLAIN);
 }
 
 static void make_leaf(struct made_mail *mail, unsigned depth, enum make_place place,
@@ -250,6 +248,9 @@ static void make_leaf(struct made_mail *mail, unsigned depth, enum make_place pl
         made->part.name = (const uint8_t *)made->name;
         made->part.name_length = 5;
     }
+    made->part.unnamed =
+        (place == MAKE_MIXED || (place == MAKE_RELATED && media->type[0] == 'i')) &&
+        disposition < 2 && !type_name;
     made->forced = make_forced(made, place, disposition > 1, type_name);
     if (encoding == MIME_ENCODING_QUOTED_PRINTABLE)
         make_quoted(&made->body, depth);

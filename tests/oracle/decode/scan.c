@@ -40,7 +40,8 @@ static cl_error_t scan_layer(int fd, const char *type, const char **ancestors, s
     return CL_CLEAN;
 }
 
-/* An engine without any signature would not look at anything. */
+/* An engine without any signature would not look at anything. The options are the scanner's:
+ * whether links are looked at changes what the parts become. */
 static bool scan_load(struct scan *scan)
 {
     char path[96];
@@ -54,8 +55,7 @@ static bool scan_load(struct scan *scan)
         return false;
     written = fputs("None:0:*:6e6f7420616e797768657265206174206d6f7374\n", file) >= 0;
     written = fclose(file) == 0 && written;
-    return written &&
-           cl_load(path, scan->engine, &count, CL_DB_STDOPT & ~CL_DB_PHISHING_URLS) == CL_SUCCESS;
+    return written && cl_load(path, scan->engine, &count, CL_DB_STDOPT) == CL_SUCCESS;
 }
 
 struct scan *scan_open(void)

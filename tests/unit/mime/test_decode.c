@@ -284,6 +284,13 @@ static void test_forced(void **state)
     assert_false(decode_forced(&part));
     part.encoding = MIME_ENCODING_7BIT;
     assert_true(decode_forced(&part));
+    part.unnamed = true;
+    part.media = MIME_MEDIA_TEXT_PLAIN;
+    assert_false(decode_forced(&part));
+    part.media = MIME_MEDIA_APPLICATION;
+    assert_false(decode_forced(&part));
+    part.media = MIME_MEDIA_TEXT_HTML;
+    assert_true(decode_forced(&part));
     (void)state;
 }
 
