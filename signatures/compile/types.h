@@ -24,6 +24,20 @@
  * A type that needs another than CL_TYPE_ANY so far is taken as if it needed none. Distances
  * between the segments of a pattern are taken as any; only the order counts.
  *
+ * Not types, but noted here as the other thing that libclamav finds in parts without a body
+ * signature: phishing links (phishcheck.c; mbox.c, checkURLs). Nothing is reported without a .pdb
+ * or .gdb line in force: cloaking and SSL checks are off in signatures/scanner/engine.c. With one,
+ * *every* text part of up to 100 KiB is read as HTML, text/plain too, and a link is reported when
+ * what it displays (its text, tags left out; its title; in a form, href and src) has the listed
+ * host and its target has another. Before that the displayed text is changed: bit 7 is cleared, %XX
+ * is decoded,
+ * '"', ';', '<', '>', "&lt", "&gt", controls and white space are dropped, the full stops of other
+ * scripts become '.', letters are lowered. So a squeezed literal of the listed domain in TEXT and
+ * HTML is necessary only where a displayed text has no '%', no byte from 0x80 on and none of
+ * '";<>&'; sound without knowing the displayed texts is only to send on every part with "href". R
+ * lines are expressions over "target:displayed/": the longest literal outside of groups, classes
+ * and repeats; S lines (hashed targets) make every part with a link doubtful.
+ *
  * Threads: any. Memory: the caller's. Not hot.
  */
 #ifndef SIGNATURES_COMPILE_TYPES_H
