@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/offline/scan.h"
+#include "signatures/compile/build.h"
 
 #define OFFLINE_EXIT_CLEAN    0
 #define OFFLINE_EXIT_INFECTED 1
@@ -20,18 +21,21 @@ struct offline_arguments {
     bool json;
     const char *database;
     const char *config_file;
+    const char *prefilter;
+    bool no_prefilter;
     int first_path;
 };
 
 static const char offline_usage[] =
-    "usage: postern scan [--json] [--database PATH] [-c FILE] FILE|DIR...\n";
+    "usage: postern scan [--json] [--database PATH] [--prefilter FILE | --no-prefilter] [-c FILE]\n"
+    "                    FILE|DIR...\n";
 
 static bool offline_parse(int argc, char **argv, struct offline_arguments *arguments)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"database", required_argument, NULL, 'd'},
-                                            {"config", required_argument, NULL, 'c'},
-                                            {0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},         {"database", required_argument, NULL, 'd'},
+        {"config", required_argument, NULL, 'c'}, {"prefilter", required_argument, NULL, 'p'},
+        {"no-prefilter", no_argument, NULL, 'n'}, {0}};
     int option;
 
     *arguments = (struct offline_arguments){0};
@@ -46,6 +50,12 @@ static bool offline_parse(int argc, char **argv, struct offline_arguments *argum
             break;
         case 'c':
             arguments->config_file = optarg;
+            break;
+        case 'p':
+            arguments->prefilter = optarg;
+            break;
+        case 'n':
+            arguments->no_prefilter = true;
             break;
         default:
             return false;
@@ -83,8 +93,33 @@ static int offline_scan(const struct scan_options *options, char **paths)
     return offline_exit_code(&totals);
 }
 
+/* A prefilter for this run alone, into `path`, a template for mkstemp(). False when there can be
+ * none: then everything is scanned, as in an appliance whose build failed. */
+static bool offline_build(const char *database, char *path)
+{
+    struct build_options build = {.database = database, .output = path};
+    struct build_report report = {0};
+    char why[512] = "";
+    enum status status = STATUS_SYSTEM;
+    int fd = mkstemp(path);
+
+    if (fd >= 0) {
+        close(fd);
+        status = build_prefilter(&build, &report, why, sizeof(why));
+        build_report_free(&report);
+    }
+    if (status == STATUS_OK)
+        return true;
+    if (fd >= 0)
+        unlink(path);
+    fprintf(stderr, "postern scan: no prefilter could be built: %s\n",
+            why[0] != '\0' ? why : status_text(status));
+    return false;
+}
+
 int offline_scan_command(int argc, char **argv)
 {
+    char built[] = "/tmp/postern-prefilter-XXXXXX";
     struct offline_arguments arguments;
     struct scan_options options = {.database = OFFLINE_DATABASE_DEFAULT,
                                    .message_bytes = OFFLINE_MESSAGE_BYTES};
@@ -114,7 +149,15 @@ int offline_scan_command(int argc, char **argv)
     }
     if (arguments.database != NULL)
         options.database = arguments.database;
+    if (arguments.prefilter != NULL)
+        options.prefilter = arguments.prefilter;
+    else if (config != NULL && arguments.database == NULL && !arguments.no_prefilter)
+        options.prefilter = config->prefilter.enabled ? config->prefilter.file : NULL;
+    else if (!arguments.no_prefilter && offline_build(options.database, built))
+        options.prefilter = built;
     code = offline_scan(&options, argv + arguments.first_path);
+    if (options.prefilter == built)
+        unlink(built);
     config_free(config);
     return code;
 }

@@ -4,7 +4,7 @@
 
 #define OFFLINE_CACHE_BYTES       (UINT64_C(16) << 20)
 #define OFFLINE_MESSAGE_BYTES_MAX (UINT64_C(25) << 20) /* prefilter.message_size's default */
-#define OFFLINE_PARTS_MAX         1250u                /* an eighth of scanner.files' default */
+#define OFFLINE_PARTS_MAX         625u                 /* a sixteenth of scanner.files' default */
 
 enum status offline_prefilter_open(struct offline_prefilter *prefilter, const char *file,
                                    const struct config_scanner *limits, char *why, size_t why_size)
@@ -14,7 +14,7 @@ enum status offline_prefilter_open(struct offline_prefilter *prefilter, const ch
         .generation = 1, /* this run's cache knows no other */
         .inspection_count = 1,
         .message_bytes_max = OFFLINE_MESSAGE_BYTES_MAX,
-        .parts_max = limits == NULL ? OFFLINE_PARTS_MAX : limits->files_max / 8,
+        .parts_max = limits == NULL ? OFFLINE_PARTS_MAX : limits->files_max / 16,
     };
     enum status status = prefilter_open(&prefilter->prefilter, file, why, why_size);
 

@@ -406,9 +406,9 @@ static enum status scan_open_prefilter(struct scan *scan)
     status = offline_prefilter_open(&scan->prefilter, scan->options->prefilter,
                                     scan->options->limits, why, sizeof(why));
     if (status != STATUS_OK)
-        fprintf(stderr, "postern scan: prefilter %s: %s%s%s\n", scan->options->prefilter,
+        fprintf(stderr, "postern scan: prefilter %s not used: %s%s%s\n", scan->options->prefilter,
                 status_text(status), why[0] != '\0' ? ": " : "", why);
-    return status;
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
 enum status scan_files(const struct scan_options *options, const struct file_list *files,

@@ -6,7 +6,7 @@
 
 /* A file limit below which a message's parts are never many for the engine: it counts more than the
  * parts (the forms of HTML, forced decodings). */
-#define PREFILTER_FILES_A_PART 8u
+#define PREFILTER_FILES_A_PART 16u
 
 enum status prefilter_watch_init(struct prefilter_watch *watch, const struct config *config,
                                  struct worker_orders *orders, const struct worker *workers,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "signatures/compile/build.h"
+#include "signatures/prefilter/digest.h"
 
 #define SIGNATURES_EXIT_OK     0
 #define SIGNATURES_EXIT_FAILED 1
@@ -15,7 +16,7 @@
 static const char signatures_usage[] =
     "usage: postern signatures build [--corpus DIR|FILE]... [--report FILE] [--library-table "
     "FILE]\n"
-    "                                --database PATH --output FILE\n"
+    "                                [--if-changed] [--quiet] --database PATH --output FILE\n"
     "       postern signatures report FILE\n";
 
 static int signatures_usage_wrong(void)
@@ -24,14 +25,26 @@ static int signatures_usage_wrong(void)
     return SIGNATURES_EXIT_USAGE;
 }
 
+struct signatures_wish {
+    struct build_options options;
+    const char *report;
+    bool if_changed; /* nothing to do when the output is this database's already */
+    bool quiet;
+};
+
 /* `corpora` has room for every argument. */
-static bool signatures_parse(int argc, char **argv, struct build_options *options,
-                             const char **corpora, const char **report)
+static bool signatures_parse(int argc, char **argv, struct signatures_wish *wish,
+                             const char **corpora)
 {
-    static const struct option known[] = {
-        {"corpus", required_argument, NULL, 'c'},        {"report", required_argument, NULL, 'r'},
-        {"library-table", required_argument, NULL, 'l'}, {"database", required_argument, NULL, 'd'},
-        {"output", required_argument, NULL, 'o'},        {0}};
+    struct build_options *options = &wish->options;
+    static const struct option known[] = {{"corpus", required_argument, NULL, 'c'},
+                                          {"report", required_argument, NULL, 'r'},
+                                          {"library-table", required_argument, NULL, 'l'},
+                                          {"database", required_argument, NULL, 'd'},
+                                          {"output", required_argument, NULL, 'o'},
+                                          {"if-changed", no_argument, NULL, 'i'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {0}};
     int option;
 
     optind = 0; /* start afresh: glibc's getopt keeps its place between calls */
@@ -41,7 +54,7 @@ static bool signatures_parse(int argc, char **argv, struct build_options *option
             corpora[options->corpus_count++] = optarg;
             break;
         case 'r':
-            *report = optarg;
+            wish->report = optarg;
             break;
         case 'l':
             options->library_table = optarg;
@@ -52,6 +65,12 @@ static bool signatures_parse(int argc, char **argv, struct build_options *option
         case 'o':
             options->output = optarg;
             break;
+        case 'i':
+            wish->if_changed = true;
+            break;
+        case 'q':
+            wish->quiet = true;
+            break;
         default:
             return false;
         }
@@ -60,8 +79,25 @@ static bool signatures_parse(int argc, char **argv, struct build_options *option
     return optind == argc && options->database != NULL && options->output != NULL;
 }
 
-static int signatures_build_run(const struct build_options *options, const char *report_path)
+static bool signatures_current(const struct build_options *options)
 {
+    uint8_t digest[PREFILTER_DIGEST_BYTES];
+    struct prefilter prefilter;
+    bool current;
+
+    if (prefilter_open(&prefilter, options->output, NULL, 0) != STATUS_OK)
+        return false;
+    current = database_digest(options->database, digest) == STATUS_OK &&
+              memcmp(digest, prefilter.header->database, sizeof(digest)) == 0 &&
+              prefilter.header->profile == PREFILTER_PROFILE;
+    prefilter_close(&prefilter);
+    return current;
+}
+
+static int signatures_build_run(const struct signatures_wish *wish)
+{
+    const struct build_options *options = &wish->options;
+    const char *report_path = wish->report;
     struct build_report report = {0};
     char why[SIGNATURES_WHY_BYTES];
     enum status status = build_prefilter(options, &report, why, sizeof(why));
@@ -70,7 +106,8 @@ static int signatures_build_run(const struct build_options *options, const char 
     if (status != STATUS_OK) {
         fprintf(stderr, "postern signatures: %s\n", why);
     } else {
-        build_report_print(&report, stdout);
+        if (!wish->quiet)
+            build_report_print(&report, stdout);
         if (report_path != NULL && build_report_write(&report, report_path) != STATUS_OK) {
             perror(report_path);
             code = SIGNATURES_EXIT_FAILED;
@@ -87,17 +124,19 @@ static int signatures_build_run(const struct build_options *options, const char 
 static int signatures_build(int argc, char **argv)
 {
     const char **corpora = calloc((size_t)argc + 1, sizeof(*corpora));
-    struct build_options options = {0};
-    const char *report = NULL;
+    struct signatures_wish wish = {0};
     int code;
 
     if (corpora == NULL) {
         fprintf(stderr, "postern signatures: %s\n", status_text(STATUS_NO_MEMORY));
         return SIGNATURES_EXIT_FAILED;
     }
-    code = signatures_parse(argc, argv, &options, corpora, &report)
-               ? signatures_build_run(&options, report)
-               : signatures_usage_wrong();
+    if (!signatures_parse(argc, argv, &wish, corpora))
+        code = signatures_usage_wrong();
+    else if (wish.if_changed && signatures_current(&wish.options))
+        code = SIGNATURES_EXIT_OK;
+    else
+        code = signatures_build_run(&wish);
     free(corpora);
     return code;
 }
