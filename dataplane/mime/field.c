@@ -206,32 +206,34 @@ static void field_boundary(struct mime_parser *parser, const struct field_parame
     }
 }
 
+/* Parameters that libclamav keeps and has no use for. */
+static bool field_idle(const struct field_parameter *parameter)
+{
+    return (field_is(parameter, "protocol") || field_is(parameter, "id") ||
+            field_is(parameter, "number") || field_is(parameter, "total") ||
+            field_is(parameter, "type")) &&
+           field_plain_ascii(parameter);
+}
+
 static void field_type_parameter(struct mime_parser *parser,
                                  const struct field_parameter *parameter)
 {
     struct mime_entity *entity = &parser->entity;
+    bool name = field_is(parameter, "name");
+    bool extended = field_is(parameter, "name*");
 
     if (!field_starts_useful(parameter))
         return;
-    if (field_marked(parameter)) {
-        field_gate(parser, MIME_GATE_PARAMETER);
-    } else if (field_is(parameter, "boundary")) {
+    if (!field_marked(parameter) && field_is(parameter, "boundary"))
         field_boundary(parser, parameter);
-    } else if (field_is(parameter, "name") || field_is(parameter, "name*")) {
-        if (entity->type_name_length > 0) {
-            field_gate(parser, MIME_GATE_PARAMETER_TWICE);
-            return;
-        }
-        if (field_is(parameter, "name"))
-            field_name(parser, parameter, entity->type_name, &entity->type_name_length);
-        else
-            field_extended(parser, parameter, entity->type_name, &entity->type_name_length);
-    } else if ((!field_is(parameter, "protocol") && !field_is(parameter, "id") &&
-                !field_is(parameter, "number") && !field_is(parameter, "total") &&
-                !field_is(parameter, "type")) ||
-               !field_plain_ascii(parameter)) {
+    else if (field_marked(parameter) || (!name && !extended && !field_idle(parameter)))
         field_gate(parser, MIME_GATE_PARAMETER);
-    }
+    else if ((name || extended) && entity->type_name_length > 0)
+        field_gate(parser, MIME_GATE_PARAMETER_TWICE);
+    else if (name)
+        field_name(parser, parameter, entity->type_name, &entity->type_name_length);
+    else if (extended)
+        field_extended(parser, parameter, entity->type_name, &entity->type_name_length);
 }
 
 static bool field_known_media(struct mime_entity *entity, const uint8_t *major, size_t length)

@@ -265,25 +265,30 @@ static void parser_message_line(struct mime_parser *parser, const uint8_t *line,
                             : MIME_GATE_MESSAGE_HIDDEN);
 }
 
+/* Whether a line starts one of the bounced messages for which libclamav searches a text that is the
+ * whole message: those with a type other than plain text (mbox.c parseEmailBody()). */
+static bool parser_bounces(const uint8_t *line, size_t length)
+{
+    return mime_starts(line, length, "content-type:") &&
+           !mime_contains(line, length, "multipart/") &&
+           !mime_contains(line, length, "message/rfc822") &&
+           !mime_contains(line, length, "text/plain");
+}
+
 /* A MIME field in a body. libclamav remembers the first transfer encoding (message.c
  * messageIsEncoding()), and looks for it before the first part, and in what is no part of a
- * multipart/mixed or the like. In a text that is the whole message it searches for bounced
- * messages, those with a type other than plain text (mbox.c parseEmailBody()). */
+ * multipart/mixed or the like. */
 static void parser_field_line(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
     bool mixed =
         parser->depth > 0 && parser->multiparts[parser->depth - 1].kind == MIME_MULTIPART_MIXED;
+    bool encoding = mime_starts(line, length, "content-transfer-encoding") &&
+                    !mime_contains(line, length, "7bit");
 
-    if (mime_starts(line, length, "content-transfer-encoding") &&
-        !mime_contains(line, length, "7bit") && parser->state != MIME_STATE_MESSAGE &&
-        (parser->state == MIME_STATE_PREAMBLE || !mixed))
-        parser_gate(parser, MIME_GATE_EMBEDDED_HEADER);
-    else if (parser->state == MIME_STATE_BODY && !mixed &&
-             parser->entity.media == MIME_MEDIA_TEXT_PLAIN &&
-             mime_starts(line, length, "content-type:") &&
-             !mime_contains(line, length, "multipart/") &&
-             !mime_contains(line, length, "message/rfc822") &&
-             !mime_contains(line, length, "text/plain"))
+    if (parser->state == MIME_STATE_MESSAGE || (parser->state == MIME_STATE_BODY && mixed))
+        return;
+    if (encoding || (parser->state == MIME_STATE_BODY &&
+                     parser->entity.media == MIME_MEDIA_TEXT_PLAIN && parser_bounces(line, length)))
         parser_gate(parser, MIME_GATE_EMBEDDED_HEADER);
 }
 

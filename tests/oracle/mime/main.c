@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "dataplane/mime/decode.h"
+#include "platform/check.h"
 #include "tests/oracle/decode/make.h"
 #include "tests/oracle/decode/scan.h"
 #include "tests/oracle/mime/change.h"
@@ -175,6 +176,17 @@ static unsigned check(struct scan *scan, const struct made_text *mail, struct ou
     return compare(&message, files, is_signed(mail));
 }
 
+static struct made_text *add(struct mails *mails)
+{
+    struct made_text *mail;
+
+    mails->entries = realloc(mails->entries, (mails->count + 1) * sizeof(*mails->entries));
+    CHECK(mails->entries != NULL);
+    mail = &mails->entries[mails->count++];
+    memset(mail, 0, sizeof(*mail));
+    return mail;
+}
+
 static void add_file(struct mails *mails, const char *path)
 {
     static uint8_t bytes[MAIN_BYTES_MAX];
@@ -186,11 +198,7 @@ static void add_file(struct mails *mails, const char *path)
         return;
     length = fread(bytes, 1, sizeof(bytes), file);
     (void)fclose(file);
-    mails->entries = realloc(mails->entries, (mails->count + 1) * sizeof(*mails->entries));
-    if (mails->entries == NULL)
-        abort();
-    mail = &mails->entries[mails->count++];
-    memset(mail, 0, sizeof(*mail));
+    mail = add(mails);
     made_append(mail, MAIN_RECEIVED, strlen(MAIN_RECEIVED));
     for (size_t i = 0; i < length; i++) {
         if (bytes[i] == '\n' && (i == 0 || bytes[i - 1] != '\r'))
@@ -233,7 +241,6 @@ int main(int argc, char **argv)
     uint64_t seed = 1;
     uint64_t count = UINT64_MAX;
     struct outcome outcome = {0};
-    unsigned own = 0;
     struct scan *scan;
     double end;
     unsigned wrong = 0;
@@ -249,24 +256,20 @@ int main(int argc, char **argv)
         else
             return 2;
     }
+    for (unsigned i = 0; change_seed(i) != NULL; i++)
+        made_append(add(&mails), change_seed(i), strlen(change_seed(i)));
     while (optind < argc)
         add_file(&mails, argv[optind++]);
-    while (change_seed(own) != NULL)
-        own++;
+    CHECK(mails.count > 0 && mails.entries != NULL);
     base64_init(false);
     scan = scan_open();
     if (scan == NULL)
         return 1;
     end = now() + seconds;
     for (uint64_t i = 0; i < count && wrong == 0 && now() < end; i++) {
-        uint64_t from = (seed + i) % (own + mails.count);
-        const char *text = from < own ? change_seed((unsigned)from) : NULL;
+        const struct made_text *from = &mails.entries[(seed + i) % mails.count];
 
-        if (text != NULL)
-            change_mail(&mail, (const uint8_t *)text, strlen(text), seed + i);
-        else
-            change_mail(&mail, mails.entries[from - own].bytes, mails.entries[from - own].length,
-                        seed + i);
+        change_mail(&mail, from->bytes, from->length, seed + i);
         wrong = check(scan, &mail, &outcome);
         if (wrong != 0)
             save(&mail, seed + i);
