@@ -44,6 +44,9 @@ struct reader {
     enum status status; /* the first error of the sink's side of things: no memory */
     char *why;
     size_t why_size;
+    /* YARA: names of all rules; of those whose strings a rule without any may have got. */
+    struct yara_names *yara_names;
+    struct yara_names *yara_before;
     /* Lines */
     struct read_input *input;
     uint8_t buffer[65536];
@@ -140,6 +143,9 @@ enum status read_icons(struct reader *reader);        /* .idb: of PE files */
 enum status read_certificates(struct reader *reader); /* .crb .cat: of PE files */
 enum status read_passwords(struct reader *reader);    /* .pwdb: of archives and documents */
 enum status read_information(struct reader *reader);  /* .info */
+
+/* yara.c: at the end of everything. */
+void yara_finish(struct reader *reader);
 
 /* Is this a type (CL_TYPE_...) of files that are containers or documents, which no part of a mail
  * that the prefilter settles has, nor anything around one? */

@@ -417,6 +417,9 @@ enum status source_read(const char *path, const struct source_sink *sink, char *
                            path, strerror(errno));
     else
         status = S_ISDIR(about.st_mode) ? read_directory(reader, path) : read_file(reader, path);
+    if (status == STATUS_OK)
+        reader->file = path;
+    yara_finish(reader);
     expression_arena_destroy(reader->arena);
     free(reader->line);
     free(reader);
