@@ -23,7 +23,8 @@
  * script is a file of its own), data: URLs in attributes and style sheets (files, scanned as such),
  * encoded scripts (<%@), NUL bytes, and a chunk whose end is decided by a byte that the library may
  * not have read (map_page). Not here: HTML in UTF-16, which is converted first (the type tables
- * tell), and the limits of 40 MB for HTML and 8 MB for notags (larger than any message).
+ * tell), and the library's limits, above which it matches less: no form of HTML over 40 MB, no
+ * notags over 8 MB.
  * The library's own switches (dconf: ENTCONV, JSNORM, HTMLSKIPRAW) are taken to be at their
  * defaults: a signature database that changes them must not be used with this.
  *

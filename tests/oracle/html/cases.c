@@ -375,13 +375,33 @@ static void make_border(struct bytes *into, struct random *random)
     add_tokens(into, random, 6);
 }
 
+/* A second chunk that ends where a page does, or nearly, with white space behind it: the library
+ * may not have read that page. */
+static void make_page(struct bytes *into, struct random *random)
+{
+    uint32_t off = random_below(random, 3);
+
+    while (into->length < 4095 + off)
+        bytes_text(into, "x");
+    bytes_text(into, " ");
+    add_filler(into, random, 8000);
+    add_tokens(into, random, 3);
+    while (into->length < (size_t)3 * 4096)
+        bytes_text(into, "y");
+    into->length = (size_t)3 * 4096;
+    bytes_text(into, random_below(random, 2) != 0 ? " " : "\n");
+    add_tokens(into, random, 12);
+}
+
 void case_make(struct bytes *into, const struct seeds *seeds, struct random *random)
 {
     uint32_t kind = random_below(random, 32);
     uint32_t changes;
 
     into->length = 0;
-    if (kind < 22) {
+    if (kind < 22 && random_below(random, 64) == 0) {
+        make_page(into, random);
+    } else if (kind < 22) {
         add_tokens(into, random, 40);
     } else if (kind < 26) {
         make_border(into, random);
