@@ -135,7 +135,7 @@ static enum mime_gate boundary_kind(const char *type, enum mime_multipart_kind *
     };
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strcmp(type, kinds[i].type) == 0) {
+        if (mime_is(type, kinds[i].type)) {
             *kind = kinds[i].kind;
             return MIME_GATE_NONE;
         }

@@ -287,9 +287,9 @@ static enum mime_gate field_media(struct mime_parser *parser, struct field_text 
     }
     if (!field_known_media(entity, start, major))
         return MIME_GATE_MEDIA_TYPE;
-    if (strcmp(entity->type, "text/plain") == 0)
+    if (mime_is(entity->type, "text/plain"))
         entity->media = MIME_MEDIA_TEXT_PLAIN;
-    else if (strcmp(entity->type, "text/html") == 0)
+    else if (mime_is(entity->type, "text/html"))
         entity->media = MIME_MEDIA_TEXT_HTML;
     return MIME_GATE_NONE;
 }

@@ -4,8 +4,12 @@
  * front) in pieces of any size and says what leaf parts it has and which bytes belong to each. It
  * does not decode, decide or repair: the first thing it would not vouch for sets `gate`, and from
  * then on it takes bytes without looking at them. Everything it lets pass, libclamav
- * (mbox.c, message.c) takes apart into the same parts; see docs/prefilter.md for each gate's
- * reason.
+ * (mbox.c, message.c) takes apart into the same parts; tests/oracle/mime holds it to that.
+ *
+ * What cannot be seen in encoded bytes is left to those that see decoded ones: base64 and
+ * quoted-printable that is not canonical, and a Content-Type field in encoded text (decode.h), and
+ * what the library's type tables make of a part, a mail inside a text above all: "Delivered-To:"
+ * and then "Received:", or a few header fields near the start (type.h, type_watch_feed()).
  *
  * Threads: one parser, one thread. Memory: struct mime_parser is all of it, no heap. Hot path:
  * every call takes time linear in the bytes given; no gate needs more than one line and the
@@ -59,14 +63,19 @@ struct mime_part {
     bool unnamed;     /* one part of several, to which libclamav knows no file name: no name, no
                          Content-Disposition, not a multipart/related's root, not signed */
     const char *type; /* "text/plain", lower case, zero-terminated; empty when there is none */
-    const uint8_t *name; /* file name (Content-Disposition's before Content-Type's), decoded */
+    const uint8_t *name; /* file name (Content-Disposition's before Content-Type's), decoded as
+                            libclamav does: seven bits of each byte, '_' of RFC 2047 stays. It calls
+                            the part "unknown", "attachment", "textportion" or "mixedtextportion"
+                            where it has no name, or where another parameter comes before it */
     size_t name_length;  /* 0: no name */
 };
 
 /* What the parser calls. `bytes` are the part's body as it stands in the message, transfer encoding
  * and all, in order, cut anywhere, CRLF line ends; the CRLF before a boundary belongs to the
- * boundary (RFC 2046 5.1.1). Preambles, epilogues and headers are not given out. Borrowed for the
- * call. */
+ * boundary (RFC 2046 5.1.1). After each 999 bytes of a longer line there is a CRLF that does not
+ * stand in the message: there libclamav cuts lines. Preambles, headers and message/... parts are
+ * not given out; an epilogue that has text is, as a part without a header: to libclamav it is one.
+ * Borrowed for the call. */
 struct mime_sink {
     void *context;
     void (*part_begin)(void *context, const struct mime_part *part);

@@ -115,7 +115,7 @@ static void parser_child(struct mime_parser *parser)
 {
     struct mime_multipart *multipart = &parser->multiparts[parser->depth - 1];
     const struct mime_entity *entity = &parser->entity;
-    bool text = strncmp(entity->type, "text/", 5) == 0;
+    bool text = memcmp(entity->type, "text/", 5) == 0;
 
     if (multipart->child_count == 0)
         multipart->multipart_first = entity->multipart;
@@ -129,9 +129,9 @@ static void parser_child(struct mime_parser *parser)
     }
     /* Of a signed message libclamav reads one part only. */
     if (multipart->kind == MIME_MULTIPART_SIGNED && multipart->child_count == 2 &&
-        strcmp(entity->type, "application/pgp-signature") != 0 &&
-        strcmp(entity->type, "application/pkcs7-signature") != 0 &&
-        strcmp(entity->type, "application/x-pkcs7-signature") != 0)
+        !mime_is(entity->type, "application/pgp-signature") &&
+        !mime_is(entity->type, "application/pkcs7-signature") &&
+        !mime_is(entity->type, "application/x-pkcs7-signature"))
         parser_gate(parser, MIME_GATE_SIGNED);
 }
 
@@ -143,9 +143,8 @@ static bool parser_message_passes(const struct mime_parser *parser)
     return parser->depth > 0 &&
            parser->multiparts[parser->depth - 1].kind == MIME_MULTIPART_MIXED &&
            entity->encoding != MIME_ENCODING_QUOTED_PRINTABLE &&
-           entity->encoding != MIME_ENCODING_BASE64 &&
-           strcmp(entity->type, "message/partial") != 0 &&
-           strcmp(entity->type, "message/external-body") != 0;
+           entity->encoding != MIME_ENCODING_BASE64 && !mime_is(entity->type, "message/partial") &&
+           !mime_is(entity->type, "message/external-body");
 }
 
 static void parser_header_end(struct mime_parser *parser)
@@ -356,6 +355,20 @@ static void parser_closes(struct mime_parser *parser, unsigned level)
     parser->first_line = false;
 }
 
+/* Whether "BinHex" is in the line; an x is rare. */
+static bool parser_binhex(const uint8_t *line, size_t length)
+{
+    const uint8_t *end = line + length;
+    const uint8_t *at = line;
+
+    while ((at = memchr(at, 'x', (size_t)(end - at))) != NULL) {
+        if (at - line >= 5 && memcmp(at - 5, "BinHe", 5) == 0)
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* A body line without its line end. Returns true when it was a boundary. */
 static bool parser_body_line(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
@@ -389,7 +402,7 @@ static bool parser_body_line(struct mime_parser *parser, const uint8_t *line, si
         parser_message_line(parser, line, length);
     if (length >= BINHEX_MIN &&
         (length <= BINHEX_MAX || line[BINHEX_MAX] <= ' ' || line[BINHEX_MAX] >= 0x7f) &&
-        mime_contains(line, length, "BinHex"))
+        parser_binhex(line, length))
         parser_gate_line(parser, MIME_GATE_EMBEDDED_FILE);
     parser->options_only = parser_options_line(parser, line, length);
     parser->folds = mime_is_blank(line[0]) ? parser->folds + 1 : 0;
@@ -480,17 +493,30 @@ static size_t parser_held_line(struct mime_parser *parser, const uint8_t *bytes,
     return taken;
 }
 
-/* Whether a line of a body, with its CR, passes unseen: most do. */
-static bool parser_passes(const struct mime_parser *parser, const uint8_t *line, size_t length)
+/* Whether a line of a body, with its CR, needs no more than to be a line: most are like that. */
+static bool parser_passes(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
-    if (parser->first_line || parser->state == MIME_STATE_EPILOGUE ||
-        parser->state == MIME_STATE_HEADER || parser->state == MIME_STATE_MESSAGE ||
-        parser_watched[line[0]] || length < 2 || length > MIME_LINE_MAX + 1)
+    const uint8_t *shown = line;
+
+    if (parser->first_line || parser->chopped || parser->state == MIME_STATE_EPILOGUE ||
+        parser->state == MIME_STATE_HEADER || parser->state == MIME_STATE_MESSAGE || length < 2 ||
+        length > MIME_LINE_MAX + 1)
         return false;
-    if (parser->chopped)
+    if (mime_is_blank(line[0])) {
+        while (mime_is_blank(*shown))
+            shown++;
+        if (*shown == ';' || *shown == '\r' || parser->folds >= FOLDS_MAX)
+            return false;
+        parser->folds++;
+    } else if (parser_watched[line[0]]) {
         return false;
-    return length <= BINHEX_MIN ||
-           (length > BINHEX_MAX + 1 && line[BINHEX_MAX] > ' ' && line[BINHEX_MAX] < 0x7f);
+    } else {
+        parser->folds = 0;
+    }
+    if (length > BINHEX_MIN &&
+        (length <= BINHEX_MAX + 1 || line[BINHEX_MAX] <= ' ' || line[BINHEX_MAX] >= 0x7f))
+        return !parser_binhex(line, length);
+    return true;
 }
 
 static void parser_pass(struct mime_parser *parser, const uint8_t *line, size_t length)
@@ -498,7 +524,6 @@ static void parser_pass(struct mime_parser *parser, const uint8_t *line, size_t 
     if (memchr(line, '\r', length) != line + length - 1)
         parser_gate(parser, MIME_GATE_BARE_CR);
     parser->options_only = false;
-    parser->folds = 0;
 }
 
 /* One line at `line`; returns the bytes taken. */

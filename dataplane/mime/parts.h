@@ -10,6 +10,8 @@ bool mime_is_blank(uint8_t byte); /* space or tab */
 bool mime_is_token(uint8_t byte); /* RFC 2045 5.1, but neither '(' nor any other special */
 uint8_t mime_lower(uint8_t byte);
 
+bool mime_is(const char *type, const char *other); /* zero-terminated, the same */
+
 /* Whether both are the same but for case. */
 bool mime_same(const uint8_t *bytes, size_t length, const char *word);
 bool mime_starts(const uint8_t *bytes, size_t length, const char *word); /* case ignored */

@@ -17,6 +17,13 @@ uint8_t mime_lower(uint8_t byte)
     return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte | 0x20) : byte;
 }
 
+bool mime_is(const char *type, const char *other)
+{
+    size_t length = strlen(type);
+
+    return length == strlen(other) && memcmp(type, other, length) == 0;
+}
+
 bool mime_same(const uint8_t *bytes, size_t length, const char *word)
 {
     return length == strlen(word) && mime_starts(bytes, length, word);
