@@ -88,6 +88,7 @@ enum inspect_stream {
     INSPECT_NOCOMMENT, /* h(nocomment form) */
     INSPECT_NOTAGS,
     INSPECT_BINARY, /* exact */
+    INSPECT_FORCED, /* exact: a part decoded as base64 besides, when that gives no text */
     INSPECT_STREAM_COUNT
 };
 

@@ -96,7 +96,9 @@ static void search_tap(struct inspect_call *call, enum inspect_stream stream, bo
 void search_exact(struct inspect_call *call, struct search_stream *stream, uint32_t domains,
                   const uint8_t *bytes, size_t length)
 {
-    search_tap(call, INSPECT_BINARY, true, bytes, length);
+    bool forced = stream == &call->inspection->forced_binary;
+
+    search_tap(call, forced ? INSPECT_FORCED : INSPECT_BINARY, true, bytes, length);
     search_scan(call, stream, domains, bytes, length);
 }
 

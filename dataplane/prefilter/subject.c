@@ -135,7 +135,8 @@ static void subject_open(struct inspect_call *call, struct subject *subject)
         search_stream_reset(subject_binary(call, subject));
         if (call->inspector->settings.tap.begin != NULL)
             call->inspector->settings.tap.begin(call->inspector->settings.tap.context,
-                                                INSPECT_BINARY);
+                                                subject_forced(call, subject) ? INSPECT_FORCED
+                                                                              : INSPECT_BINARY);
         break;
     case PREFILTER_CLASS_IGNORED:
         break;
