@@ -37,6 +37,8 @@ static const struct own own[] = {
     {"o.ndb", "O.Picture.Bytes:5:*:0102f0<planted>ff00", RAW("\x01\x02\xf0planted\xff\0")},
     {"o.ndb", "O.Text:7:*:<planted plain text>", RAW("planted plain text")},
     {"o.ndb", "O.Text.Mixed:7:*:<normalised and planted>", RAW("NormaliSED   and\r\nPLANTED")},
+    {"o.ndb", "O.Text.Del:7:*:<planted>7f<deletion>", RAW("PLANTED\177DELETION")},
+    {"o.ndb", "O.Any.Del:0:*:<other>7f<deletion>", RAW("Other\001\177deletion")},
     {"o.ndb", "O.Other:14:*:<planted in other>", RAW("planted in other")},
     {"o.ndb", "O.Other.Bytes:14:*:00ff<planted>fe01", RAW("\0\xffplanted\xfe\x01")},
     {"o.ndb", "O.Bytes:0:*:0001f0f1<planted>fffe", RAW("\0\x01\xf0\xf1planted\xff\xfe")},

@@ -1,0 +1,231 @@
+#include "tests/oracle/covered.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "signatures/prefilter/prefilter.h"
+#include "tests/oracle/watch.h"
+
+#define COVERED_REACH (PREFILTER_FRAGMENT_MAX - 1u) /* of a fragment around an odd byte */
+
+static struct bytes squeezed; /* h of the buffer in hand; kept from one to the next */
+
+static bool is_white(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+static bool is_odd(uint8_t byte)
+{
+    return (byte < 0x20 || byte > 0x7e) && !is_white(byte);
+}
+
+/* h, on its own terms: one table, one byte at a time. */
+static void squeeze_plainly(const uint8_t *bytes, size_t length)
+{
+    uint8_t *to;
+
+    squeezed.length = 0;
+    to = bytes_grow(&squeezed, length + 1);
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = bytes[i];
+
+        if (byte <= 0x20 || byte > 0x7e)
+            continue;
+        *to++ = byte >= 'A' && byte <= 'Z' ? byte + 32 : byte;
+        squeezed.length++;
+    }
+}
+
+static bool covered_type(const struct watch_layer *layer)
+{
+    static const char *const settled[] = {
+        "CL_TYPE_TEXT_ASCII", "CL_TYPE_TEXT_UTF8",   "CL_TYPE_TEXT_UTF16LE", "CL_TYPE_TEXT_UTF16BE",
+        "CL_TYPE_HTML",       "CL_TYPE_BINARY_DATA", "CL_TYPE_GRAPHICS",     "CL_TYPE_GIF",
+        "CL_TYPE_PNG",        "CL_TYPE_JPEG",        "CL_TYPE_TIFF",         "CL_TYPE_IGNORED",
+    };
+
+    if (layer->level == 0)
+        return strcmp(layer->type, "CL_TYPE_MAIL") == 0;
+    for (size_t i = 0; i < sizeof(settled) / sizeof(settled[0]); i++) {
+        if (strcmp(layer->type, settled[i]) == 0)
+            return layer->level == 1;
+    }
+    return false;
+}
+
+static unsigned bit(enum inspect_stream stream)
+{
+    return 1u << stream;
+}
+
+static bool covered_text(const struct watch_buffer *buffer)
+{
+    return strcmp(buffer->type, "CL_TYPE_ANY") == 0 ||
+           strncmp(buffer->type, "CL_TYPE_TEXT", 12) == 0;
+}
+
+/* Streams that a buffer may be found in; 0: only equal bytes will do. */
+static unsigned covered_streams(const struct watch_buffer *buffer)
+{
+    if (buffer->target == 4)
+        return bit(INSPECT_RAW);
+    if (buffer->target == 3)
+        return bit(INSPECT_NOCOMMENT) | bit(INSPECT_NOTAGS);
+    if (covered_text(buffer))
+        return bit(INSPECT_RAW) | bit(INSPECT_TEXT);
+    return 0;
+}
+
+static bool covered_squeezed(const struct probe *probe, unsigned streams,
+                             struct covered_counts *counts)
+{
+    for (size_t i = 0; i < probe_stream_count(probe); i++) {
+        const struct probe_stream *stream = probe_stream(probe, i);
+
+        if ((streams & bit(stream->kind)) == 0)
+            continue;
+        if (bytes_find(&stream->squeezed, 0, squeezed.data, squeezed.length) == SIZE_MAX)
+            continue;
+        counts->identical += stream->squeezed.length == squeezed.length;
+        return true;
+    }
+    return squeezed.length < 4; /* shorter than any fragment */
+}
+
+static bool covered_exactly(const struct probe *probe, unsigned streams, const uint8_t *bytes,
+                            size_t length)
+{
+    for (size_t i = 0; i < probe_stream_count(probe); i++) {
+        const struct probe_stream *stream = probe_stream(probe, i);
+
+        if ((streams & bit(stream->kind)) != 0 &&
+            bytes_find(&stream->exact, 0, bytes, length) != SIZE_MAX)
+            return true;
+    }
+    return false;
+}
+
+static bool covered_equal(const struct probe *probe, const struct watch_buffer *buffer)
+{
+    for (size_t i = 0; i < probe_stream_count(probe); i++) {
+        const struct probe_stream *stream = probe_stream(probe, i);
+
+        if ((stream->kind == INSPECT_BINARY || stream->kind == INSPECT_FORCED) &&
+            stream->exact.length == buffer->length &&
+            memcmp(stream->exact.data, watch_bytes(buffer), buffer->length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A stretch that is not to be found as a whole may still be in pieces that overlap by enough: every
+ * fragment it could be asked for. */
+static bool covered_fragments(const struct probe *probe, unsigned streams, const uint8_t *bytes,
+                              size_t length)
+{
+    size_t window = length < PREFILTER_FRAGMENT_MAX ? length : PREFILTER_FRAGMENT_MAX;
+
+    for (size_t start = 0; start + window <= length; start++) {
+        bool odd = false;
+
+        for (size_t i = 0; i < window && !odd; i++)
+            odd = is_odd(bytes[start + i]);
+        if (odd && !covered_exactly(probe, streams, bytes + start, window))
+            return false;
+    }
+    return true;
+}
+
+/* Every stretch of bytes without white space that a fragment around an odd byte may be part of. */
+static bool covered_odd(const struct probe *probe, unsigned streams,
+                        const struct watch_buffer *buffer)
+{
+    const uint8_t *bytes = watch_bytes(buffer);
+    size_t i = 0;
+
+    while (i < buffer->length) {
+        size_t start = i;
+        size_t end;
+
+        if (!is_odd(bytes[i])) {
+            i++;
+            continue;
+        }
+        while (start > 0 && i - start < COVERED_REACH && !is_white(bytes[start - 1]))
+            start--;
+        end = i + 1;
+        for (size_t last = i; end < buffer->length && end - last <= COVERED_REACH; end++) {
+            if (is_white(bytes[end]))
+                break;
+            last = is_odd(bytes[end]) ? end : last;
+        }
+        if (end - start >= 4 && !covered_exactly(probe, streams, bytes + start, end - start) &&
+            !covered_fragments(probe, streams, bytes + start, end - start))
+            return false;
+        i = end;
+    }
+    return true;
+}
+
+static bool covered_buffer(const struct probe *probe, const struct bytes *message,
+                           const struct watch_buffer *buffer, struct covered_counts *counts,
+                           const char **why)
+{
+    unsigned streams = covered_streams(buffer);
+
+    *why = "is not what was searched";
+    if (buffer->length == 0)
+        return true;
+    if (buffer->target == 4 && (buffer->length != message->length ||
+                                memcmp(watch_bytes(buffer), message->data, message->length) != 0)) {
+        *why = "is a mail and not the message";
+        return false;
+    }
+    if (streams == 0)
+        return covered_equal(probe, buffer);
+    if (covered_text(buffer) && covered_equal(probe, buffer))
+        return true;
+    squeeze_plainly(watch_bytes(buffer), buffer->length);
+    if (!covered_squeezed(probe, streams, counts)) {
+        *why = "is not contained in what was searched";
+        return false;
+    }
+    if (buffer->normalised)
+        return true; /* its one odd byte is DEL, which no leaf for text has */
+    *why = "has odd bytes that were not searched exactly";
+    return covered_odd(probe, streams, buffer);
+}
+
+bool covered(const struct probe *probe, const struct bytes *message, struct covered_counts *counts,
+             size_t *index, char *why, size_t why_size)
+{
+    *index = SIZE_MAX;
+    if (!watch_whole()) {
+        (void)snprintf(why, why_size, "the watch did not see whole buffers");
+        return false;
+    }
+    for (size_t i = 0; i < watch_layer_count(); i++) {
+        const struct watch_layer *layer = watch_layer(i);
+
+        if (!covered_type(layer)) {
+            (void)snprintf(why, why_size, "a layer of type %s at depth %u (%zu bytes)", layer->type,
+                           layer->level, layer->bytes);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < watch_buffer_count(); i++) {
+        const struct watch_buffer *buffer = watch_buffer(i);
+        const char *what;
+
+        counts->buffers++;
+        counts->bytes += buffer->length;
+        if (covered_buffer(probe, message, buffer, counts, &what))
+            continue;
+        *index = i;
+        (void)snprintf(why, why_size, "a buffer of type %s, Target %u, %zu bytes, %s", buffer->type,
+                       buffer->target, buffer->length, what);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,36 @@
+/* probe.h: the prefilter on one message at a time, and what it searched.
+ *
+ * Threads: one. Memory: probe_close().
+ */
+#ifndef TESTS_ORACLE_PROBE_H
+#define TESTS_ORACLE_PROBE_H
+
+#include "dataplane/prefilter/inspect.h"
+#include "tests/oracle/bytes.h"
+#include "tests/simulation/random.h"
+
+/* One byte string that was searched, as the tap showed it. */
+struct probe_stream {
+    enum inspect_stream kind;
+    struct bytes squeezed;
+    struct bytes exact;
+};
+
+struct probe;
+
+/* Opens a compiled prefilter; `tapped`: what is searched is recorded. Null with a line in `why`. */
+struct probe *probe_open(const char *path, bool tapped, char *why, size_t why_size);
+void probe_close(struct probe *probe);
+
+/* Inspects. The message is fed in pieces cut by `cuts`, or as large as they may be when null. */
+void probe_inspect(struct probe *probe, const struct bytes *message, struct random *cuts,
+                   struct inspect_result *result);
+
+/* What was searched of the last message. */
+size_t probe_stream_count(const struct probe *probe);
+const struct probe_stream *probe_stream(const struct probe *probe, size_t index);
+
+/* CPU time of all inspections so far. */
+uint64_t probe_cpu_ns(const struct probe *probe);
+
+#endif
