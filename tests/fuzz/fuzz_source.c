@@ -147,17 +147,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
         "ldb", "yar", "ndb", "hdb", "cbc", "cdb", "pdb", "ftm", "cvd", "cfg", "ioc", "ign2", "db",
     };
     const unsigned format_count = sizeof(formats) / sizeof(formats[0]);
-    static char folder[] = "/tmp/postern-fuzz-XXXXXX";
-    static char path[128];
+    char folder[] = "/tmp/postern-fuzz-XXXXXX";
+    char path[128];
     FILE *file;
     uint64_t once;
 
     if (length < 1 || length > FUZZ_BYTES_MAX)
         return 0;
-    if (path[0] == '\0') {
-        CHECK(mkdtemp(folder) != NULL);
-        path[0] = '/';
-    }
+    CHECK(mkdtemp(folder) != NULL);
     (void)snprintf(path, sizeof(path), "%s/x.%s", folder, formats[input[0] % format_count]);
     file = fopen(path, "wb");
     CHECK(file != NULL);
@@ -166,5 +163,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     once = fuzz_read(path);
     CHECK(once == fuzz_read(path));
     CHECK(unlink(path) == 0);
+    CHECK(rmdir(folder) == 0);
     return 0;
 }
