@@ -203,6 +203,7 @@ static int run(struct arguments *arguments)
     if (engine_identity_why(engine)[0] != '\0')
         parent_log("nobody can rely on which signatures these are, no prefilter can be used: %s",
                    engine_identity_why(engine));
+    (void)memory_settle();
     arguments->parent.engine = engine;
     arguments->parent.time_limit_ns = arguments->engine.time_limit_ns;
     arguments->parent.scratch_bytes = 2 * arguments->engine.scan_bytes;
