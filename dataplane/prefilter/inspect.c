@@ -304,6 +304,7 @@ void inspection_end(struct inspector *inspector, struct inspection *inspection,
     if (!inspection->final)
         inspect_check_watch(inspection, type_watch_end(&inspection->raw_watch));
     search_text_flush(&call, &inspection->raw);
+    subject_starts(&call, PREFILTER_RAW, inspection->raw.head, inspection->raw.head_length);
     *result = (struct inspect_result){
         .cause = inspection->cause,
         .part_count = inspection->parser.part_count,

@@ -71,7 +71,8 @@ static void inspector_find_always(struct inspector *inspector)
     memset(inspector->always, 0xff, sizeof(inspector->always));
     for (uint64_t i = prefilter->header->always.count; i-- > 0;) {
         for (unsigned domain = 0; domain < INSPECT_DOMAINS; domain++) {
-            if ((prefilter->always[i].domains >> domain & 1) != 0)
+            if (prefilter->always[i].start_length == 0 &&
+                (prefilter->always[i].domains >> domain & 1) != 0)
                 inspector->always[domain] = prefilter->always[i].signature;
         }
     }

@@ -47,6 +47,8 @@ struct search_text {
     uint32_t domains; /* of which its bytes are a part */
     struct search_stream squeezed;
     struct search_stream exact;
+    uint8_t head[PREFILTER_START_MAX]; /* the first bytes */
+    uint8_t head_length;
     uint8_t tail[SEARCH_TAIL]; /* the last bytes */
     uint8_t tail_length;
     uint8_t after; /* bytes still to be searched exactly behind the last odd stride */
@@ -144,6 +146,9 @@ void inspect_doubt(struct inspection *inspection, enum inspect_cause cause, cons
                    enum gate_class class, bool keyed);
 
 /* subject.c */
+/* Signatures that match from the first byte of a buffer of `domain`. */
+void subject_starts(struct inspect_call *call, uint32_t domain, const uint8_t *bytes,
+                    size_t length);
 void subject_begin(struct subject *subject, struct hashing *hashing, struct search_text *text,
                    bool in_raw, bool keeps_key);
 void subject_feed(struct inspect_call *call, struct subject *subject, const uint8_t *bytes,

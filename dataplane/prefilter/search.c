@@ -111,6 +111,7 @@ void search_text_begin(struct inspect_call *call, struct search_text *text,
     search_stream_reset(&text->exact);
     text->stream = stream;
     text->domains = domains;
+    text->head_length = 0;
     text->tail_length = 0;
     text->after = 0;
     call->inspector->squeezed[stream].length = 0;
@@ -200,6 +201,8 @@ static void search_stride(struct inspect_call *call, struct search_text *text, c
 void search_text_feed(struct inspect_call *call, struct search_text *text, const uint8_t *bytes,
                       size_t length)
 {
+    for (size_t i = 0; text->head_length < sizeof(text->head) && i < length; i++)
+        text->head[text->head_length++] = bytes[i];
     while (length > 0 && !call->inspection->final) {
         size_t stride = length < SEARCH_STRIDE ? length : SEARCH_STRIDE;
 

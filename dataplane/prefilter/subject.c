@@ -37,6 +37,21 @@ static void subject_always(struct inspect_call *call, uint32_t domain)
                       prefilter_name(call->inspector->prefilter, signature), GATE_SCAN, false);
 }
 
+void subject_starts(struct inspect_call *call, uint32_t domain, const uint8_t *bytes, size_t length)
+{
+    const struct prefilter *prefilter = call->inspector->prefilter;
+
+    for (uint64_t i = 0; i < prefilter->header->always.count; i++) {
+        const struct prefilter_always *start = &prefilter->always[i];
+
+        if (start->start_length > 0 && start->start_length <= length &&
+            (start->domains & domain) != 0 &&
+            memcmp(prefilter->strings + start->start, bytes, start->start_length) == 0)
+            inspect_doubt(call->inspection, INSPECT_CAUSE_SIGNATURE,
+                          prefilter_name(prefilter, start->signature), GATE_SCAN, false);
+    }
+}
+
 static void subject_nocomment(void *context, const uint8_t *bytes, size_t length)
 {
     struct inspect_call *call = context;
@@ -88,6 +103,7 @@ static void subject_seen(struct inspect_call *call, const char *type)
 static void subject_begin_plain(struct inspect_call *call, struct subject *subject, uint32_t domain)
 {
     subject_always(call, domain);
+    subject_starts(call, domain, subject->look, subject->look_length);
     hashing_begin(call->inspector, subject->hashing);
     type_watch_begin(&subject->watch, call->inspector->prefilter, domain, &subject->type);
 }
@@ -223,6 +239,8 @@ static void subject_end_html(struct inspect_call *call)
                       GATE_SCAN, false);
     search_text_flush(call, &inspection->body);
     search_text_flush(call, &inspection->notags);
+    subject_starts(call, PREFILTER_HTML, inspection->body.head, inspection->body.head_length);
+    subject_starts(call, PREFILTER_HTML, inspection->notags.head, inspection->notags.head_length);
     hashing_end(call, &inspection->hashings[HASHING_NOCOMMENT]);
     hashing_end(call, &inspection->hashings[HASHING_NOTAGS]);
 }

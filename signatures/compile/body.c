@@ -20,6 +20,7 @@ struct body {
     bool bad;       /* not understood */
     bool no_memory; /* met */
     const char *doubt;
+    bool at_start; /* nothing was read before the run in hand, and the pattern is at offset 0 */
     struct expression_byte run[BODY_RUN_MAX];
     unsigned run_length;
     struct expression *children[BODY_CHILDREN_MAX];
@@ -48,8 +49,14 @@ static void body_child(struct body *body, struct expression *child)
 static void body_break(struct body *body)
 {
     /* A single byte says next to nothing. */
-    if (body->run_length > 1)
-        body_child(body, expression_run(body->arena, body->run, body->run_length));
+    if (body->run_length > 1) {
+        struct expression *run = expression_run(body->arena, body->run, body->run_length);
+
+        if (run != NULL)
+            run->start = body->at_start;
+        body_child(body, run);
+    }
+    body->at_start = false;
     body->run_length = 0;
 }
 
@@ -68,6 +75,7 @@ static bool body_parse_byte(const char *pair, unsigned options, struct expressio
 
     if ((high < 0 && pair[0] != '?') || (low < 0 && pair[1] != '?'))
         return false;
+    byte->gap = false;
     byte->mask = (uint8_t)((high < 0 ? 0 : 0xf0) | (low < 0 ? 0 : 0x0f));
     byte->value = (uint8_t)((high < 0 ? 0 : high << 4) | (low < 0 ? 0 : low));
     byte->caseless =
@@ -266,6 +274,7 @@ struct expression *body_read(struct expression_arena *arena, const char *pattern
     body.bad = length == 0;
     body.no_memory = false;
     body.doubt = NULL;
+    body.at_start = (options & BODY_START) != 0;
     body.run_length = 0;
     body.count = 0;
     while (!body.bad && body.at < body.end)

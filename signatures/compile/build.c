@@ -9,6 +9,19 @@
 #include "signatures/compile/builder.h"
 #include "signatures/prefilter/digest.h"
 
+/* A message begins with our own Received field. */
+static enum status build_add_start(struct builder *builder, const struct choice_start *start,
+                                   uint32_t signature, uint32_t domains)
+{
+    static const char field[] = "Received: from ";
+
+    if (memcmp(start->bytes, field, start->length) != 0)
+        domains &= ~PREFILTER_RAW;
+    return domains == 0
+               ? STATUS_OK
+               : draft_add_start(&builder->draft, signature, domains, start->bytes, start->length);
+}
+
 static enum status build_add_groups(struct builder *builder, const struct choice *choice,
                                     uint32_t signature, uint32_t domains)
 {
@@ -16,6 +29,8 @@ static enum status build_add_groups(struct builder *builder, const struct choice
 
     if (choice->always)
         return draft_add_always(&builder->draft, signature, domains);
+    for (unsigned i = 0; i < choice->start_count && status == STATUS_OK; i++)
+        status = build_add_start(builder, &choice->starts[i], signature, domains);
     for (unsigned i = 0; i < choice->count && status == STATUS_OK; i++) {
         struct draft_leaf leaves[PREFILTER_GROUP_LEAVES];
 
@@ -44,7 +59,8 @@ enum status builder_choose(struct builder *builder, const struct expression *nec
         status = chooser_choose(builder->chooser, necessary, text, &choice);
         if (status != STATUS_OK)
             return status;
-        if (!verify_choice(&builder->verifier, necessary, text, &choice, BUILDER_TRIES))
+        if (choice.start_count == 0 &&
+            !verify_choice(&builder->verifier, necessary, text, &choice, BUILDER_TRIES))
             return STATUS_BAD_FORMAT;
         if (choice.always) {
             *always |= domains & kinds[i];

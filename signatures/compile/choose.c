@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "platform/check.h"
+#include "signatures/compile/squeezed.h"
 #include "signatures/compile/windows.h"
 
 #define CHOOSE_DEPTH_MAX 64u /* deeper formulas are taken to be true: they only get weaker */
@@ -270,6 +271,61 @@ static bool choose(struct chooser *chooser, const struct expression *formula, bo
     return true;
 }
 
+/* The fixed first bytes of a run that begins its buffer. */
+static bool start_of_run(const struct expression *run, bool text, struct choice_start *start)
+{
+    bool telling = !text;
+
+    if (!run->start)
+        return false;
+    start->length = 0;
+    for (unsigned i = 0; i < run->length && i < CHOOSE_START_BYTES; i++) {
+        const struct expression_byte *byte = &run->bytes[i];
+
+        if (byte->mask != 0xff || byte->caseless || byte->gap)
+            break;
+        telling =
+            telling || squeezed_odd(byte->value) || (byte->value >= 'A' && byte->value <= 'Z');
+        start->bytes[start->length++] = byte->value;
+    }
+    return telling && start->length >= 2;
+}
+
+/* Whether the formula can hold only in buffers that begin in known ways, which are added. */
+static bool choose_starts(const struct expression *formula, bool text, unsigned depth,
+                          struct choice *choice)
+{
+    unsigned kept = choice->start_count;
+
+    if (depth > CHOOSE_DEPTH_MAX || choice->start_count == CHOOSE_STARTS_MAX)
+        return false;
+    switch (formula->kind) {
+    case EXPRESSION_TRUE:
+        break;
+    case EXPRESSION_RUN:
+        if (!start_of_run(formula, text, &choice->starts[choice->start_count]))
+            return false;
+        choice->start_count++;
+        return true;
+    case EXPRESSION_AND:
+        for (unsigned i = 0; i < formula->length; i++) {
+            if (choose_starts(formula->children[i], text, depth + 1, choice))
+                return true;
+            choice->start_count = kept;
+        }
+        break;
+    case EXPRESSION_OR:
+        for (unsigned i = 0; i < formula->length; i++) {
+            if (!choose_starts(formula->children[i], text, depth + 1, choice)) {
+                choice->start_count = kept;
+                return false;
+            }
+        }
+        return true;
+    }
+    return false;
+}
+
 enum status chooser_choose(struct chooser *chooser, const struct expression *necessary, bool text,
                            struct choice *choice)
 {
@@ -282,6 +338,12 @@ enum status chooser_choose(struct chooser *chooser, const struct expression *nec
     if (!ok) {
         *choice = (struct choice){.always = true, .reason = "out of memory", .rate = 1};
         return STATUS_NO_MEMORY;
+    }
+    if ((choice->always || choice->rate > CHOOSE_RATE_POOR) &&
+        choose_starts(necessary, text, 0, choice) && choice->start_count > 0) {
+        choice->always = false;
+        choice->count = 0;
+        choice->rate = 0;
     }
     return STATUS_OK;
 }

@@ -21,11 +21,14 @@
 #include "signatures/compile/expression.h"
 #include "signatures/compile/model.h"
 
-#define CHOOSE_FRAGMENT_MIN  4u    /* bytes */
+#define CHOOSE_FRAGMENT_MIN  3u    /* bytes */
 #define CHOOSE_FRAGMENT_GOOD 12u   /* longer ones are taken only when these are weak */
 #define CHOOSE_GROUPS_MAX    1024u /* more alternatives: always */
 #define CHOOSE_PRODUCT_MAX   64u   /* groups that combining may make */
 #define CHOOSE_RUN_MAX       16384u
+#define CHOOSE_STARTS_MAX    4u
+#define CHOOSE_START_BYTES   8u
+#define CHOOSE_RATE_POOR     1e-4 /* of messages: then a fixed beginning is better */
 #define CHOOSE_RATE_GOOD     1e-6 /* of messages */
 
 struct choice_leaf {
@@ -38,6 +41,13 @@ struct choice_group {
     struct choice_leaf leaves[PREFILTER_GROUP_LEAVES];
 };
 
+/* What a buffer begins with. In text there is an odd byte or a capital letter among it, so that no
+ * normalised text begins so. */
+struct choice_start {
+    unsigned length;
+    uint8_t bytes[CHOOSE_START_BYTES];
+};
+
 /* What stands for a formula in one kind of domain. Neither `always` nor groups: it cannot match
  * there. */
 struct choice {
@@ -46,6 +56,10 @@ struct choice {
     struct choice_group *groups;
     unsigned count;
     double rate; /* the chance that a group fires, as far as the model knows */
+    /* When there is nothing better: the buffer begins with one of these. Then `always` is false and
+     * there are no groups. */
+    unsigned start_count;
+    struct choice_start starts[CHOOSE_STARTS_MAX];
 };
 
 struct chooser;

@@ -177,6 +177,22 @@ enum status draft_add_always(struct draft *draft, uint32_t signature, uint32_t d
     return STATUS_OK;
 }
 
+enum status draft_add_start(struct draft *draft, uint32_t signature, uint32_t domains,
+                            const uint8_t *bytes, unsigned length)
+{
+    uint32_t offset = 0;
+    enum status status = draft_add_always(draft, signature, domains);
+
+    CHECK(length >= 1 && length <= PREFILTER_START_MAX);
+    if (status == STATUS_OK)
+        status = draft_string(draft, bytes, length, &offset);
+    if (status == STATUS_OK) {
+        draft->always[draft->always_count - 1].start = offset;
+        draft->always[draft->always_count - 1].start_length = length;
+    }
+    return status;
+}
+
 enum status draft_add_magic(struct draft *draft, const struct prefilter_magic *magic,
                             const uint8_t *bytes, const uint8_t *mask, const char *type)
 {

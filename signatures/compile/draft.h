@@ -91,6 +91,10 @@ void draft_drop_groups(struct draft *draft, uint32_t signature, uint32_t domains
 enum status draft_add_always(struct draft *draft, uint32_t signature,
                              uint32_t domains) STATUS_CHECKED;
 
+/* As always, but only for buffers that begin with these bytes. */
+enum status draft_add_start(struct draft *draft, uint32_t signature, uint32_t domains,
+                            const uint8_t *bytes, unsigned length) STATUS_CHECKED;
+
 /* A line of the type table: `magic` but for its offsets into the strings, which become those of
  * `bytes` and `mask` (magic->length bytes each) and `type`. */
 enum status draft_add_magic(struct draft *draft, const struct prefilter_magic *magic,

@@ -265,7 +265,9 @@ static void print_run(struct printer *printer, const struct expression *run)
     for (unsigned i = 0; i < run->length; i++) {
         const struct expression_byte *byte = &run->bytes[i];
 
-        if (plain)
+        if (byte->gap)
+            print(printer, "\\s");
+        else if (plain)
             print(printer, "%c", byte->value);
         else if (byte->mask == 0xff)
             print(printer, "%02x", byte->value);

@@ -18,17 +18,19 @@ enum expression_kind { EXPRESSION_TRUE, EXPRESSION_RUN, EXPRESSION_AND, EXPRESSI
 
 /* One byte of a run: every value `b` with (b & mask) == value, and, when `caseless` and the value
  * is an ASCII letter under mask 0xff, its other case too. mask 0xff: one value; 0xf0/0x0f: a
- * nibble. */
+ * nibble. A *gap* is no byte but any number of white-space bytes (space, \t to \r), maybe none. */
 struct expression_byte {
     uint8_t value;
     uint8_t mask;
     bool caseless;
+    bool gap;
 };
 
 struct expression {
     enum expression_kind kind;
     unsigned length; /* RUN: bytes; AND, OR: children */
     unsigned nodes;  /* in the tree below, itself included, a shared one as often as it is met */
+    bool start;      /* RUN: stands at the very beginning of the buffer */
     const struct expression_byte *bytes; /* RUN */
     struct expression **children;        /* AND, OR */
 };

@@ -120,8 +120,8 @@ static void ndb_line(struct reader *reader)
         reader->count++;
         return;
     }
-    signature.necessary =
-        body_read(reader->arena, fields[3], strlen(fields[3]), 0, &signature.doubt);
+    signature.necessary = body_read(reader->arena, fields[3], strlen(fields[3]),
+                                    strcmp(fields[2], "0") == 0 ? BODY_START : 0, &signature.doubt);
     signature.target = hash_target(fields[1], &signature.doubt);
     read_emit(reader, &signature);
 }

@@ -309,6 +309,8 @@ static struct expression *logical_body(struct logical *logical, char *text)
     }
     if (count > 4)
         return logical_doubt(logical, "subsignature not understood");
+    if (count % 2 == 0 && strcmp(fields[0], "0") == 0)
+        options |= BODY_START;
     if ((options & BODY_WIDE) != 0) {
         wide = body_read(logical->arena, pattern, strlen(pattern), options, &logical->doubt);
         if (!ascii)

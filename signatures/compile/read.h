@@ -98,6 +98,7 @@ bool read_number(const char *text, uint64_t *number);
 /* body.c: a hex pattern. */
 #define BODY_CASELESS 1u
 #define BODY_WIDE     2u /* every byte followed by 00 */
+#define BODY_START    4u /* at offset 0 */
 struct expression *body_read(struct expression_arena *arena, const char *pattern, size_t length,
                              unsigned options, const char **doubt);
 

@@ -108,6 +108,11 @@ static void regex_append(struct regex *regex, struct regex_sequence *sequence,
 
     if (piece->exact && piece->length == 0)
         return;
+    /* A gap is any number of white bytes: however often it is repeated, it is one. */
+    if (piece->exact && piece->length == 1 && piece->bytes[0].gap) {
+        regex_append_exact(regex, sequence, piece);
+        return;
+    }
     if (least == 0 || !piece->exact)
         regex_break(regex, sequence);
     if (least == 0)
@@ -261,8 +266,13 @@ static void regex_escape(struct regex *regex, struct regex_piece *piece)
     c = *regex->at++;
     if (strchr("bBAZzGK", c) != NULL)
         return;
+    if (c == 's') {
+        piece->length = 1;
+        piece->bytes[0] = (struct expression_byte){' ', 0xff, false, true};
+        return;
+    }
     regex_unknown(regex, piece);
-    if (strchr("dDwWsShHvVRNXC", c) != NULL && !(c == 'N' && regex_is(regex, '{')))
+    if (strchr("dDwWShHvVRNXC", c) != NULL && !(c == 'N' && regex_is(regex, '{')))
         return;
     if (regex_digit(c)) {
         /* A reference, or octal: which depends on the number of groups. */

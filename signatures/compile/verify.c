@@ -49,6 +49,15 @@ static bool verify_run(struct verifier *verifier, const struct expression *run)
         uint8_t value = (uint8_t)(byte->value | (random & ~byte->mask & 0xff));
         bool letter = (value >= 'a' && value <= 'z') || (value >= 'A' && value <= 'Z');
 
+        if (byte->gap) {
+            static const char white[] = " \t\r\n\v\f";
+
+            for (uint64_t left = random % 4; left > 0; left--) {
+                if (!verify_put(&verifier->buffer, (uint8_t)white[(random >> 8 * left) % 6]))
+                    return false;
+            }
+            continue;
+        }
         if (byte->caseless && byte->mask == 0xff && letter && (random & 0x100) != 0)
             value ^= 0x20;
         if (!verify_put(&verifier->buffer, value))

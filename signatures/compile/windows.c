@@ -28,6 +28,9 @@ static enum byte_kind byte_squeezed(const struct expression_byte *byte, uint8_t 
 {
     bool first = true;
 
+    *symbol = 0;
+    if (byte->gap)
+        return BYTE_NONE;
     *symbol = squeezed_byte(byte->value);
     for (unsigned value = 0; byte->mask != 0xff && value < 256; value++) {
         uint8_t left = squeezed_byte((uint8_t)value);
@@ -47,7 +50,7 @@ static bool byte_exact(const struct expression_byte *byte, uint8_t *symbol, bool
 {
     *symbol = byte->value;
     *caseless = byte->caseless && byte_letter(byte->value);
-    return byte->mask == 0xff;
+    return byte->mask == 0xff && !byte->gap;
 }
 
 /* A segment of a run: a stretch without undecided bytes, in windows->symbols[0..length). */

@@ -81,6 +81,10 @@ static const char *check_names(const struct prefilter *prefilter)
     for (uint64_t i = 0; i < header->always.count; i++) {
         if (prefilter->always[i].signature >= header->signatures.count ||
             prefilter->always[i].domains == 0 ||
+            prefilter->always[i].start_length > PREFILTER_START_MAX ||
+            prefilter->always[i].start > header->strings.count ||
+            prefilter->always[i].start_length >
+                header->strings.count - prefilter->always[i].start ||
             (prefilter->always[i].domains & ~PREFILTER_ALL) != 0)
             return "a signature without a formula is wrong";
     }

@@ -5,7 +5,7 @@
  * prefilter_open() checks every one of them, so that using an opened file cannot leave the mapping.
  *
  * What it says. A signature can match only where its *necessary formula* holds: some *group* of it,
- * all of whose *leaves* (literal fragments, 4 to PREFILTER_FRAGMENT_MAX bytes) occur. A group
+ * all of whose *leaves* (literal fragments, 3 to PREFILTER_FRAGMENT_MAX bytes) occur. A group
  * counts in the *domains* it names. Two Hyperscan databases (streaming mode) find leaves, the match
  * id being the leaf's index:
  *
@@ -33,7 +33,7 @@
 #include "platform/status.h"
 
 #define PREFILTER_MAGIC  UINT64_C(0x31746c6966657250) /* "Prefilt1" */
-#define PREFILTER_FORMAT 1u
+#define PREFILTER_FORMAT 2u
 /* Raised whenever signatures/scanner/engine.c sets the engine in another way: the prefilter's rules
  * were proven for these settings. */
 #define PREFILTER_PROFILE 1u
@@ -78,11 +78,17 @@ struct prefilter_signature {
     uint32_t kind; /* enum prefilter_kind */
 };
 
-/* A signature without a usable formula: everything of these domains goes to a scanner. */
+/* A signature without a usable formula: everything of these domains goes to a scanner; or, when it
+ * can only match from a buffer's first byte, every buffer that begins with the bytes given. Such a
+ * one, in TEXT or HTML, has an odd byte or a capital letter among them: text that libclamav has put
+ * into lower case never begins so. */
 struct prefilter_always {
     uint32_t signature;
     uint32_t domains;
+    uint32_t start;        /* offset into strings */
+    uint32_t start_length; /* 0: whatever it begins with; at most PREFILTER_START_MAX */
 };
+#define PREFILTER_START_MAX 8u
 
 /* One line of the file-type tables (.ftm, or the library's own), in the table's order. Three kinds:
  *   FIXED    `magic` at `offset`: decides the type at once; of several the last one of the table

@@ -73,8 +73,8 @@ static void test_text(void **state)
     assert_string_equal(chosen(run("Q7zX"), false), "\"Q7zX\"");
     assert_string_equal(chosen(run_of("Q7zX", 4, true), false), "\"q7zx\"i");
     assert_string_equal(chosen(run_of("Q7zX", 4, true), true), "'q7zx'");
-    assert_string_equal(chosen(run("a b c"), true), "always: no usable fragment in text");
-    assert_string_equal(chosen(run("abc"), false), "always: no usable fragment");
+    assert_string_equal(chosen(run("a b"), true), "always: no usable fragment in text");
+    assert_string_equal(chosen(run("ab"), false), "always: no usable fragment");
     assert_string_equal(chosen(expression_true(arena), true), "always: nothing is required");
     assert_string_equal(chosen(expression_false(arena), true), "");
 }
@@ -116,8 +116,55 @@ static void test_nibbles(void **state)
 
     (void)state;
     assert_string_equal(chosen(expression_run(arena, bytes, 9), true), "'q7z#jk'");
-    assert_string_equal(chosen(expression_run(arena, bytes, 9), false),
-                        "always: no usable fragment");
+    assert_string_equal(chosen(expression_run(arena, bytes, 9), false), "\"#jk\"+\"q7z\"");
+}
+
+/* White space of any length is nothing once it is squeezed, and ends what is searched exactly. */
+static void test_gaps(void **state)
+{
+    struct expression_byte bytes[] = {{'q', 0xff, false, false}, {'7', 0xff, false, false},
+                                      {' ', 0xff, false, true},  {'Z', 0xff, false, false},
+                                      {'#', 0xff, false, false}, {'k', 0xff, false, false}};
+
+    (void)state;
+    assert_string_equal(chosen(expression_run(arena, bytes, 6), true), "'q7z#k'");
+    assert_string_equal(chosen(expression_run(arena, bytes, 6), false), "\"Z#k\"");
+}
+
+/* What is too short to look for may still be what every such buffer begins with. */
+static void test_starts(void **state)
+{
+    struct expression *zip = run("PK");
+    struct expression *word = run("pk");
+    struct expression *both[] = {zip, run("MZ")};
+    struct choice choice;
+    struct chooser *chooser = chooser_create(model);
+
+    (void)state;
+    zip->start = true;
+    word->start = true;
+    both[1]->start = true;
+    assert_int_equal(chooser_choose(chooser, zip, true, &choice), STATUS_OK);
+    assert_false(choice.always);
+    assert_int_equal(choice.start_count, 1);
+    assert_int_equal(choice.starts[0].length, 2);
+    assert_memory_equal(choice.starts[0].bytes, "PK", 2);
+    /* Normalised text may begin so. */
+    assert_int_equal(chooser_choose(chooser, word, true, &choice), STATUS_OK);
+    assert_true(choice.always);
+    assert_int_equal(chooser_choose(chooser, word, false, &choice), STATUS_OK);
+    assert_int_equal(choice.start_count, 1);
+    assert_int_equal(chooser_choose(chooser, expression_or(arena, both, 2), true, &choice),
+                     STATUS_OK);
+    assert_int_equal(choice.start_count, 2);
+    both[1]->start = false;
+    assert_int_equal(chooser_choose(chooser, expression_or(arena, both, 2), true, &choice),
+                     STATUS_OK);
+    assert_true(choice.always);
+    assert_int_equal(chooser_choose(chooser, expression_and(arena, both, 2), true, &choice),
+                     STATUS_OK);
+    assert_int_equal(choice.start_count, 1);
+    chooser_destroy(chooser);
 }
 
 static void test_and_or(void **state)
@@ -194,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),     cmocka_unit_test(test_common),
         cmocka_unit_test(test_odd),      cmocka_unit_test(test_nibbles),
+        cmocka_unit_test(test_gaps),     cmocka_unit_test(test_starts),
         cmocka_unit_test(test_and_or),   cmocka_unit_test(test_limits),
         cmocka_unit_test(test_measured),
     };

@@ -171,7 +171,7 @@ static int setup(void **state)
     write_text("bad-table",
                "version 1.4.6\nflevel 216\ntype 0:0:xyz:PDF:CL_TYPE_ANY:CL_TYPE_PDF\n");
     write_text("db/one.ndb", "Test.Text:0:*:746869732069732061207665727920726172652074657874\n"
-                             "Test.Short:0:*:414243\n"
+                             "Test.Short:0:*:4142\n"
                              "Test.Frequent:0:*:717a6a387677236b\n"
                              "Test.Program:1:*:4d5a90000300\n");
     write_text("db/two.hdb", "44d88612fea8a8f36de82e1278abb02f:68:Test.Hash\n");

@@ -43,7 +43,8 @@ static void test_literals(void **state)
     expect("ab\\x{2e}c\\n\\r\\t\\0", "61622e630a0d0900");
     expect("ab\\x2g", "61620267");
     expect("ab\\012c\\0123", "61620a630a33");
-    expect("ab\\dcd\\sef\\Wgh\\Rij\\Nkl", "&(\"ab\" \"cd\" \"ef\" \"gh\" \"ij\" \"kl\")");
+    expect("ab\\dcd\\Sef\\Wgh\\Rij\\Nkl", "&(\"ab\" \"cd\" \"ef\" \"gh\" \"ij\" \"kl\")");
+    expect("ab\\scd\\s*ef\\s{2,}gh", "\"ab\\scd\\sef\\sgh\"");
     expect("ab]}{cd", "\"ab]}{cd\"");
     expect("ab{x}cd{}ef{1,2,3}", "\"ab{x}cd{}ef{1,2,3}\"");
     expect("a", "TRUE");
