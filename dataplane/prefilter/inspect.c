@@ -59,20 +59,36 @@ static int inspect_name_hit(unsigned int id, unsigned long long from, unsigned l
 static void inspect_name(struct inspect_call *call, const struct mime_part *part)
 {
     const struct prefilter *prefilter = call->inspector->prefilter;
+    uint8_t clean[MIME_NAME_MAX];
     hs_error_t error;
 
+    if (call->inspector->made_name != UINT32_MAX)
+        inspect_doubt(call->inspection, INSPECT_CAUSE_NAME,
+                      prefilter_name(prefilter, call->inspector->made_name), GATE_SCAN, false);
     if (prefilter->names == NULL || part->name_length == 0)
         return;
-    error = hs_scan(prefilter->names, (const char *)part->name, (unsigned)part->name_length, 0,
+    CHECK(part->name_length <= sizeof(clean));
+    type_clean_name(part->name, part->name_length, clean);
+    error = hs_scan(prefilter->names, (const char *)clean, (unsigned)part->name_length, 0,
                     call->inspector->scratch, inspect_name_hit, call);
     if (error != HS_SUCCESS && error != HS_SCAN_TERMINATED)
         inspect_doubt(call->inspection, INSPECT_CAUSE_LIMIT, "search failed", GATE_SCAN, false);
+}
+
+/* Whether libclamav may look for phishing links in the part: it goes by the Content-Type alone, and
+ * guesses what it does not know. */
+static bool inspect_linked(const struct inspector *inspector, const struct mime_part *part)
+{
+    return inspector->links &&
+           (part->media == MIME_MEDIA_TEXT_PLAIN || part->media == MIME_MEDIA_TEXT_HTML ||
+            part->media == MIME_MEDIA_TEXT_OTHER || part->media == MIME_MEDIA_OTHER);
 }
 
 static void inspect_part_begin(void *context, const struct mime_part *part)
 {
     struct inspect_call *call = context;
     struct inspection *inspection = call->inspection;
+    bool linked = inspect_linked(call->inspector, part);
 
     inspection->identity =
         part->encoding != MIME_ENCODING_BASE64 && part->encoding != MIME_ENCODING_QUOTED_PRINTABLE;
@@ -82,13 +98,13 @@ static void inspect_part_begin(void *context, const struct mime_part *part)
     inspect_name(call, part);
     decode_begin(&inspection->decoder, part);
     subject_begin(&inspection->part, &inspection->hashings[HASHING_PART], &inspection->body,
-                  inspection->identity, true);
+                  inspection->identity, linked, true);
     if (inspection->identity)
         inspection->raw.domains |= PREFILTER_TEXT;
     if (inspection->forcing) {
         memset(&inspection->forced, 0, sizeof(inspection->forced));
         subject_begin(&inspection->forced_part, &inspection->hashings[HASHING_FORCED],
-                      &inspection->forced_text, false, false);
+                      &inspection->forced_text, false, linked, false);
     }
 }
 
@@ -189,6 +205,7 @@ struct inspection *inspection_take(struct inspector *inspector)
     mime_begin(&inspection->parser, &sink);
     inspection->part.open = false;
     inspection->part.typed = false;
+    inspection->part.as_text = false;
     inspection->forced_part.open = false;
     inspection->bytes = 0;
     inspection->searched_bytes = 0;
@@ -213,7 +230,7 @@ static bool inspect_text_in_raw(const struct inspection *inspection)
 {
     const struct subject *part = &inspection->part;
 
-    return part->open && part->in_raw && (!part->typed || part->type.class == PREFILTER_CLASS_TEXT);
+    return part->open && part->in_raw && (!part->typed || part->as_text);
 }
 
 /* What was gathered of an open part is searched now: the gatherers serve other messages next. */
@@ -227,11 +244,10 @@ static void inspect_flush(struct inspect_call *call)
     if (part->open && part->typed && part->type.class == PREFILTER_CLASS_HTML) {
         search_text_flush(call, &inspection->body);
         search_text_flush(call, &inspection->notags);
-    } else if (part->open && part->typed && part->type.class == PREFILTER_CLASS_TEXT &&
-               !part->in_raw) {
+    } else if (part->open && part->as_text && !part->in_raw) {
         search_text_flush(call, &inspection->body);
     }
-    if (forced->open && forced->typed && forced->type.class == PREFILTER_CLASS_TEXT)
+    if (forced->open && forced->as_text)
         search_text_flush(call, &inspection->forced_text);
 }
 

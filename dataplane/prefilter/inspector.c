@@ -78,6 +78,44 @@ static void inspector_find_always(struct inspector *inspector)
     }
 }
 
+static bool inspector_wants_links(const struct prefilter *prefilter)
+{
+    for (uint64_t i = 0; i < prefilter->header->signatures.count; i++)
+        if (prefilter->signatures[i].kind == PREFILTER_PHISHING)
+            return true;
+    return false;
+}
+
+static int inspector_name_hit(unsigned int id, unsigned long long from, unsigned long long to,
+                              unsigned int flags, void *context)
+{
+    struct inspector *inspector = context;
+
+    (void)from;
+    (void)to;
+    (void)flags;
+    inspector->made_name = id;
+    return 1;
+}
+
+/* Any part may get any of the names that libclamav makes up: a rule that holds for one of them
+ * holds for every message. */
+static bool inspector_try_made_names(struct inspector *inspector)
+{
+    const struct hs_database *names = inspector->prefilter->names;
+
+    inspector->made_name = UINT32_MAX;
+    for (unsigned i = 0; i < TYPE_MADE_NAMES && names != NULL; i++) {
+        const char *name = type_made_names[i];
+        hs_error_t error = hs_scan(names, name, (unsigned)strlen(name), 0, inspector->scratch,
+                                   inspector_name_hit, inspector);
+
+        if (error != HS_SUCCESS && error != HS_SCAN_TERMINATED)
+            return false;
+    }
+    return true;
+}
+
 static bool inspector_fill(struct inspector *inspector)
 {
     static const char *const names[] = {
@@ -91,10 +129,11 @@ static bool inspector_fill(struct inspector *inspector)
             return false;
     }
     inspector_find_always(inspector);
+    inspector->links = inspector_wants_links(inspector->prefilter);
     inspector->inspections = calloc(count, sizeof(*inspector->inspections));
     inspector->free = calloc(count, sizeof(struct inspection *));
     if (inspector->inspections == NULL || inspector->free == NULL ||
-        !inspector_make_scratch(inspector))
+        !inspector_make_scratch(inspector) || !inspector_try_made_names(inspector))
         return false;
     for (unsigned i = 0; i < count; i++) {
         if (!inspector_make(inspector, &inspector->inspections[i]))

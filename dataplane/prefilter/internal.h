@@ -76,6 +76,8 @@ struct subject {
     bool open;
     bool typed;
     bool in_raw;    /* as text it is a substring of the message, which is searched anyway */
+    bool linked;    /* libclamav looks for phishing links in it, whatever its bytes are */
+    bool as_text;   /* typed, and searched as text: it is text, or `linked` */
     bool keeps_key; /* its verdict may come from the cache */
     struct part_type type;
     struct type_watch watch; /* text, images and unknown binary */
@@ -125,6 +127,8 @@ struct inspector {
     hs_scratch_t *scratch;
     EVP_MD *digests[PREFILTER_DIGESTS];
     uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */
+    uint32_t made_name; /* of a rule that holds for a name libclamav makes up, or UINT32_MAX */
+    bool links;         /* phishing links are looked for */
     struct inspection *inspections;
     struct inspection **free;
     unsigned free_count;
@@ -150,7 +154,7 @@ void inspect_doubt(struct inspection *inspection, enum inspect_cause cause, cons
 void subject_starts(struct inspect_call *call, uint32_t domain, const uint8_t *bytes,
                     size_t length);
 void subject_begin(struct subject *subject, struct hashing *hashing, struct search_text *text,
-                   bool in_raw, bool keeps_key);
+                   bool in_raw, bool linked, bool keeps_key);
 void subject_feed(struct inspect_call *call, struct subject *subject, const uint8_t *bytes,
                   size_t length);
 void subject_end(struct inspect_call *call, struct subject *subject);

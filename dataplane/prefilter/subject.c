@@ -4,14 +4,17 @@
 #include "dataplane/prefilter/internal.h"
 
 void subject_begin(struct subject *subject, struct hashing *hashing, struct search_text *text,
-                   bool in_raw, bool keeps_key)
+                   bool in_raw, bool linked, bool keeps_key)
 {
     subject->hashing = hashing;
     subject->text = text;
     subject->open = true;
     subject->typed = false;
     subject->in_raw = in_raw;
-    subject->keeps_key = keeps_key;
+    subject->linked = linked;
+    subject->as_text = false;
+    /* The answers of the cache are for a file, and links are looked for in mail alone. */
+    subject->keeps_key = keeps_key && !linked;
     subject->length = 0;
     subject->look_length = 0;
 }
@@ -121,6 +124,23 @@ static void subject_end_plain(struct inspect_call *call, struct subject *subject
     subject_seen(call, type_watch_end(&subject->watch));
 }
 
+/* Text that is not searched with the message has a stream of its own. */
+static void subject_begin_text(struct inspect_call *call, struct subject *subject)
+{
+    subject->as_text = true;
+    if (!subject->in_raw)
+        search_text_begin(call, subject->text, INSPECT_TEXT, PREFILTER_TEXT);
+}
+
+/* Links make text of what is none by its bytes. */
+static void subject_begin_other(struct inspect_call *call, struct subject *subject)
+{
+    if (!subject->linked)
+        return;
+    subject_always(call, PREFILTER_TEXT);
+    subject_begin_text(call, subject);
+}
+
 /* The type is known: makes ready what will search it. */
 static void subject_open(struct inspect_call *call, struct subject *subject)
 {
@@ -130,8 +150,7 @@ static void subject_open(struct inspect_call *call, struct subject *subject)
     switch (subject->type.class) {
     case PREFILTER_CLASS_TEXT:
         subject_begin_plain(call, subject, PREFILTER_TEXT);
-        if (!subject->in_raw)
-            search_text_begin(call, subject->text, INSPECT_TEXT, PREFILTER_TEXT);
+        subject_begin_text(call, subject);
         break;
     case PREFILTER_CLASS_HTML:
         subject_always(call, PREFILTER_HTML);
@@ -153,8 +172,10 @@ static void subject_open(struct inspect_call *call, struct subject *subject)
             call->inspector->settings.tap.begin(call->inspector->settings.tap.context,
                                                 subject_forced(call, subject) ? INSPECT_FORCED
                                                                               : INSPECT_BINARY);
+        subject_begin_other(call, subject);
         break;
     case PREFILTER_CLASS_IGNORED:
+        subject_begin_other(call, subject);
         break;
     case PREFILTER_CLASS_ESCALATE:
         subject_doubt_type(call, subject);
@@ -175,11 +196,11 @@ static void subject_html(struct inspect_call *call, const uint8_t *bytes, size_t
 static void subject_bytes(struct inspect_call *call, struct subject *subject, const uint8_t *bytes,
                           size_t length)
 {
+    if (subject->as_text && !subject->in_raw)
+        search_text_feed(call, subject->text, bytes, length);
     switch (subject->type.class) {
     case PREFILTER_CLASS_TEXT:
         subject_plain(call, subject, bytes, length);
-        if (!subject->in_raw)
-            search_text_feed(call, subject->text, bytes, length);
         break;
     case PREFILTER_CLASS_HTML:
         if (!subject_forced(call, subject))
@@ -278,10 +299,10 @@ void subject_end(struct inspect_call *call, struct subject *subject)
     subject->open = false;
     if (!subject->typed)
         subject_type(call, subject, true);
+    if (subject->as_text && !subject->in_raw)
+        search_text_flush(call, subject->text);
     switch (subject->type.class) {
     case PREFILTER_CLASS_TEXT:
-        if (!subject->in_raw)
-            search_text_flush(call, subject->text);
         subject_end_plain(call, subject);
         break;
     case PREFILTER_CLASS_HTML:

@@ -36,6 +36,8 @@ struct builder {
     size_t formula_room;
     struct expression_arena *types_arena;
     bool own_types; /* the database has a table of its own */
+    bool links;     /* it has a phishing entry: links are doubtful */
+    bool all_links; /* ... even those that display nothing */
 };
 
 /* Chooses for `domains` and adds groups, or "always", to the draft. `reason` (may be null) gets why

@@ -232,32 +232,76 @@ void builder_add_library_types(struct builder *builder)
         collect_type_line(builder, builder->library.types[i], "the library's file types");
 }
 
-/* Wherever the domain is shown or linked to, it stands in the HTML: so much is required. */
+static void collect_fragment(struct builder *builder, uint32_t signature, uint32_t domains,
+                             const char *one, const char *other)
+{
+    const char *const texts[] = {one, other};
+    struct draft_leaf leaves[2] = {0};
+    unsigned count = 0;
+
+    for (; count < 2 && texts[count] != NULL; count++) {
+        leaves[count].squeezed = true;
+        leaves[count].length = (uint8_t)strlen(texts[count]);
+        memcpy(leaves[count].bytes, texts[count], leaves[count].length);
+    }
+    if (builder->status == STATUS_OK)
+        collect_no_memory(builder,
+                          draft_add_group(&builder->draft, signature, domains, leaves, count));
+}
+
+/* What hides an attribute's name from a search: a data: URL as a value before it ("data:" perhaps
+ * with character references), after which libclamav goes on with the name it had, or a script that
+ * is decoded. In a part that is HTML by its type both are gates. */
+static void collect_hidden_links(struct builder *builder, uint32_t signature)
+{
+    static const char *const values[] = {"=", "=\"", "='"};
+    static const char *const starts[] = {"data:", "data&", "dat&#", "da&#", "d&#", "&#"};
+    char text[PREFILTER_FRAGMENT_MAX];
+
+    for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        for (unsigned j = 0; j < sizeof(starts) / sizeof(starts[0]); j++) {
+            (void)snprintf(text, sizeof(text), "%s%s", values[i], starts[j]);
+            if (strlen(text) > 3)
+                collect_fragment(builder, signature, PREFILTER_TEXT, text, NULL);
+        }
+    }
+    for (const char *next = "0123456789x"; *next != '\0'; next++) {
+        (void)snprintf(text, sizeof(text), "=&#%c", *next);
+        collect_fragment(builder, signature, PREFILTER_TEXT, text, NULL);
+    }
+    collect_fragment(builder, signature, PREFILTER_TEXT, "=&quot;", NULL);
+    collect_fragment(builder, signature, PREFILTER_TEXT, "#@~^", NULL);
+}
+
+/* With any entry every link is doubtful (types.h says why): <a> and <area> have "href", and in a
+ * form with "action" what other tags name in "src" or "dynsrc" counts as a link too. An entry of a
+ * kind that is not a host or an expression speaks of targets alone, which may stand anywhere. */
 static void collect_phishing_domain(void *context, const char *domain, bool regular_expression)
 {
+    static const char name[] = "Heuristics.Phishing.Email.SpoofedDomain";
+    const uint32_t domains = PREFILTER_TEXT | PREFILTER_HTML;
     struct builder *builder = context;
-    struct expression_byte bytes[256];
-    size_t length = strlen(domain);
-    struct expression *necessary;
-    uint32_t always;
+    bool all = regular_expression && strcmp(domain, ".*") == 0;
+    uint32_t signature = 0;
 
-    if (builder->status != STATUS_OK)
+    if (builder->status != STATUS_OK || (builder->links && (!all || builder->all_links)))
         return;
-    expression_arena_reset(builder->types_arena);
-    if (length > sizeof(bytes) / sizeof(bytes[0]))
-        length = sizeof(bytes) / sizeof(bytes[0]);
-    for (size_t i = 0; i < length; i++)
-        bytes[i] = (struct expression_byte){(uint8_t)domain[i], 0xff, true};
-    necessary = regular_expression ? expression_true(builder->types_arena)
-                                   : expression_run(builder->types_arena, bytes, (unsigned)length);
-    if (necessary == NULL) {
-        collect_no_memory(builder, STATUS_NO_MEMORY);
-        return;
-    }
-    always = collect_formula(builder, domain, PREFILTER_PHISHING, necessary, PREFILTER_HTML, NULL);
-    if (always != 0)
+    collect_no_memory(builder,
+                      draft_add_signature(&builder->draft, name, PREFILTER_PHISHING, &signature));
+    if (!builder->links) {
+        collect_fragment(builder, signature, domains, "href=", NULL);
+        collect_fragment(builder, signature, domains, "action=", "src=");
+        collect_hidden_links(builder, signature);
         report_list_add(&builder->report->warnings,
-                        "phishing domain %s: all HTML is sent to a scanner", domain);
+                        "phishing entries: text with a link is sent to a scanner");
+    }
+    builder->links = true;
+    if (!all || builder->status != STATUS_OK)
+        return;
+    builder->all_links = true;
+    collect_no_memory(builder, draft_add_always(&builder->draft, signature, domains));
+    report_list_add(&builder->report->always, "%s: text, HTML: link targets of their own kind",
+                    name);
 }
 
 static void collect_ignored(void *context, const char *name)

@@ -32,11 +32,13 @@
  * host and its target has another. Before that the displayed text is changed: bit 7 is cleared, %XX
  * is decoded,
  * '"', ';', '<', '>', "&lt", "&gt", controls and white space are dropped, the full stops of other
- * scripts become '.', letters are lowered. So a squeezed literal of the listed domain in TEXT and
- * HTML is necessary only where a displayed text has no '%', no byte from 0x80 on and none of
- * '";<>&'; sound without knowing the displayed texts is only to send on every part with "href". R
- * lines are expressions over "target:displayed/": the longest literal outside of groups, classes
- * and repeats; S lines (hashed targets) make every part with a link doubtful.
+ * scripts become '.', letters are lowered. So no literal of the listed domain is necessary in what
+ * was sent. What is: the attribute, whose name libclamav takes letter by letter, with nothing but
+ * white space (and CR, NUL) to be left out, and a '=' behind it. "href" of <a> and <area>; inside a
+ * form with "action" also "src" and "dynsrc" of other tags. Every part with these, as they are
+ * squeezed, is sent on (collect.c), and what could hide them: see there. The Content-Type alone
+ * makes a part text here, so one of another type by its bytes (unknown binary, an image) is
+ * searched too (dataplane/prefilter/subject.c). S lines (hashed targets) make all text doubtful.
  *
  * Threads: any. Memory: the caller's. Not hot.
  */
