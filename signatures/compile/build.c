@@ -199,12 +199,11 @@ static void build_report_sizes(struct builder *builder)
         report->file_bytes = (uint64_t)file.st_size;
 }
 
-/* Library, corpus, model: what has to be there before the first signature. */
+/* Corpus and model: what has to be there before the first signature. */
 static enum status build_prepare(struct builder *builder)
 {
     const struct build_options *options = builder->options;
-    enum status status = library_describe(&builder->library, options->library_table, builder->why,
-                                          builder->why_size);
+    enum status status = STATUS_OK;
 
     for (unsigned i = 0; i < options->corpus_count && status == STATUS_OK; i++)
         status = corpus_add(&builder->corpus, options->corpora[i], builder->why, builder->why_size);
@@ -247,12 +246,34 @@ static enum status build_digest(struct builder *builder, uint8_t *digest)
     return status;
 }
 
+/* Whether the output that is there was made from the same, for the same. */
+static bool build_unchanged(const struct builder *builder, const uint8_t *digest)
+{
+    struct prefilter prefilter;
+    bool same;
+
+    if (prefilter_open(&prefilter, builder->options->output, NULL, 0) != STATUS_OK)
+        return false;
+    same = memcmp(prefilter.header->database, digest, PREFILTER_DIGEST_BYTES) == 0 &&
+           strcmp(prefilter.header->library, builder->library.version) == 0;
+    prefilter_close(&prefilter);
+    return same;
+}
+
 static enum status build_steps(struct builder *builder)
 {
     struct draft_identity identity = {.library = builder->report->library};
     uint8_t after[PREFILTER_DIGEST_BYTES];
     enum status status = build_digest(builder, identity.database);
 
+    if (status == STATUS_OK)
+        status = library_describe(&builder->library, builder->options->library_table, builder->why,
+                                  builder->why_size);
+    if (status == STATUS_OK && builder->options->if_changed &&
+        build_unchanged(builder, identity.database)) {
+        builder->report->unchanged = true;
+        return STATUS_OK;
+    }
     if (status == STATUS_OK)
         status = build_prepare(builder);
     if (status == STATUS_OK)

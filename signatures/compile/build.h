@@ -24,10 +24,12 @@ struct build_options {
     const char *const *corpora; /* files and directories */
     unsigned corpus_count;
     const char *output;
+    bool if_changed; /* leave an output alone that is good for database and library as they are */
 };
 
-/* STATUS_OK: the file is written. Otherwise it is as it was, and `why` has one line. The report is
- * filled as far as it came; build_report_free() it in any case. */
+/* STATUS_OK: the file is written, or was good (report->unchanged). Otherwise it is as it was, and
+ * `why` has one line. The report is filled as far as it came; build_report_free() it in any case.
+ */
 enum status build_prefilter(const struct build_options *options, struct build_report *report,
                             char *why, size_t why_size) STATUS_CHECKED;
 

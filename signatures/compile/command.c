@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "signatures/compile/build.h"
-#include "signatures/prefilter/digest.h"
 
 #define SIGNATURES_EXIT_OK     0
 #define SIGNATURES_EXIT_FAILED 1
@@ -16,7 +15,7 @@
 static const char signatures_usage[] =
     "usage: postern signatures build [--corpus DIR|FILE]... [--report FILE] [--library-table "
     "FILE]\n"
-    "                                [--if-changed] [--quiet] --database PATH --output FILE\n"
+    "                                --database PATH --output FILE\n"
     "       postern signatures report FILE\n";
 
 static int signatures_usage_wrong(void)
@@ -25,18 +24,15 @@ static int signatures_usage_wrong(void)
     return SIGNATURES_EXIT_USAGE;
 }
 
-struct signatures_wish {
-    struct build_options options;
+struct signatures_arguments {
+    struct build_options build;
+    const char **corpora; /* room for every argument */
     const char *report;
-    bool if_changed; /* nothing to do when the output is this database's already */
     bool quiet;
 };
 
-/* `corpora` has room for every argument. */
-static bool signatures_parse(int argc, char **argv, struct signatures_wish *wish,
-                             const char **corpora)
+static bool signatures_parse(int argc, char **argv, struct signatures_arguments *arguments)
 {
-    struct build_options *options = &wish->options;
     static const struct option known[] = {{"corpus", required_argument, NULL, 'c'},
                                           {"report", required_argument, NULL, 'r'},
                                           {"library-table", required_argument, NULL, 'l'},
@@ -45,16 +41,17 @@ static bool signatures_parse(int argc, char **argv, struct signatures_wish *wish
                                           {"if-changed", no_argument, NULL, 'i'},
                                           {"quiet", no_argument, NULL, 'q'},
                                           {0}};
+    struct build_options *options = &arguments->build;
     int option;
 
     optind = 0; /* start afresh: glibc's getopt keeps its place between calls */
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case 'c':
-            corpora[options->corpus_count++] = optarg;
+            arguments->corpora[options->corpus_count++] = optarg;
             break;
         case 'r':
-            wish->report = optarg;
+            arguments->report = optarg;
             break;
         case 'l':
             options->library_table = optarg;
@@ -66,53 +63,47 @@ static bool signatures_parse(int argc, char **argv, struct signatures_wish *wish
             options->output = optarg;
             break;
         case 'i':
-            wish->if_changed = true;
+            options->if_changed = true;
             break;
         case 'q':
-            wish->quiet = true;
+            arguments->quiet = true;
             break;
         default:
             return false;
         }
     }
-    options->corpora = corpora;
+    options->corpora = arguments->corpora;
     return optind == argc && options->database != NULL && options->output != NULL;
 }
 
-static bool signatures_current(const struct build_options *options)
+/* Says what was made. False: it could not be said. */
+static bool signatures_build_report(const struct build_report *report,
+                                    const struct signatures_arguments *arguments)
 {
-    uint8_t digest[PREFILTER_DIGEST_BYTES];
-    struct prefilter prefilter;
-    bool current;
-
-    if (prefilter_open(&prefilter, options->output, NULL, 0) != STATUS_OK)
+    if (report->unchanged) {
+        if (!arguments->quiet)
+            printf("%s is up to date\n", arguments->build.output);
+        return true;
+    }
+    if (!arguments->quiet)
+        build_report_print(report, stdout);
+    if (arguments->report != NULL && build_report_write(report, arguments->report) != STATUS_OK) {
+        perror(arguments->report);
         return false;
-    current = database_digest(options->database, digest) == STATUS_OK &&
-              memcmp(digest, prefilter.header->database, sizeof(digest)) == 0 &&
-              prefilter.header->profile == PREFILTER_PROFILE;
-    prefilter_close(&prefilter);
-    return current;
+    }
+    return true;
 }
 
-static int signatures_build_run(const struct signatures_wish *wish)
+static int signatures_build_run(const struct signatures_arguments *arguments)
 {
-    const struct build_options *options = &wish->options;
-    const char *report_path = wish->report;
     struct build_report report = {0};
     char why[SIGNATURES_WHY_BYTES];
-    enum status status = build_prefilter(options, &report, why, sizeof(why));
-    int code = status == STATUS_OK ? SIGNATURES_EXIT_OK : SIGNATURES_EXIT_FAILED;
+    int code = SIGNATURES_EXIT_FAILED;
 
-    if (status != STATUS_OK) {
+    if (build_prefilter(&arguments->build, &report, why, sizeof(why)) != STATUS_OK)
         fprintf(stderr, "postern signatures: %s\n", why);
-    } else {
-        if (!wish->quiet)
-            build_report_print(&report, stdout);
-        if (report_path != NULL && build_report_write(&report, report_path) != STATUS_OK) {
-            perror(report_path);
-            code = SIGNATURES_EXIT_FAILED;
-        }
-    }
+    else if (signatures_build_report(&report, arguments))
+        code = SIGNATURES_EXIT_OK;
     build_report_free(&report);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("postern signatures: standard output");
@@ -123,21 +114,17 @@ static int signatures_build_run(const struct signatures_wish *wish)
 
 static int signatures_build(int argc, char **argv)
 {
-    const char **corpora = calloc((size_t)argc + 1, sizeof(*corpora));
-    struct signatures_wish wish = {0};
+    struct signatures_arguments arguments = {
+        .corpora = calloc((size_t)argc + 1, sizeof(*arguments.corpora))};
     int code;
 
-    if (corpora == NULL) {
+    if (arguments.corpora == NULL) {
         fprintf(stderr, "postern signatures: %s\n", status_text(STATUS_NO_MEMORY));
         return SIGNATURES_EXIT_FAILED;
     }
-    if (!signatures_parse(argc, argv, &wish, corpora))
-        code = signatures_usage_wrong();
-    else if (wish.if_changed && signatures_current(&wish.options))
-        code = SIGNATURES_EXIT_OK;
-    else
-        code = signatures_build_run(&wish);
-    free(corpora);
+    code = signatures_parse(argc, argv, &arguments) ? signatures_build_run(&arguments)
+                                                    : signatures_usage_wrong();
+    free(arguments.corpora);
     return code;
 }
 

@@ -3,10 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,25 +48,30 @@ static enum status library_from_file(const char *path, char **text, char *why, s
     return status;
 }
 
+/* In the child: never returns. It must not outlive a build that is ended. */
+static void library_become(const char *path, int output, pid_t parent)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent && dup2(output, STDOUT_FILENO) >= 0)
+        (void)execl(path, path, "--describe", (char *)NULL);
+    _exit(127);
+}
+
 /* Starts the scanner with its output in a pipe; *from is the other end. */
 static int library_spawn(const char *path, FILE **from, pid_t *process)
 {
-    char *arguments[] = {(char *)(uintptr_t)path, (char *)(uintptr_t) "--describe", NULL};
-    posix_spawn_file_actions_t actions;
+    pid_t parent = getpid();
     int ends[2];
-    int error;
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
-    error = posix_spawn_file_actions_init(&actions);
-    if (error == 0) {
-        error = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-        if (error == 0)
-            error = posix_spawn(process, path, &actions, NULL, arguments, environ);
-        (void)posix_spawn_file_actions_destroy(&actions);
-    }
+    *process = fork();
+    if (*process == 0)
+        library_become(path, ends[1], parent);
     (void)close(ends[1]);
-    if (error != 0) {
+    if (*process < 0) {
+        int error = errno;
+
         (void)close(ends[0]);
         return error;
     }

@@ -34,6 +34,7 @@ struct report_list {
 };
 
 struct build_report {
+    bool unchanged; /* nothing was done */
     struct report_file *files;
     size_t file_count;
     char library[PREFILTER_LIBRARY_BYTES];

@@ -20,9 +20,9 @@ static char said[65536]; /* on standard output */
 
 static const char *in(const char *name)
 {
-    static char paths[8][256];
+    static char paths[256][256];
     static unsigned next;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 256];
 
     snprintf(path, sizeof(paths[0]), "%s/%s", directory, name);
     return path;
@@ -129,6 +129,55 @@ static void test_corpus(void **state)
     expect_said("Test.Frequent alone sends on 50.00 % of the corpus");
 }
 
+/* With --if-changed a good file is left alone, and made again when the database is another. */
+static void test_if_changed(void **state)
+{
+    const char *const arguments[] = {"build",     "--database",   in("db"),
+                                     "--output",  in("out2"),     "--library-table",
+                                     in("table"), "--if-changed", NULL};
+    struct stat first, second;
+
+    (void)state;
+    assert_int_equal(run(arguments), 0);
+    expect_said("prefilter for");
+    assert_int_equal(stat(in("out2"), &first), 0);
+    assert_int_equal(run(arguments), 0);
+    expect_said("is up to date");
+    assert_int_equal(stat(in("out2"), &second), 0);
+    assert_int_equal(first.st_ino, second.st_ino);
+    write_text("db/three.ndb", "Test.New:0:*:6e6577207369676e6174757265\n");
+    assert_int_equal(RUN("build", "--database", in("db"), "--output", in("out2"), "--library-table",
+                         in("table"), "--if-changed", "--quiet"),
+                     0);
+    assert_string_equal(said, "");
+    assert_int_equal(stat(in("out2"), &second), 0);
+    assert_int_not_equal(first.st_ino, second.st_ino);
+    write_text("out2", "damaged");
+    assert_int_equal(run(arguments), 0);
+    expect_said("prefilter for");
+}
+
+/* Where phishing domains are listed every link is sent on: no literal of a domain is necessary. */
+static void test_phishing(void **state)
+{
+    struct prefilter prefilter;
+    unsigned found = 0;
+    char why[128];
+
+    (void)state;
+    write_text("db/four.pdb", "H:example.com\nH:example.net\n");
+    assert_int_equal(RUN("build", "--database", in("db"), "--output", in("out2"), "--library-table",
+                         in("table")),
+                     0);
+    expect_said("text with a link is sent to a scanner");
+    assert_int_equal(prefilter_open(&prefilter, in("out2"), why, sizeof(why)), STATUS_OK);
+    for (uint64_t i = 0; i < prefilter.header->signatures.count; i++)
+        found += prefilter.signatures[i].kind == PREFILTER_PHISHING;
+    assert_int_equal(found, 1);
+    prefilter_close(&prefilter);
+    assert_int_equal(unlink(in("db/four.pdb")), 0);
+}
+
 /* A failure leaves the old file, and says why. */
 static void test_failures(void **state)
 {
@@ -182,9 +231,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const files[] = {"table",       "bad-table", "db/one.ndb",
-                                        "db/two.hdb",  "mail/1",    "mail/2",
-                                        "report.json", "out",       "said"};
+    static const char *const files[] = {"table",  "bad-table",    "db/one.ndb",  "db/two.hdb",
+                                        "mail/1", "mail/2",       "report.json", "out",
+                                        "out2",   "db/three.ndb", "db/four.pdb", "said"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -197,10 +246,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_build_and_report),
-        cmocka_unit_test(test_corpus),
-        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_usage),    cmocka_unit_test(test_build_and_report),
+        cmocka_unit_test(test_corpus),   cmocka_unit_test(test_if_changed),
+        cmocka_unit_test(test_phishing), cmocka_unit_test(test_failures),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
