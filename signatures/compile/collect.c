@@ -64,8 +64,12 @@ static struct expression *collect_copy(struct expression_arena *arena,
 
     if (formula->kind == EXPRESSION_TRUE)
         return expression_true(arena);
-    if (formula->kind == EXPRESSION_RUN)
-        return expression_run(arena, formula->bytes, formula->length);
+    if (formula->kind == EXPRESSION_RUN) {
+        copy = expression_run(arena, formula->bytes, formula->length);
+        if (copy != NULL && copy->kind == EXPRESSION_RUN)
+            copy->start = formula->start;
+        return copy;
+    }
     children = calloc(formula->length + 1, sizeof(struct expression *));
     while (children != NULL && made < formula->length) {
         children[made] = collect_copy(arena, formula->children[made]);
