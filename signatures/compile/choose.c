@@ -284,8 +284,9 @@ static bool start_of_run(const struct expression *run, bool text, struct choice_
 
         if (byte->mask != 0xff || byte->caseless || byte->gap)
             break;
-        telling =
-            telling || squeezed_odd(byte->value) || (byte->value >= 'A' && byte->value <= 'Z');
+        /* DEL is left in normalised text, other odd bytes are not. */
+        telling = telling || (squeezed_odd(byte->value) && byte->value != 0x7f) ||
+                  (byte->value >= 'A' && byte->value <= 'Z');
         start->bytes[start->length++] = byte->value;
     }
     return telling && start->length >= 2;

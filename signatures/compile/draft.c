@@ -164,6 +164,13 @@ void draft_drop_groups(struct draft *draft, uint32_t signature, uint32_t domains
             draft->groups[kept++] = draft->groups[i];
     }
     draft->group_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < draft->always_count; i++) {
+        if (draft->always[i].signature != signature || draft->always[i].start_length == 0 ||
+            (draft->always[i].domains & domains) == 0)
+            draft->always[kept++] = draft->always[i];
+    }
+    draft->always_count = kept;
 }
 
 enum status draft_add_always(struct draft *draft, uint32_t signature, uint32_t domains)

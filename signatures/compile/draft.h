@@ -84,8 +84,8 @@ enum status draft_add_signature(struct draft *draft, const char *name, enum pref
 enum status draft_add_group(struct draft *draft, uint32_t signature, uint32_t domains,
                             const struct draft_leaf *leaves, unsigned leaf_count) STATUS_CHECKED;
 
-/* Takes out the groups of a signature that name any of these domains: others are added in their
- * place, then draft_compile() is called again. */
+/* Takes out the groups and starts of a signature that name any of these domains: others are added
+ * in their place, then draft_compile() is called again. */
 void draft_drop_groups(struct draft *draft, uint32_t signature, uint32_t domains);
 
 enum status draft_add_always(struct draft *draft, uint32_t signature,

@@ -136,6 +136,7 @@ static void test_starts(void **state)
 {
     struct expression *zip = run("PK");
     struct expression *word = run("pk");
+    struct expression *marked = run("\x7fk");
     struct expression *both[] = {zip, run("MZ")};
     struct choice choice;
     struct chooser *chooser = chooser_create(model);
@@ -149,7 +150,10 @@ static void test_starts(void **state)
     assert_int_equal(choice.start_count, 1);
     assert_int_equal(choice.starts[0].length, 2);
     assert_memory_equal(choice.starts[0].bytes, "PK", 2);
-    /* Normalised text may begin so. */
+    /* Normalised text may begin so; with DEL, too. */
+    marked->start = true;
+    assert_int_equal(chooser_choose(chooser, marked, true, &choice), STATUS_OK);
+    assert_true(choice.always);
     assert_int_equal(chooser_choose(chooser, word, true, &choice), STATUS_OK);
     assert_true(choice.always);
     assert_int_equal(chooser_choose(chooser, word, false, &choice), STATUS_OK);
