@@ -97,6 +97,46 @@ static void every_child_says_what_is_loaded(void **state)
     assert_int_equal(appliance_stop(&appliance), 0);
 }
 
+/* Minor page faults of a process so far (proc(5)). */
+static unsigned long page_faults(pid_t pid)
+{
+    char path[64];
+    char line[1024] = "";
+    unsigned long faults = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof(line), file));
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(sscanf(strrchr(line, ')') + 1, " %*c %*d %*d %*d %*d %*d %*u %lu", &faults),
+                     1);
+    return faults;
+}
+
+/* Printed, not judged: how many there are depends on libclamav and the kernel. */
+static void page_faults_of_a_scan(void **state)
+{
+    struct appliance appliance;
+    unsigned long before = 0;
+    pid_t child;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    child = appliance_child(&appliance, 0);
+    for (unsigned i = 0; i < 120; i++) {
+        struct scan_result result;
+
+        if (i == 20)
+            before = page_faults(child);
+        appliance_scan_file(&appliance, sample("clean.eml"), &result);
+        assert_int_equal(result.verdict, VERDICT_CLEAN);
+    }
+    print_message("page faults a scan: %.1f\n", (double)(page_faults(child) - before) / 100);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
 static void kill_message_kills_that_epoch_only(void **state)
 {
     struct appliance appliance;
@@ -472,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_child_is_replaced),
         cmocka_unit_test(every_child_says_what_is_loaded),
+        cmocka_unit_test(page_faults_of_a_scan),
         cmocka_unit_test(kill_message_kills_that_epoch_only),
         cmocka_unit_test(children_that_die_at_once_are_delayed),
         cmocka_unit_test(garbage_jobs_are_answered),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "signatures/scanner/memory.h"
 #include "signatures/scanner/scratch.h"
 #include "signatures/scanner/shortage.h"
 #include "signatures/scanner/verdict.h"
@@ -154,6 +156,26 @@ static void scratch_is_emptied_without_following_links(void **state)
     assert_int_equal(unlink(outside), 0);
 }
 
+/* What a scan allocates and frees comes from the heap and stays there: no mmap, no trimming. */
+static void freed_memory_is_kept(void **state)
+{
+    const size_t large = (size_t)16 * 1024 * 1024;
+    size_t mapped;
+    uint8_t *block;
+    void *top;
+
+    (void)state;
+    memory_tune();
+    mapped = mallinfo2().hblks;
+    block = malloc(large);
+    assert_non_null(block);
+    memset(block, 1, large);
+    assert_int_equal(mallinfo2().hblks, mapped);
+    top = sbrk(0);
+    free(block);
+    assert_ptr_equal(sbrk(0), top);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +184,7 @@ int main(void)
         cmocka_unit_test(names_are_printable_and_bounded),
         cmocka_unit_test(shortages_are_noticed),
         cmocka_unit_test(scratch_is_emptied_without_following_links),
+        cmocka_unit_test(freed_memory_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
