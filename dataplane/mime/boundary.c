@@ -4,8 +4,7 @@
 
 static void boundary_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    if (parser->gate == MIME_GATE_NONE)
-        parser->gate = gate;
+    mime_stop(parser, gate);
 }
 
 static bool boundary_same(const uint8_t *bytes, const struct mime_multipart *multipart)
@@ -194,6 +193,6 @@ static void boundary_end(struct mime_parser *parser, const struct mime_multipart
 
 void mime_multipart_pop(struct mime_parser *parser, unsigned level)
 {
-    while (parser->depth > level && parser->gate == MIME_GATE_NONE)
+    while (parser->depth > level && !parser->stopped)
         boundary_end(parser, &parser->multiparts[--parser->depth]);
 }

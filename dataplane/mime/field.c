@@ -20,8 +20,7 @@ struct field_parameter {
 
 static void field_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    if (parser->gate == MIME_GATE_NONE)
-        parser->gate = gate;
+    mime_stop(parser, gate);
 }
 
 static void field_skip_blanks(struct field_text *text)
@@ -308,14 +307,15 @@ void mime_field_type(struct mime_parser *parser, const uint8_t *value, size_t le
             gate = field_next(&text, &parameter, &more);
             if (gate == MIME_GATE_NONE && more)
                 field_type_parameter(parser, &parameter);
-        } while (gate == MIME_GATE_NONE && more && parser->gate == MIME_GATE_NONE);
+        } while (gate == MIME_GATE_NONE && more && !parser->stopped);
     if (gate != MIME_GATE_NONE)
         field_gate(parser, gate);
     /* Whoever finds another boundary than libclamav does finds other parts. */
     if (parser->entity.multipart &&
-        (parser->entity.words || mime_gate_class(parser->gate) == GATE_SCAN) &&
-        (parser->entity.words || parser->gate != MIME_GATE_NONE))
+        (parser->entity.words || (parser->stopped && mime_gate_class(parser->gate) == GATE_SCAN))) {
         parser->gate = MIME_GATE_MULTIPART_SYNTAX;
+        parser->stopped = true;
+    }
 }
 
 void mime_field_encoding(struct mime_parser *parser, const uint8_t *value, size_t length)
@@ -370,7 +370,7 @@ void mime_field_disposition(struct mime_parser *parser, const uint8_t *value, si
         return;
     }
     while ((gate = field_next(&text, &parameter, &more)) == MIME_GATE_NONE && more &&
-           parser->gate == MIME_GATE_NONE) {
+           !parser->stopped) {
         if (!field_starts_useful(&parameter))
             continue;
         if (field_marked(&parameter) || parameter.blank ||

@@ -18,8 +18,7 @@ void mime_entity_begin(struct mime_parser *parser)
 
 static void header_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    if (parser->gate == MIME_GATE_NONE)
-        parser->gate = gate;
+    mime_stop(parser, gate);
 }
 
 static unsigned header_quotes(const struct mime_parser *parser)
@@ -161,7 +160,7 @@ static void header_field_begin(struct mime_parser *parser, const uint8_t *line, 
     if (parser->semicolon)
         header_gate(parser, header_joined(parser, line, length));
     header_field_end(parser);
-    if (parser->gate != MIME_GATE_NONE)
+    if (parser->stopped)
         return;
     if (colon == NULL) {
         header_gate(parser, MIME_GATE_HEADER_LINE);

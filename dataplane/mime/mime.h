@@ -2,8 +2,9 @@
  *
  * It takes a message as it was received (RFC 5322 header, CRLF line ends, our Received field in
  * front) in pieces of any size and says what leaf parts it has and which bytes belong to each. It
- * does not decode, decide or repair: the first thing it would not vouch for sets `gate`, and from
- * then on it takes bytes without looking at them. Everything it lets pass, libclamav
+ * does not decode, decide or repair: the first thing it would not vouch for sets `gate`. Where
+ * that is inside a body it goes on, so that nothing malformed can hide behind it; otherwise it has
+ * `stopped`, and takes bytes without looking at them. Everything it lets pass, libclamav
  * (mbox.c, message.c) takes apart into the same parts; tests/oracle/mime holds it to that.
  *
  * What cannot be seen in encoded bytes is left to those that see decoded ones: base64 and
@@ -149,7 +150,9 @@ enum mime_state {
 
 struct mime_parser {
     struct mime_sink sink;
-    enum mime_gate gate; /* MIME_GATE_NONE as long as all is well; the first reason otherwise */
+    enum mime_gate gate; /* MIME_GATE_NONE as long as all is well; the first reason otherwise, or
+                            the first that is malformed */
+    bool stopped;        /* nothing is looked at any more */
     unsigned part_count; /* leaf parts begun */
 
     enum mime_state state;

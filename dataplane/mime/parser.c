@@ -31,17 +31,16 @@ void mime_begin(struct mime_parser *parser, const struct mime_sink *sink)
 
 static void parser_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    if (parser->gate == MIME_GATE_NONE)
-        parser->gate = gate;
+    mime_stop(parser, gate);
 }
 
 /* For what libclamav takes for something else: in base64 it cuts the part in two. */
 static void parser_gate_line(struct mime_parser *parser, enum mime_gate gate)
 {
-    parser_gate(parser,
-                parser->state == MIME_STATE_BODY && parser->entity.encoding == MIME_ENCODING_BASE64
-                    ? MIME_GATE_BASE64_LINE
-                    : gate);
+    if (parser->state == MIME_STATE_BODY && parser->entity.encoding == MIME_ENCODING_BASE64)
+        mime_stop(parser, MIME_GATE_BASE64_LINE);
+    else
+        mime_doubt(parser, gate);
 }
 
 static void parser_give(struct mime_parser *parser, const uint8_t *bytes, size_t length)
@@ -106,7 +105,7 @@ static void parser_part_end(struct mime_parser *parser)
 {
     parser_flush(parser);
     parser->pending_crlf = false;
-    if (parser->state == MIME_STATE_BODY && parser->gate == MIME_GATE_NONE)
+    if (parser->state == MIME_STATE_BODY && !parser->stopped)
         parser->sink.part_end(parser->sink.context);
 }
 
@@ -157,7 +156,7 @@ static void parser_header_end(struct mime_parser *parser)
     parser->root = false;
     if (parser->depth > 0)
         parser_child(parser);
-    if (parser->gate != MIME_GATE_NONE)
+    if (parser->stopped)
         return;
     parser->first_line = true;
     parser->options_only = false;
@@ -288,7 +287,7 @@ static void parser_field_line(struct mime_parser *parser, const uint8_t *line, s
         return;
     if (encoding || (parser->state == MIME_STATE_BODY &&
                      parser->entity.media == MIME_MEDIA_TEXT_PLAIN && parser_bounces(line, length)))
-        parser_gate(parser, MIME_GATE_EMBEDDED_HEADER);
+        mime_doubt(parser, MIME_GATE_EMBEDDED_HEADER);
 }
 
 /* Lines of white space and semicolons: libclamav drops the second of two (mbox.c
@@ -336,7 +335,7 @@ static void parser_opens(struct mime_parser *parser, unsigned level)
     mime_multipart_pop(parser, level + 1);
     if (parser->multiparts[level].closed)
         parser_gate(parser, MIME_GATE_BOUNDARY_CLOSED);
-    if (parser->gate == MIME_GATE_NONE)
+    if (!parser->stopped)
         mime_entity_begin(parser);
 }
 
@@ -407,8 +406,8 @@ static bool parser_body_line(struct mime_parser *parser, const uint8_t *line, si
     parser->options_only = parser_options_line(parser, line, length);
     parser->folds = mime_is_blank(line[0]) ? parser->folds + 1 : 0;
     if (parser->folds > FOLDS_MAX)
-        parser_gate(parser, MIME_GATE_FOLDS);
-    if (parser->state == MIME_STATE_EPILOGUE && parser->gate == MIME_GATE_NONE)
+        mime_doubt(parser, MIME_GATE_FOLDS);
+    if (parser->state == MIME_STATE_EPILOGUE && !parser->stopped)
         parser_part_begin(parser, true);
     return false;
 }
@@ -430,12 +429,12 @@ static bool parser_line(struct mime_parser *parser, const uint8_t *line, size_t 
     if (!parser_line_text(parser, line, &length))
         return false;
     if (parser->state != MIME_STATE_HEADER)
-        return !parser_body_line(parser, line, length) && parser->gate == MIME_GATE_NONE &&
+        return !parser_body_line(parser, line, length) && !parser->stopped &&
                parser->state == MIME_STATE_BODY;
     if (parser->header_length == 0 && parser->depth == 0 &&
         (length < 10 || memcmp(line, "Received: ", 10) != 0))
         parser_gate(parser, MIME_GATE_NO_RECEIVED);
-    else if (mime_header_line(parser, line, length) && parser->gate == MIME_GATE_NONE)
+    else if (mime_header_line(parser, line, length) && !parser->stopped)
         parser_header_end(parser);
     return false;
 }
@@ -448,7 +447,7 @@ static void parser_chop(struct mime_parser *parser, const uint8_t *line)
         parser_gate(parser, MIME_GATE_BARE_CR);
     } else if (parser->state == MIME_STATE_HEADER) {
         parser_gate(parser, MIME_GATE_LONG_LINE);
-    } else if (!parser_body_line(parser, line, PARSER_CHOP) && parser->gate == MIME_GATE_NONE) {
+    } else if (!parser_body_line(parser, line, PARSER_CHOP) && !parser->stopped) {
         parser_flush(parser);
         if (parser->state == MIME_STATE_BODY) {
             if (parser->pending_crlf)
@@ -559,15 +558,15 @@ void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length)
     const uint8_t *nul;
     size_t taken = 0;
 
-    if (length == 0 || parser->gate != MIME_GATE_NONE)
+    if (length == 0 || parser->stopped)
         return;
     nul = memchr(bytes, 0, length);
     if (nul != NULL)
         length = (size_t)(nul - bytes);
-    while (taken < length && parser->gate == MIME_GATE_NONE)
+    while (taken < length && !parser->stopped)
         taken += parser->held_length > 0 ? parser_held_line(parser, bytes + taken, length - taken)
                                          : parser_next(parser, bytes + taken, length - taken);
-    if (parser->gate == MIME_GATE_NONE)
+    if (!parser->stopped)
         parser_flush(parser);
     if (nul != NULL)
         parser_gate(parser, MIME_GATE_NUL);
@@ -575,7 +574,7 @@ void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length)
 
 void mime_end(struct mime_parser *parser)
 {
-    if (parser->gate != MIME_GATE_NONE)
+    if (parser->stopped)
         return;
     if (parser->held_length > 0)
         parser_gate(parser, MIME_GATE_BARE_CR);

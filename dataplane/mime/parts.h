@@ -24,6 +24,26 @@ void mime_entity_begin(struct mime_parser *parser);
 /* Returns true when the line ends the header. */
 bool mime_header_line(struct mime_parser *parser, const uint8_t *line, size_t length);
 
+/* Stops: nothing behind this is looked at. What is malformed outweighs an earlier doubt. */
+static inline void mime_stop(struct mime_parser *parser, enum mime_gate gate)
+{
+    bool worse =
+        mime_gate_class(gate) == GATE_MALFORMED && mime_gate_class(parser->gate) != GATE_MALFORMED;
+
+    if (gate == MIME_GATE_NONE)
+        return;
+    if (parser->gate == MIME_GATE_NONE || (!parser->stopped && worse))
+        parser->gate = gate;
+    parser->stopped = true;
+}
+
+/* A doubt about what stands inside a body: the structure around it is still looked at. */
+static inline void mime_doubt(struct mime_parser *parser, enum mime_gate gate)
+{
+    if (parser->gate == MIME_GATE_NONE)
+        parser->gate = gate;
+}
+
 /* --- field.c: the values of the three MIME fields; sets parser->entity or parser->gate. --- */
 
 void mime_field_type(struct mime_parser *parser, const uint8_t *value, size_t length);

@@ -286,7 +286,7 @@ bool inspection_feed(struct inspector *inspector, struct inspection *inspection,
     search_text_feed(&call, &inspection->raw, bytes, length);
     inspect_flush(&call);
     return !inspection->final ||
-           (inspection->parser.gate == MIME_GATE_NONE && inspection->class != GATE_MALFORMED);
+           (!inspection->parser.stopped && inspection->class != GATE_MALFORMED);
 }
 
 /* The verdict of all parts the cache was asked about; false when one is not known. */

@@ -11,8 +11,10 @@
 #define LOOP_TIMERS_A_ROUND  64u
 #define LOOP_HOUSEKEEPING_NS (20 * CLOCK_NS_PER_MS)
 #define LOOP_LINGER_NS       (2 * CLOCK_NS_PER_SECOND)
-/* Adaptive idle: rounds without work before a nap, and how long naps grow. A nap is short while
- * answers are awaited or work was seen lately, so that latency stays in the tens of microseconds.
+/* Adaptive idle: rounds without work before a nap, and how long naps grow. They are short when work
+ * was seen lately, so that latency stays in the tens of microseconds; an answer that is not there
+ * after some milliseconds is a long scan's or a far server's, and a quarter of a millisecond more
+ * is nothing to it.
  */
 #define LOOP_SPIN_ROUNDS  64u
 #define LOOP_SHORT_NAPS   200u
@@ -30,8 +32,7 @@ static void loop_nap(struct worker *worker)
     }
     if (worker->idle_rounds > LOOP_SPIN_ROUNDS + LOOP_SHORT_NAPS) {
         worker->idle_rounds = LOOP_SPIN_ROUNDS + LOOP_SHORT_NAPS;
-        if (handover_pending(&worker->handover) == 0)
-            nap.tv_nsec = LOOP_LONG_NAP_NS;
+        nap.tv_nsec = LOOP_LONG_NAP_NS;
     }
     clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 }

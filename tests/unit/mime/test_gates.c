@@ -129,6 +129,9 @@ static const struct gate_case structure_cases[] = {
     {MIME_GATE_MULTIPART_EMPTY,
      MIXED "--edge\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--edge--\r\n"},
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "--EDGE\r\n"},
+    /* A harmless doubt does not hide it. */
+    {MIME_GATE_BOUNDARY_LINE, MIXED PART "begin 644 x\r\n--EDGE\r\n"},
+    {MIME_GATE_EMBEDDED_FILE, MIXED PART "begin 644 x\r\n--edge--\r\n"},
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "--edge\t\r\n"},
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "---edge\r\n"},
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "-xedge\r\n"},
