@@ -218,7 +218,7 @@ struct inspection *inspection_take(struct inspector *inspector)
     inspection->part_count = 0;
     memset(inspection->weak, 0, inspector->weak_bytes);
     search_text_begin(&call, &inspection->raw, INSPECT_RAW, PREFILTER_RAW);
-    type_watch_begin(&inspection->raw_watch, inspector->prefilter, PREFILTER_RAW, NULL);
+    type_watch_begin(&inspection->raw_watch, inspector->types, PREFILTER_RAW, NULL);
     if (inspector->always[0] != UINT32_MAX)
         inspect_doubt(inspection, INSPECT_CAUSE_ALWAYS,
                       prefilter_name(inspector->prefilter, inspector->always[0]), GATE_SCAN, false);

@@ -133,6 +133,7 @@ static bool inspector_fill(struct inspector *inspector)
     inspector->inspections = calloc(count, sizeof(*inspector->inspections));
     inspector->free = calloc(count, sizeof(struct inspection *));
     if (inspector->inspections == NULL || inspector->free == NULL ||
+        type_table_create(&inspector->types, inspector->prefilter) != STATUS_OK ||
         !inspector_make_scratch(inspector) || !inspector_try_made_names(inspector))
         return false;
     for (unsigned i = 0; i < count; i++) {
@@ -200,6 +201,7 @@ void inspector_destroy(struct inspector *inspector)
         inspector_unmake(&inspector->inspections[i]);
     for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
         EVP_MD_free(inspector->digests[i]);
+    type_table_destroy(inspector->types);
     (void)hs_free_scratch(inspector->scratch);
     free(inspector->inspections);
     free(inspector->free);

@@ -124,6 +124,7 @@ struct inspection {
 struct inspector {
     struct inspect_settings settings;
     const struct prefilter *prefilter;
+    struct type_table *types;
     hs_scratch_t *scratch;
     EVP_MD *digests[PREFILTER_DIGESTS];
     uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */

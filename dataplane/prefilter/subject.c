@@ -108,7 +108,7 @@ static void subject_begin_plain(struct inspect_call *call, struct subject *subje
     subject_always(call, domain);
     subject_starts(call, domain, subject->look, subject->look_length);
     hashing_begin(call->inspector, subject->hashing);
-    type_watch_begin(&subject->watch, call->inspector->prefilter, domain, &subject->type);
+    type_watch_begin(&subject->watch, call->inspector->types, domain, &subject->type);
 }
 
 static void subject_plain(struct inspect_call *call, struct subject *subject, const uint8_t *bytes,
@@ -225,7 +225,7 @@ static void subject_bytes(struct inspect_call *call, struct subject *subject, co
 
 static void subject_type(struct inspect_call *call, struct subject *subject, bool whole)
 {
-    subject->type = type_of(call->inspector->prefilter, subject->look, subject->look_length, whole);
+    subject->type = type_of(call->inspector->types, subject->look, subject->look_length, whole);
     subject_open(call, subject);
     subject_bytes(call, subject, subject->look, subject->look_length);
 }

@@ -13,13 +13,14 @@
  * short, ordinary in a message's own header, or counted from the end) are the business of a
  * type_watch, which every such byte string must be given from its first to its last byte:
  *
- *   the message as it came   type_watch_begin(watch, prefilter, PREFILTER_RAW, NULL)
+ *   the message as it came   type_watch_begin(watch, table, PREFILTER_RAW, NULL)
  *   a part, as stored        ... the domain of its class (TEXT, BINARY, IMAGE), its type
  *
  * HTML parts and ignored parts are not watched: libclamav does not match them as they are.
  *
- * Threads: any; the prefilter is read-only, a watch belongs to one thread. Memory: the structs. Hot
- * path: no heap; linear in the bytes and the table.
+ * Threads: any; prefilter and table are read-only, a watch belongs to one thread. Memory: the table
+ * is made once for a prefilter (about 70 KiB); the structs. Hot path: all but making the table: no
+ * heap; linear in the bytes and the patterns.
  */
 #ifndef DATAPLANE_PREFILTER_TYPE_H
 #define DATAPLANE_PREFILTER_TYPE_H
@@ -33,6 +34,14 @@
                              one is not looked at */
 #define TYPE_END_MAX 512u /* bytes from the end that END magics may reach */
 
+/* The file-type table of a prefilter, ready to be searched. */
+struct type_table;
+
+/* Not hot. The prefilter is borrowed and must outlive the table. STATUS_NO_MEMORY. */
+enum status type_table_create(struct type_table **table,
+                              const struct prefilter *prefilter) STATUS_CHECKED;
+void type_table_destroy(struct type_table *table);
+
 struct part_type {
     enum prefilter_type_class class;
     const char *name; /* "CL_TYPE_PDF"; points into the prefilter or is constant */
@@ -40,7 +49,7 @@ struct part_type {
 
 /* `bytes` are the first `length` of the stored part; `whole` when they are all of it, else length
  * is TYPE_LOOK. A part of at most 5 bytes is CL_TYPE_IGNORED, as in cli_magic_scan(). */
-struct part_type type_of(const struct prefilter *prefilter, const uint8_t *bytes, size_t length,
+struct part_type type_of(const struct type_table *table, const uint8_t *bytes, size_t length,
                          bool whole);
 
 /* One pattern that is being looked for: its segment in hand. */
@@ -60,29 +69,29 @@ struct type_seek {
     bool first;
 };
 
-/* The fields are type.c's own. */
+/* The fields are watch.c's own. Beginning one copies what is before `hold`. */
 struct type_watch {
     const struct prefilter *prefilter;
     const struct prefilter_magic *found; /* null as long as there is nothing to tell */
-    bool overflow;
-    bool all; /* type_of(): goes on after HTML */
     const struct prefilter_magic *html;
     uint64_t length; /* bytes seen */
     uint64_t done;   /* anchors before this offset have been looked at */
+    uint32_t bits;
     unsigned seek_count;
     unsigned anchor_count; /* different anchor bytes in use */
     uint8_t anchor;        /* one of them */
     bool has_end;
+    bool overflow;
+    bool all;           /* type_of(): goes on after HTML */
     uint8_t first[256]; /* by anchor byte: seek plus one */
     struct type_seek seeks[TYPE_PATTERNS_MAX];
     uint8_t hold[2 * TYPE_SEGMENT_MAX]; /* the last bytes */
     uint8_t tail[TYPE_END_MAX];         /* a ring, by offset */
-    uint32_t bits;
 };
 
 /* Starts a byte string of `domain` (one of PREFILTER_RAW, TEXT, IMAGE, BINARY); `type` as type_of()
  * said, null for PREFILTER_RAW. */
-void type_watch_begin(struct type_watch *watch, const struct prefilter *prefilter, uint32_t domain,
+void type_watch_begin(struct type_watch *watch, const struct type_table *table, uint32_t domain,
                       const struct part_type *type);
 
 /* Takes the next bytes. The name of the type that libclamav might find ("CL_TYPE_MAIL": the part

@@ -166,16 +166,16 @@ static unsigned judge_allowed(enum prefilter_type_class class)
 /* What the runtime would come to: the first bytes, then watch and groups, pieces of any size. */
 static struct part_type judge_decide(struct judge *judge, const uint8_t *bytes, size_t length)
 {
-    const struct prefilter *prefilter = &judge->table->prefilter;
+    const struct type_table *types = judge->table->types;
     size_t look = length < TYPE_LOOK ? length : TYPE_LOOK;
-    struct part_type type = type_of(prefilter, bytes, look, look == length);
+    struct part_type type = type_of(types, bytes, look, look == length);
     uint32_t domain = judge_domain(type.class);
     struct type_watch watch;
     const char *found;
 
     if (domain == 0)
         return type;
-    type_watch_begin(&watch, prefilter, domain, &type);
+    type_watch_begin(&watch, types, domain, &type);
     for (size_t at = 0; at < length;) {
         size_t piece = (size_t)random_size(&judge->random, 1, (int64_t)(length - at));
 
@@ -215,7 +215,7 @@ bool judge_case(struct judge *judge, const uint8_t *bytes, size_t length, char *
 {
     size_t look = length < TYPE_LOOK ? length : TYPE_LOOK;
     struct part_type type = judge_decide(judge, bytes, length);
-    struct part_type first = type_of(&judge->table->prefilter, bytes, look, look == length);
+    struct part_type first = type_of(judge->table->types, bytes, look, look == length);
 
     if (!judge_scan(judge, bytes, length)) {
         (void)snprintf(why, why_size, "not scanned");

@@ -80,12 +80,17 @@ struct table *table_create(void)
     table->header.magics.count = table->count;
     table->prefilter = (struct prefilter){
         .header = &table->header, .magics = table->magics, .strings = table->strings};
+    if (type_table_create(&table->types, &table->prefilter) != STATUS_OK) {
+        table_destroy(table);
+        return NULL;
+    }
     return table;
 }
 
 void table_destroy(struct table *table)
 {
     expression_arena_destroy(table->arena);
+    type_table_destroy(table->types);
     free(table);
 }
 

@@ -6,6 +6,7 @@
 #ifndef TESTS_ORACLE_TYPE_TABLE_H
 #define TESTS_ORACLE_TYPE_TABLE_H
 
+#include "dataplane/prefilter/type.h"
 #include "signatures/compile/types.h"
 #include "signatures/prefilter/prefilter.h"
 
@@ -14,6 +15,7 @@
 
 struct table {
     struct prefilter prefilter;
+    struct type_table *types;
     struct prefilter_header header;
     struct prefilter_magic magics[TABLE_LINES];
     struct types_entry entries[TABLE_LINES]; /* entries[i] is magics[i] */

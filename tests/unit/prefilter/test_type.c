@@ -45,6 +45,7 @@ struct fixture {
     char strings[STRINGS];
     size_t used;
     struct prefilter prefilter;
+    struct type_table *types;
 };
 
 static uint32_t put(struct fixture *fixture, const void *bytes, size_t length)
@@ -83,13 +84,17 @@ static int setup(void **state)
         add_line(fixture, table[i]);
     fixture->prefilter = (struct prefilter){
         .header = &fixture->header, .magics = fixture->magics, .strings = fixture->strings};
+    assert_int_equal(type_table_create(&fixture->types, &fixture->prefilter), STATUS_OK);
     *state = fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    free(*state);
+    struct fixture *fixture = *state;
+
+    type_table_destroy(fixture->types);
+    free(fixture);
     return 0;
 }
 
@@ -109,7 +114,7 @@ static void expect(void **state, const void *bytes, size_t length, enum prefilte
 
     assert_non_null(copy);
     memcpy(copy, bytes, seen);
-    type = type_of(&fixture->prefilter, copy, seen, seen == length);
+    type = type_of(fixture->types, copy, seen, seen == length);
     free(copy);
     assert_string_equal(type.name, name);
     assert_int_equal(type.class, class);
@@ -214,8 +219,7 @@ static void byte_order_marks_are_escalated(void **state)
 
         memcpy(bytes, marks[i], 2);
         assert_int_equal(
-            type_of(&((struct fixture *)*state)->prefilter, (uint8_t *)bytes, sizeof(bytes), true)
-                .class,
+            type_of(((struct fixture *)*state)->types, (uint8_t *)bytes, sizeof(bytes), true).class,
             PREFILTER_CLASS_ESCALATE);
     }
 }
@@ -277,7 +281,7 @@ static const char *watched(const struct fixture *fixture, uint32_t domain, const
 
     assert_non_null(watch);
     memset(watch, 0xa5, sizeof(*watch));
-    type_watch_begin(watch, &fixture->prefilter, domain, name == NULL ? NULL : &type);
+    type_watch_begin(watch, fixture->types, domain, name == NULL ? NULL : &type);
     for (size_t i = 0; i <= count; i++) {
         size_t end = i < count ? cuts[i] : length;
         uint8_t *piece = malloc(end - at + 1);
