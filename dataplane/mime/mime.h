@@ -122,7 +122,7 @@ struct mime_entity {
     enum mime_media media;
     enum mime_encoding encoding;
     bool attachment;
-    char type[64];
+    char type[128]; /* RFC 6838 4.2 allows 255, no registered one is longer */
     uint8_t boundary[MIME_BOUNDARY_MAX];
     uint8_t boundary_length; /* 0: none */
     uint8_t type_name[MIME_NAME_MAX];
