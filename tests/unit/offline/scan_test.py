@@ -96,7 +96,7 @@ class Scan(unittest.TestCase):
     def test_text_and_exit_codes(self):
         clean = self.write("clean", b"Subject: a\n\nhello\n")
         empty = self.write("empty", b"")
-        done = scan("--database", DATABASE, clean, empty)
+        done = scan("--database", DATABASE, "--no-prefilter", clean, empty)
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout.decode(),
                          r"^%s: clean decided_by=scanner time=[\d.]+ms cpu=[\d.]+ms\n"
@@ -107,6 +107,30 @@ class Scan(unittest.TestCase):
         done = scan("--database", DATABASE, self.base + "/nothing", FILES + "/clam.exe")
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"clam.exe: infected(ClamAV-Test-File", done.stdout)
+
+    def test_prefilter(self):
+        """One for this run, or one that was built; and none for another database."""
+        clean = self.write("clean.eml", b"Subject: a\n\nhello\n")
+        zipped = self.write("zip.eml", b"Subject: a\nMIME-Version: 1.0\nContent-Type: "
+                            b"application/zip; name=x.zip\nContent-Transfer-Encoding: base64\n\n" +
+                            base64.encodebytes(open(FILES + "/clam.zip", "rb").read()))
+        code, results = scan_json(clean, zipped)
+        self.assertEqual(code, 1)
+        self.assertEqual([r["decided_by"] for r in results], ["prefilter", "scanner"])
+        self.assertNotIn("sent_on_because", results[0])
+        self.assertEqual(results[0]["parts"], [{"type": "CL_TYPE_TEXT_ASCII", "bytes": 6}])
+        self.assertEqual(results[1]["sent_on_because"], "type: CL_TYPE_ZIP")
+        built = os.path.join(self.base, "prefilter")
+        subprocess.run([os.path.join(BUILD, "postern"), "signatures", "build", "--quiet",
+                        "--database", DATABASE, "--output", built], check=True, timeout=60)
+        code, again = scan_json("--prefilter", built, clean, zipped)
+        self.assertEqual([r["decided_by"] for r in again], ["prefilter", "scanner"])
+        other = self.write("other.ndb", b"Postern.Test:0:*:%s\n" % b"hello".hex().encode())
+        done = scan("--json", "--database", other, "--prefilter", built, clean)
+        result = json.loads(done.stdout)
+        self.assertEqual((result["decided_by"], result["verdict"]), ("scanner", "infected"))
+        self.assertIn("another database", result["sent_on_because"])
+        self.assertIn(b"the prefilter is for another database", done.stderr)
 
     def test_too_large(self):
         path = self.write("large", b"")
