@@ -219,6 +219,7 @@ struct inspection *inspection_take(struct inspector *inspector)
     memset(inspection->weak, 0, inspector->weak_bytes);
     search_text_begin(&call, &inspection->raw, INSPECT_RAW, PREFILTER_RAW);
     type_watch_begin(&inspection->raw_watch, inspector->types, PREFILTER_RAW, NULL);
+    inspection->head_length = 0;
     if (inspector->always[0] != UINT32_MAX)
         inspect_doubt(inspection, INSPECT_CAUSE_ALWAYS,
                       prefilter_name(inspector->prefilter, inspector->always[0]), GATE_SCAN, false);
@@ -266,6 +267,34 @@ static void inspect_check_watch(struct inspection *inspection, const char *type)
         inspect_doubt(inspection, INSPECT_CAUSE_TYPE, type, GATE_SCAN, false);
 }
 
+/* A message that libclamav takes for something else than a mail, whatever its first field (tar's
+ * magic is far in), is not taken apart as one. */
+static void inspect_head_type(const struct inspector *inspector, struct inspection *inspection,
+                              bool whole)
+{
+    static const char mail[] = "CL_TYPE_MAIL";
+    struct part_type type =
+        type_of(inspector->types, inspection->head, inspection->head_length, whole);
+
+    if (strlen(type.name) != sizeof(mail) - 1 || memcmp(type.name, mail, sizeof(mail) - 1) != 0)
+        inspect_doubt(inspection, INSPECT_CAUSE_TYPE, type.name, GATE_SCAN, false);
+}
+
+static void inspect_head(const struct inspector *inspector, struct inspection *inspection,
+                         const uint8_t *bytes, size_t length)
+{
+    size_t room = TYPE_LOOK - inspection->head_length;
+
+    if (room == 0)
+        return;
+    if (length > room)
+        length = room;
+    memcpy(inspection->head + inspection->head_length, bytes, length);
+    inspection->head_length += length;
+    if (inspection->head_length == TYPE_LOOK)
+        inspect_head_type(inspector, inspection, false);
+}
+
 bool inspection_feed(struct inspector *inspector, struct inspection *inspection,
                      const uint8_t *bytes, size_t length)
 {
@@ -279,6 +308,7 @@ bool inspection_feed(struct inspector *inspector, struct inspection *inspection,
     inspection->raw.domains = PREFILTER_RAW;
     if (inspect_text_in_raw(inspection))
         inspection->raw.domains |= PREFILTER_TEXT;
+    inspect_head(inspector, inspection, bytes, length);
     mime_feed(&inspection->parser, bytes, length);
     inspect_check_parser(inspection);
     if (!inspection->final)
@@ -315,6 +345,8 @@ void inspection_end(struct inspector *inspector, struct inspection *inspection,
     struct inspect_call call = {inspector, inspection};
 
     inspect_aim(&call);
+    if (inspection->head_length < TYPE_LOOK)
+        inspect_head_type(inspector, inspection, true);
     mime_end(&inspection->parser);
     inspect_check_parser(inspection);
     if (!inspection->final)

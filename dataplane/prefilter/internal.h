@@ -99,6 +99,8 @@ struct inspection {
     bool taken;
     struct search_text raw;
     struct type_watch raw_watch;
+    size_t head_length; /* the message as a whole has a type, too */
+    uint8_t head[TYPE_LOOK];
     struct search_text body; /* text, or the nocomment form */
     struct search_text notags;
     struct search_text forced_text;

@@ -19,6 +19,7 @@ struct mail sample;
 
 static const char *const rig_types[] = {
     "1:*:3c68746d6c3e:HTML:CL_TYPE_ANY:CL_TYPE_HTML",
+    "0:0:52656365697665643a20:a mail:CL_TYPE_ANY:CL_TYPE_MAIL",
     "0:0:255044462d:a document:CL_TYPE_ANY:CL_TYPE_PDF",
     "0:0:504b0304:an archive:CL_TYPE_ANY:CL_TYPE_ZIP",
     "0:0:89504e47:an image:CL_TYPE_ANY:CL_TYPE_PNG",
