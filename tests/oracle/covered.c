@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "signatures/prefilter/prefilter.h"
-#include "tests/oracle/watch.h"
+#include "tests/oracle/witness.h"
 
 #define COVERED_REACH (PREFILTER_FRAGMENT_MAX - 1u) /* of a fragment around an odd byte */
 
@@ -37,7 +37,7 @@ static void squeeze_plainly(const uint8_t *bytes, size_t length)
     }
 }
 
-static bool covered_type(const struct watch_layer *layer)
+static bool covered_type(const struct witness_layer *layer)
 {
     static const char *const settled[] = {
         "CL_TYPE_TEXT_ASCII", "CL_TYPE_TEXT_UTF8",   "CL_TYPE_TEXT_UTF16LE", "CL_TYPE_TEXT_UTF16BE",
@@ -59,14 +59,14 @@ static unsigned bit(enum inspect_stream stream)
     return 1u << stream;
 }
 
-static bool covered_text(const struct watch_buffer *buffer)
+static bool covered_text(const struct witness_buffer *buffer)
 {
     return strcmp(buffer->type, "CL_TYPE_ANY") == 0 ||
            strncmp(buffer->type, "CL_TYPE_TEXT", 12) == 0;
 }
 
 /* Streams that a buffer may be found in; 0: only equal bytes will do. */
-static unsigned covered_streams(const struct watch_buffer *buffer)
+static unsigned covered_streams(const struct witness_buffer *buffer)
 {
     if (buffer->target == 4)
         return bit(INSPECT_RAW);
@@ -106,14 +106,14 @@ static bool covered_exactly(const struct probe *probe, unsigned streams, const u
     return false;
 }
 
-static bool covered_equal(const struct probe *probe, const struct watch_buffer *buffer)
+static bool covered_equal(const struct probe *probe, const struct witness_buffer *buffer)
 {
     for (size_t i = 0; i < probe_stream_count(probe); i++) {
         const struct probe_stream *stream = probe_stream(probe, i);
 
         if ((stream->kind == INSPECT_BINARY || stream->kind == INSPECT_FORCED) &&
             stream->exact.length == buffer->length &&
-            memcmp(stream->exact.data, watch_bytes(buffer), buffer->length) == 0)
+            memcmp(stream->exact.data, witness_bytes(buffer), buffer->length) == 0)
             return true;
     }
     return false;
@@ -139,9 +139,9 @@ static bool covered_fragments(const struct probe *probe, unsigned streams, const
 
 /* Every stretch of bytes without white space that a fragment around an odd byte may be part of. */
 static bool covered_odd(const struct probe *probe, unsigned streams,
-                        const struct watch_buffer *buffer)
+                        const struct witness_buffer *buffer)
 {
-    const uint8_t *bytes = watch_bytes(buffer);
+    const uint8_t *bytes = witness_bytes(buffer);
     size_t i = 0;
 
     while (i < buffer->length) {
@@ -169,7 +169,7 @@ static bool covered_odd(const struct probe *probe, unsigned streams,
 }
 
 static bool covered_buffer(const struct probe *probe, const struct bytes *message,
-                           const struct watch_buffer *buffer, struct covered_counts *counts,
+                           const struct witness_buffer *buffer, struct covered_counts *counts,
                            const char **why)
 {
     unsigned streams = covered_streams(buffer);
@@ -177,8 +177,9 @@ static bool covered_buffer(const struct probe *probe, const struct bytes *messag
     *why = "is not what was searched";
     if (buffer->length == 0)
         return true;
-    if (buffer->target == 4 && (buffer->length != message->length ||
-                                memcmp(watch_bytes(buffer), message->data, message->length) != 0)) {
+    if (buffer->target == 4 &&
+        (buffer->length != message->length ||
+         memcmp(witness_bytes(buffer), message->data, message->length) != 0)) {
         *why = "is a mail and not the message";
         return false;
     }
@@ -186,13 +187,13 @@ static bool covered_buffer(const struct probe *probe, const struct bytes *messag
         return covered_equal(probe, buffer);
     if (covered_text(buffer) && covered_equal(probe, buffer))
         return true;
-    squeeze_plainly(watch_bytes(buffer), buffer->length);
+    squeeze_plainly(witness_bytes(buffer), buffer->length);
     if (!covered_squeezed(probe, streams, counts)) {
         *why = "is not contained in what was searched";
         return false;
     }
-    if (buffer->normalised)
-        return true; /* its one odd byte is DEL, which no leaf for text has */
+    if (buffer->target == 7)
+        return true; /* normalised: its one odd byte is DEL, which no leaf for text has */
     *why = "has odd bytes that were not searched exactly";
     return covered_odd(probe, streams, buffer);
 }
@@ -201,12 +202,12 @@ bool covered(const struct probe *probe, const struct bytes *message, struct cove
              size_t *index, char *why, size_t why_size)
 {
     *index = SIZE_MAX;
-    if (!watch_whole()) {
+    if (!witness_whole()) {
         (void)snprintf(why, why_size, "the watch did not see whole buffers");
         return false;
     }
-    for (size_t i = 0; i < watch_layer_count(); i++) {
-        const struct watch_layer *layer = watch_layer(i);
+    for (size_t i = 0; i < witness_layer_count(); i++) {
+        const struct witness_layer *layer = witness_layer(i);
 
         if (!covered_type(layer)) {
             (void)snprintf(why, why_size, "a layer of type %s at depth %u (%zu bytes)", layer->type,
@@ -214,8 +215,8 @@ bool covered(const struct probe *probe, const struct bytes *message, struct cove
             return false;
         }
     }
-    for (size_t i = 0; i < watch_buffer_count(); i++) {
-        const struct watch_buffer *buffer = watch_buffer(i);
+    for (size_t i = 0; i < witness_buffer_count(); i++) {
+        const struct witness_buffer *buffer = witness_buffer(i);
         const char *what;
 
         counts->buffers++;

@@ -25,8 +25,8 @@ struct covered_counts {
     unsigned long identical; /* of the text and HTML buffers: h(buffer) is all of a stream */
 };
 
-/* Looks at the last message of `probe` and of watch.h. False when something is not covered: `why`
- * says what, in one line, and *index (a buffer of watch.h, or SIZE_MAX) which. */
+/* Looks at the last message of `probe` and of witness.h. False when something is not covered: `why`
+ * says what, in one line, and *index (a buffer of witness.h, or SIZE_MAX) which. */
 bool covered(const struct probe *probe, const struct bytes *message, struct covered_counts *counts,
              size_t *index, char *why, size_t why_size);
 

@@ -27,7 +27,7 @@ cl_error_t __wrap_cl_engine_compile(struct cl_engine *engine);
 
 cl_error_t __wrap_cl_engine_compile(struct cl_engine *engine)
 {
-    watch_engine(engine);
+    witness_engine(engine);
     return __real_cl_engine_compile(engine);
 }
 
@@ -42,7 +42,7 @@ struct library *library_open(const char *database, bool watched, char *why, size
     (void)snprintf(library->scratch, sizeof(library->scratch), "%s/oracle-XXXXXX", memory);
     options.database = database;
     library->watched = watched;
-    watch_unfiltered(watched);
+    witness_unfiltered(watched);
     if (mkdtemp(library->scratch) == NULL) {
         (void)snprintf(why, why_size, "%s: %s", library->scratch, strerror(errno));
         free(library);
@@ -116,9 +116,9 @@ void library_scan(struct library *library, const struct bytes *message, struct s
 
     *result = (struct scan_result){0};
     if (library->watched)
-        watch_begin();
+        witness_begin();
     engine_scan(library->engine, &view, result);
-    watch_end();
+    witness_end();
 }
 
 const char *library_version(void)

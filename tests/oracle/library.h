@@ -10,7 +10,7 @@
 
 #include "signatures/scanner/engine.h"
 #include "tests/oracle/bytes.h"
-#include "tests/oracle/watch.h"
+#include "tests/oracle/witness.h"
 
 struct library;
 
@@ -19,7 +19,7 @@ struct library;
 struct library *library_open(const char *database, bool watched, char *why, size_t why_size);
 void library_close(struct library *library);
 
-/* Scans; when opened so, what was matched is in watch.h afterwards. */
+/* Scans; when opened so, what was matched is in witness.h afterwards. */
 void library_scan(struct library *library, const struct bytes *message, struct scan_result *result);
 
 /* "1.4.6": the version this process has loaded. */

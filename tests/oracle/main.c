@@ -21,6 +21,8 @@ static int usage(void)
         "       oracle malformed -d DATABASE -p PREFILTER MAIL...\n"
         "       oracle plant -d DATABASE -p PREFILTER [OPTION...]\n"
         "       oracle fuzz  -d DATABASE -p PREFILTER [OPTION...] [MAIL...]\n"
+        "       oracle yield -p PREFILTER MAIL...     how much is settled, and why the rest is "
+        "not\n"
         "       oracle reduce -d DATABASE -p PREFILTER FINDING.message...\n"
         "       oracle print [OPTION...] [MAIL...]    the message of one seed of fuzz\n"
         "options: --seed N --count N --seconds N --step N --mutations N --findings DIRECTORY\n"
@@ -33,13 +35,13 @@ static int usage(void)
 
 static void show_layers(void)
 {
-    for (size_t i = 0; i < watch_layer_count(); i++) {
-        const struct watch_layer *layer = watch_layer(i);
+    for (size_t i = 0; i < witness_layer_count(); i++) {
+        const struct witness_layer *layer = witness_layer(i);
 
         printf("  layer  %u %-22s %8zu %s\n", layer->level, layer->type, layer->bytes, layer->name);
     }
-    for (size_t i = 0; i < watch_name_count(); i++)
-        printf("  name   %s (%zu)\n", watch_name(i)->name, watch_name(i)->bytes);
+    for (size_t i = 0; i < witness_name_count(); i++)
+        printf("  name   %s (%zu)\n", witness_name(i)->name, witness_name(i)->bytes);
 }
 
 static void show(const char *path, const struct scan_result *result)
@@ -48,15 +50,15 @@ static void show(const char *path, const struct scan_result *result)
 
     printf("%s: %s %s, %.0f us%s\n", path, verdicts[result->verdict <= 3 ? result->verdict : 0],
            result->name, (double)result->cpu_ns / 1000,
-           watch_whole() ? "" : ", SOME BUFFERS ARE NOT WHOLE");
+           witness_whole() ? "" : ", SOME BUFFERS ARE NOT WHOLE");
     show_layers();
-    for (size_t i = 0; i < watch_buffer_count(); i++) {
-        const struct watch_buffer *buffer = watch_buffer(i);
+    for (size_t i = 0; i < witness_buffer_count(); i++) {
+        const struct witness_buffer *buffer = witness_buffer(i);
 
         printf("  buffer %-22s target %2u %s %zu bytes: \"", buffer->type, buffer->target,
                buffer->normalised ? "normalised" : "as stored ", buffer->length);
         for (size_t j = 0; j < buffer->length && j < 48; j++) {
-            uint8_t byte = watch_bytes(buffer)[j];
+            uint8_t byte = witness_bytes(buffer)[j];
 
             if (byte >= 0x20 && byte < 0x7f)
                 putchar(byte);
@@ -67,7 +69,7 @@ static void show(const char *path, const struct scan_result *result)
     }
 }
 
-static int watch_files(const struct work_options *options)
+static int witness_files(const struct work_options *options)
 {
     struct bytes message = {0};
     struct scan_result result;
@@ -202,10 +204,10 @@ int main(int argc, char **argv)
         bool database;
         bool paths;
     } commands[] = {
-        {"watch", watch_files, true, true},  {"mails", work_mails, true, true},
-        {"plant", work_plant, true, false},  {"malformed", work_malformed, true, true},
-        {"fuzz", work_fuzz, true, false},    {"print", work_print, false, false},
-        {"reduce", work_reduce, true, true},
+        {"watch", witness_files, true, true}, {"mails", work_mails, true, true},
+        {"plant", work_plant, true, false},   {"malformed", work_malformed, true, true},
+        {"fuzz", work_fuzz, true, false},     {"print", work_print, false, false},
+        {"reduce", work_reduce, true, true},  {"yield", work_yield, false, true},
     };
     struct work_options options = {.step = 1, .mutations = 4, .trial = {.findings_most = 20}};
 

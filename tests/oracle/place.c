@@ -122,6 +122,12 @@ static void place_surround(struct bytes *to, const struct place_work *work, size
 static void make_field(struct place_work *work, const struct place *place)
 {
     place_head(work);
+    if (place->number > 0) {
+        bytes_text(work->to, "X-Pad: ");
+        while (work->to->length < place->number)
+            bytes_byte(work->to, 'x');
+        bytes_text(work->to, "ustar\r\n");
+    }
     bytes_format(work->to, "%s", place->type);
     bytes_append(work->to, work->payload->data, work->payload->length);
     bytes_format(work->to, "%s\r\n", place->encoding == NULL ? "" : place->encoding);
@@ -230,8 +236,7 @@ static void place_wrap(struct bytes *body, const struct place_work *work, unsign
         encode_zip(body, &inner, "inside.txt");
         break;
     case 7:
-    case 8:
-        encode_utf16(body, &inner, format == 8, true);
+        encode_utf16(body, &inner, random_chance(work->random, 5000), true);
         break;
     case 9:
         encode_utf16(body, &inner, false, false);
@@ -378,6 +383,21 @@ static void make_around(struct place_work *work, const struct place *place)
         place_surround(work->to, work, 40);
 }
 
+/* Lines that look like a boundary and are none, before a payload that only decoding shows. */
+static void make_near(struct place_work *work, const struct place *place)
+{
+    place_head(work);
+    place_open(work, "mixed");
+    place_next(work);
+    bytes_text(work->to, "Content-Type: text/plain\r\n"
+                         "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+    bytes_format(work->to, "%s\r\nContent-Type: text/plain\r\n\r\n", place->type);
+    for (size_t i = 0; i < work->payload->length; i++)
+        bytes_format(work->to, "%s=%02X", i % 20 == 19 ? "=\r\n" : "", work->payload->data[i]);
+    bytes_text(work->to, "\r\n");
+    place_close(work);
+}
+
 static void make_boundary(struct place_work *work, const struct place *place)
 {
     (void)place;
@@ -448,10 +468,13 @@ static void make_border(struct place_work *work, const struct place *place)
 static const struct place places[] = {
     {"header field", make_field, "X-Words: ", NULL, NULL, 0},
     {"header comment", make_field, "X-Words: a (", ") b", NULL, 0},
+    {"header with tar's magic", make_field, "X-Words: ", NULL, NULL, 257},
     {"subject", make_field, "Subject: ", NULL, NULL, 0},
     {"received field", make_field, "Received: from ", " by example.net; 1 Jan 2020", NULL, 0},
     {"header name", make_field, "", ": value", NULL, 0},
     {"boundary", make_boundary, NULL, NULL, NULL, 0},
+    {"near boundary", make_near, "--=_edgE", NULL, NULL, 0},
+    {"nearer boundary", make_near, "--=_edge-", NULL, NULL, 0},
     {"preamble", make_around, NULL, NULL, NULL, 0},
     {"epilogue", make_around, NULL, NULL, NULL, 1},
     {"no last boundary", make_around, NULL, NULL, NULL, 2},
@@ -479,7 +502,6 @@ static const struct place places[] = {
     {"text part bare base64", make_bare, "text/plain", "base64", NULL, 0},
     {"part no type", make_part, NULL, "8bit", NULL, 60},
     {"css", make_part, "text/css", "8bit", NULL, 60},
-    {"calendar", make_part, "text/calendar", "base64", "invite.ics", 60},
     {"base64 as 7bit", make_text_of_base64, "text/plain", "7bit", NULL, 0},
     {"base64 as 7bit after words", make_text_of_base64, "text/plain", "7bit", NULL, 90},
     {"base64 as 8bit", make_text_of_base64, "text/plain", "8bit", NULL, 0},
@@ -491,7 +513,6 @@ static const struct place places[] = {
     {"html QP", make_html, "text/html", "quoted-printable", NULL, 0},
     {"html base64", make_html, "text/html", "base64", NULL, 0},
     {"html no CTE", make_html, "text/html", NULL, NULL, 0},
-    {"html named", make_html, "text/html", "base64", "page.html", 0},
     {"html as text", make_html, "text/plain", "8bit", NULL, 0},
     {"html as binary", make_html, "application/octet-stream", "base64", "a.bin", 0},
     {"html after words", make_html, "text/html", "8bit", NULL, 300},
@@ -504,7 +525,6 @@ static const struct place places[] = {
     {"audio", make_part, "audio/x-wav", "base64", "a.wav", 60},
     {"png", make_wrapped, "image/png", "base64", "a.png", 2},
     {"gif", make_wrapped, "image/gif", "base64", "a.gif", 3},
-    {"gif unnamed", make_wrapped, "image/gif", "base64", NULL, 3},
     {"jpeg", make_wrapped, "image/jpeg", "base64", "a.jpg", 14},
     {"png and zip", make_wrapped, "image/png", "base64", "a.png", 4},
     {"gif and html", make_wrapped, "image/gif", "base64", "a.gif", 5},
@@ -514,11 +534,9 @@ static const struct place places[] = {
     {"zip in text base64", make_wrapped, "text/plain", "base64", NULL, 6},
     {"zip in message", make_wrapped_single, "text/plain", "8bit", NULL, 0},
     {"UTF-16 LE", make_wrapped, "text/plain; charset=utf-16", "base64", NULL, 7},
-    {"UTF-16 BE", make_wrapped, "text/plain; charset=utf-16", "base64", NULL, 8},
     {"UTF-16 no mark", make_wrapped, "text/plain; charset=utf-16le", "base64", NULL, 9},
     {"UTF-16 html", make_wrapped, "text/html; charset=utf-16", "base64", NULL, 10},
     {"uuencode in text", make_wrapped_single, "text/plain", "8bit", NULL, 11},
-    {"uuencode no MIME", make_wrapped_single, NULL, NULL, NULL, 11},
     {"yEnc in text", make_wrapped_single, "text/plain", "8bit", NULL, 12},
     {"yEnc no MIME", make_wrapped_single, NULL, NULL, NULL, 12},
     {"BinHex in text", make_wrapped_single, "text/plain", "7bit", NULL, 13},
@@ -550,19 +568,15 @@ static const struct place places[] = {
     {"report", make_kind, "report; report-type=delivery-status", "8bit", NULL, 1},
     {"signed", make_kind, "signed", "8bit", NULL, 1},
     {"digest", make_kind, "digest", "8bit", NULL, 1},
-    {"parallel", make_kind, "parallel", "8bit", NULL, 0},
-    {"form data", make_kind, "form-data", "8bit", NULL, 0},
     {"nested", make_nested, "text/plain", "8bit", NULL, 2},
     {"nested html base64", make_nested, "text/html", "base64", NULL, 3},
     {"nested deep", make_nested, "text/plain", "base64", "a.txt", 6},
     {"nested too deep", make_nested, "text/plain", "8bit", NULL, 12},
     {"border text 8191", make_border, "text/plain", "8bit", NULL, 8191},
-    {"border text 16384", make_border, "text/plain", "base64", NULL, 16384},
     {"border text 128 K", make_border, "text/plain", "quoted-printable", NULL, 131072},
     {"border html 8191", make_border, "text/html", "8bit", HTML_BEGIN, 8191},
     {"border html 8192", make_border, "text/html", "base64", HTML_BEGIN, 8192},
     {"border html 128 K", make_border, "text/html", "quoted-printable", HTML_BEGIN, 131072},
-    {"border binary 4096", make_border, "application/x-data", "base64", NULS, 4096},
     {"border binary 16384", make_border, "application/x-data", "base64", NULS, 16384},
     {"border binary 128 K", make_border, "application/x-data", "base64", NULS, 131072},
 };

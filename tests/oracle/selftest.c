@@ -24,11 +24,11 @@ static void selftest_check(bool holds, const char *what)
 /* Is there a buffer of that type and Target with exactly these bytes? */
 static bool selftest_saw(const char *type, unsigned target, const void *bytes, size_t length)
 {
-    for (size_t i = 0; i < watch_buffer_count(); i++) {
-        const struct watch_buffer *buffer = watch_buffer(i);
+    for (size_t i = 0; i < witness_buffer_count(); i++) {
+        const struct witness_buffer *buffer = witness_buffer(i);
 
         if (strcmp(buffer->type, type) == 0 && buffer->target == target &&
-            buffer->length == length && memcmp(watch_bytes(buffer), bytes, length) == 0)
+            buffer->length == length && memcmp(witness_bytes(buffer), bytes, length) == 0)
             return true;
     }
     return false;
@@ -41,8 +41,8 @@ static bool selftest_saw_text(const char *type, unsigned target, const char *tex
 
 static bool selftest_saw_layer(const char *type, unsigned level)
 {
-    for (size_t i = 0; i < watch_layer_count(); i++) {
-        if (strcmp(watch_layer(i)->type, type) == 0 && watch_layer(i)->level == level)
+    for (size_t i = 0; i < witness_layer_count(); i++) {
+        if (strcmp(witness_layer(i)->type, type) == 0 && witness_layer(i)->level == level)
             return true;
     }
     return false;
@@ -81,9 +81,9 @@ static void selftest_buffers(const struct bytes *message)
                                      0, 1, 0, 0, 2,    0x80, 0, 0x81, 0, 0}; /* as encoded there */
     bool named = false;
 
-    for (size_t i = 0; i < watch_name_count(); i++)
-        named = named || strcmp(watch_name(i)->name, "named.bin") == 0;
-    selftest_check(watch_whole(), "buffers are whole");
+    for (size_t i = 0; i < witness_name_count(); i++)
+        named = named || strcmp(witness_name(i)->name, "named.bin") == 0;
+    selftest_check(witness_whole(), "buffers are whole");
     selftest_check(selftest_saw("CL_TYPE_MAIL", 4, message->data, message->length),
                    "the raw message is matched");
     selftest_check(selftest_saw_text("CL_TYPE_ANY", 0, "Some   PLAIN Text\nin two lines\n"),
@@ -114,7 +114,7 @@ static void selftest_long(struct library *library)
     for (unsigned i = 0; i < 40000; i++)
         bytes_format(&message, "line %u\r\n", i);
     library_scan(library, &message, &result);
-    selftest_check(watch_whole(), "windows join");
+    selftest_check(witness_whole(), "windows join");
     selftest_check(selftest_saw("CL_TYPE_MAIL", 4, message.data, message.length),
                    "a message of several windows is whole");
     bytes_text(&message, "planted-token\r\n");

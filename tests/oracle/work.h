@@ -31,6 +31,9 @@ int work_fuzz(const struct work_options *options);
 int work_reduce(const struct work_options *options);
 int work_malformed(const struct work_options *options);
 
+/* Prints what share of each path's mail is settled, and why the rest is not. */
+int work_yield(const struct work_options *options);
+
 /* Writes the message that `work_fuzz` makes of one seed to standard output. */
 int work_print(const struct work_options *options);
 

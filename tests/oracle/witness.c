@@ -1,4 +1,4 @@
-#include "tests/oracle/watch.h"
+#include "tests/oracle/witness.h"
 
 #include <clamav.h>
 #include <dlfcn.h>
@@ -6,23 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WATCH_SCAN_VIRUSES 1u              /* matcher-ac.h: AC_SCAN_VIR */
-#define WATCH_UNNAMED      "CL_TYPE_OTHER" /* the one type the library has no text for */
-#define WATCH_NONE         SIZE_MAX
+#define WITNESS_SCAN_VIRUSES 1u              /* matcher-ac.h: AC_SCAN_VIR */
+#define WITNESS_UNNAMED      "CL_TYPE_OTHER" /* the one type the library has no text for */
+#define WITNESS_NONE         SIZE_MAX
 
 /* What the library's functions look like from outside; pointers to its own structs stay opaque. */
-typedef int (*watch_scan_fmap)(void *context, int type, bool type_only, void *type_offsets,
-                               unsigned mode, void *results, unsigned char *reference);
-typedef int (*watch_scan_buff)(const uint8_t *bytes, uint32_t length, uint32_t offset,
-                               void *context, int type, void *data);
-typedef int (*watch_ac_scanbuff)(const uint8_t *bytes, uint32_t length, const char **virus,
-                                 void **custom, void *results, const void *root, void *data,
-                                 uint32_t offset, int type, void *type_offsets, unsigned mode,
-                                 void *context);
-typedef int (*watch_matchmeta)(void *context, const char *name, size_t packed, size_t real,
-                               int encrypted, unsigned position, int checksum);
-typedef int (*watch_ac_init)(void *root, uint8_t depth_min, uint8_t depth_max, uint8_t filter);
-typedef const char *(*watch_type_name)(int type);
+typedef int (*witness_scan_fmap)(void *context, int type, bool type_only, void *type_offsets,
+                                 unsigned mode, void *results, unsigned char *reference);
+typedef int (*witness_scan_buff)(const uint8_t *bytes, uint32_t length, uint32_t offset,
+                                 void *context, int type, void *data);
+typedef int (*witness_ac_scanbuff)(const uint8_t *bytes, uint32_t length, const char **virus,
+                                   void **custom, void *results, const void *root, void *data,
+                                   uint32_t offset, int type, void *type_offsets, unsigned mode,
+                                   void *context);
+typedef int (*witness_matchmeta)(void *context, const char *name, size_t packed, size_t real,
+                                 int encrypted, unsigned position, int checksum);
+typedef int (*witness_ac_init)(void *root, uint8_t depth_min, uint8_t depth_max, uint8_t filter);
+typedef const char *(*witness_type_name)(int type);
 
 int cli_scan_fmap(void *context, int type, bool type_only, void *type_offsets, unsigned mode,
                   void *results, unsigned char *reference);
@@ -39,21 +39,21 @@ static struct {
     bool on;
     bool unfiltered;
     bool broken;
-    size_t open; /* the buffer whose windows are coming, or WATCH_NONE */
+    size_t open; /* the buffer whose windows are coming, or WITNESS_NONE */
     struct bytes bytes;
-    struct watch_buffer *buffers;
+    struct witness_buffer *buffers;
     size_t buffer_count;
     size_t buffer_room;
-    struct watch_layer *layers;
+    struct witness_layer *layers;
     size_t layer_count;
     size_t layer_room;
-    struct watch_name *names;
+    struct witness_name *names;
     size_t name_count;
     size_t name_room;
 } watch;
 
 /* The library's own function behind the one here. */
-static void *watch_real(const char *name)
+static void *witness_real(const char *name)
 {
     void *found = dlsym(RTLD_NEXT, name);
 
@@ -64,7 +64,7 @@ static void *watch_real(const char *name)
     return found;
 }
 
-static void *watch_room(void *entries, size_t *room, size_t count, size_t size)
+static void *witness_room(void *entries, size_t *room, size_t count, size_t size)
 {
     void *grown;
 
@@ -77,7 +77,7 @@ static void *watch_room(void *entries, size_t *room, size_t count, size_t size)
     return grown;
 }
 
-static unsigned watch_target(const char *type)
+static unsigned witness_target(const char *type)
 {
     static const struct {
         const char *type;
@@ -98,34 +98,34 @@ static unsigned watch_target(const char *type)
     return 0;
 }
 
-static size_t watch_add(int type, bool normalised)
+static size_t witness_add(int type, bool normalised)
 {
-    static watch_type_name name;
-    struct watch_buffer *buffer;
+    static witness_type_name name;
+    struct witness_buffer *buffer;
     const char *text;
 
     if (name == NULL)
-        name = (watch_type_name)watch_real("cli_ftname");
+        name = (witness_type_name)witness_real("cli_ftname");
     text = name(type);
     watch.buffers =
-        watch_room(watch.buffers, &watch.buffer_room, watch.buffer_count, sizeof(*watch.buffers));
+        witness_room(watch.buffers, &watch.buffer_room, watch.buffer_count, sizeof(*watch.buffers));
     buffer = &watch.buffers[watch.buffer_count++];
-    *buffer = (struct watch_buffer){.start = watch.bytes.length, .normalised = normalised};
-    (void)snprintf(buffer->type, sizeof(buffer->type), "%s", text == NULL ? WATCH_UNNAMED : text);
-    buffer->target = watch_target(buffer->type);
+    *buffer = (struct witness_buffer){.start = watch.bytes.length, .normalised = normalised};
+    (void)snprintf(buffer->type, sizeof(buffer->type), "%s", text == NULL ? WITNESS_UNNAMED : text);
+    buffer->target = witness_target(buffer->type);
     return watch.buffer_count - 1;
 }
 
 int cli_ac_init(void *root, uint8_t depth_min, uint8_t depth_max, uint8_t filter)
 {
-    static watch_ac_init real;
+    static witness_ac_init real;
 
     if (real == NULL)
-        real = (watch_ac_init)watch_real("cli_ac_init");
+        real = (witness_ac_init)witness_real("cli_ac_init");
     return real(root, depth_min, depth_max, watch.unfiltered ? 0 : filter);
 }
 
-void watch_unfiltered(bool unfiltered)
+void witness_unfiltered(bool unfiltered)
 {
     watch.unfiltered = unfiltered;
 }
@@ -133,14 +133,14 @@ void watch_unfiltered(bool unfiltered)
 int cli_scan_fmap(void *context, int type, bool type_only, void *type_offsets, unsigned mode,
                   void *results, unsigned char *reference)
 {
-    static watch_scan_fmap real;
+    static witness_scan_fmap real;
     size_t outer = watch.open;
     int result;
 
     if (real == NULL)
-        real = (watch_scan_fmap)watch_real("cli_scan_fmap");
+        real = (witness_scan_fmap)witness_real("cli_scan_fmap");
     if (watch.on && !type_only)
-        watch.open = watch_add(type, false);
+        watch.open = witness_add(type, false);
     result = real(context, type, type_only, type_offsets, mode, results, reference);
     watch.open = outer;
     return result;
@@ -149,28 +149,28 @@ int cli_scan_fmap(void *context, int type, bool type_only, void *type_offsets, u
 int cli_scan_buff(const uint8_t *bytes, uint32_t length, uint32_t offset, void *context, int type,
                   void *data)
 {
-    static watch_scan_buff real;
+    static witness_scan_buff real;
     size_t outer = watch.open;
     int result;
 
     if (real == NULL)
-        real = (watch_scan_buff)watch_real("cli_scan_buff");
+        real = (witness_scan_buff)witness_real("cli_scan_buff");
     if (watch.on) {
-        size_t added = watch_add(type, true);
+        size_t added = witness_add(type, true);
 
         bytes_append(&watch.bytes, bytes, length);
         watch.buffers[added].length = length;
     }
-    watch.open = WATCH_NONE;
+    watch.open = WITNESS_NONE;
     result = real(bytes, length, offset, context, type, data);
     watch.open = outer;
     return result;
 }
 
 /* A window of the open buffer: at its end, inside what is there already, or overlapping. */
-static void watch_window(const uint8_t *bytes, size_t length, size_t offset)
+static void witness_window(const uint8_t *bytes, size_t length, size_t offset)
 {
-    struct watch_buffer *buffer = &watch.buffers[watch.open];
+    struct witness_buffer *buffer = &watch.buffers[watch.open];
     size_t known = buffer->length;
 
     if (offset > known || buffer->start + known != watch.bytes.length) {
@@ -187,12 +187,12 @@ int cli_ac_scanbuff(const uint8_t *bytes, uint32_t length, const char **virus, v
                     void *results, const void *root, void *data, uint32_t offset, int type,
                     void *type_offsets, unsigned mode, void *context)
 {
-    static watch_ac_scanbuff real;
+    static witness_ac_scanbuff real;
 
     if (real == NULL)
-        real = (watch_ac_scanbuff)watch_real("cli_ac_scanbuff");
-    if (watch.on && watch.open != WATCH_NONE && (mode & WATCH_SCAN_VIRUSES) != 0)
-        watch_window(bytes, length, offset);
+        real = (witness_ac_scanbuff)witness_real("cli_ac_scanbuff");
+    if (watch.on && watch.open != WITNESS_NONE && (mode & WITNESS_SCAN_VIRUSES) != 0)
+        witness_window(bytes, length, offset);
     return real(bytes, length, virus, custom, results, root, data, offset, type, type_offsets, mode,
                 context);
 }
@@ -200,15 +200,15 @@ int cli_ac_scanbuff(const uint8_t *bytes, uint32_t length, const char **virus, v
 int cli_matchmeta(void *context, const char *name, size_t packed, size_t real_bytes, int encrypted,
                   unsigned position, int checksum)
 {
-    static watch_matchmeta real;
+    static witness_matchmeta real;
 
     if (real == NULL)
-        real = (watch_matchmeta)watch_real("cli_matchmeta");
+        real = (witness_matchmeta)witness_real("cli_matchmeta");
     if (watch.on) {
-        struct watch_name *entry;
+        struct witness_name *entry;
 
         watch.names =
-            watch_room(watch.names, &watch.name_room, watch.name_count, sizeof(*watch.names));
+            witness_room(watch.names, &watch.name_room, watch.name_count, sizeof(*watch.names));
         entry = &watch.names[watch.name_count++];
         entry->bytes = real_bytes;
         (void)snprintf(entry->name, sizeof(entry->name), "%s", name == NULL ? "" : name);
@@ -216,12 +216,12 @@ int cli_matchmeta(void *context, const char *name, size_t packed, size_t real_by
     return real(context, name, packed, real_bytes, encrypted, position, checksum);
 }
 
-static cl_error_t watch_inspect(int fd, const char *type, const char **ancestors,
-                                size_t parent_bytes, const char *name, size_t bytes,
-                                const char *content, uint32_t level, uint32_t attributes,
-                                void *context)
+static cl_error_t witness_inspect(int fd, const char *type, const char **ancestors,
+                                  size_t parent_bytes, const char *name, size_t bytes,
+                                  const char *content, uint32_t level, uint32_t attributes,
+                                  void *context)
 {
-    struct watch_layer *layer;
+    struct witness_layer *layer;
 
     (void)fd;
     (void)ancestors;
@@ -232,7 +232,7 @@ static cl_error_t watch_inspect(int fd, const char *type, const char **ancestors
     if (!watch.on)
         return CL_CLEAN;
     watch.layers =
-        watch_room(watch.layers, &watch.layer_room, watch.layer_count, sizeof(*watch.layers));
+        witness_room(watch.layers, &watch.layer_room, watch.layer_count, sizeof(*watch.layers));
     layer = &watch.layers[watch.layer_count++];
     layer->level = level;
     layer->bytes = bytes;
@@ -241,63 +241,63 @@ static cl_error_t watch_inspect(int fd, const char *type, const char **ancestors
     return CL_CLEAN;
 }
 
-void watch_engine(struct cl_engine *engine)
+void witness_engine(struct cl_engine *engine)
 {
-    cl_engine_set_clcb_file_inspection(engine, watch_inspect);
+    cl_engine_set_clcb_file_inspection(engine, witness_inspect);
 }
 
-void watch_begin(void)
+void witness_begin(void)
 {
     watch.on = true;
     watch.broken = false;
-    watch.open = WATCH_NONE;
+    watch.open = WITNESS_NONE;
     watch.bytes.length = 0;
     watch.buffer_count = 0;
     watch.layer_count = 0;
     watch.name_count = 0;
 }
 
-void watch_end(void)
+void witness_end(void)
 {
     watch.on = false;
 }
 
-size_t watch_buffer_count(void)
+size_t witness_buffer_count(void)
 {
     return watch.buffer_count;
 }
 
-const struct watch_buffer *watch_buffer(size_t index)
+const struct witness_buffer *witness_buffer(size_t index)
 {
     return &watch.buffers[index];
 }
 
-const uint8_t *watch_bytes(const struct watch_buffer *buffer)
+const uint8_t *witness_bytes(const struct witness_buffer *buffer)
 {
     return watch.bytes.data + buffer->start;
 }
 
-size_t watch_layer_count(void)
+size_t witness_layer_count(void)
 {
     return watch.layer_count;
 }
 
-const struct watch_layer *watch_layer(size_t index)
+const struct witness_layer *witness_layer(size_t index)
 {
     return &watch.layers[index];
 }
 
-size_t watch_name_count(void)
+size_t witness_name_count(void)
 {
     return watch.name_count;
 }
 
-const struct watch_name *watch_name(size_t index)
+const struct witness_name *witness_name(size_t index)
 {
     return &watch.names[index];
 }
 
-bool watch_whole(void)
+bool witness_whole(void)
 {
     return !watch.broken;
 }
