@@ -1,29 +1,52 @@
 /* Digests against the hash signatures. See internal.h. */
+#include <string.h>
+
 #include "dataplane/prefilter/internal.h"
 
-void hashing_begin(struct inspector *inspector, struct hashing *hashing)
+void hashing_begin(struct hashing *hashing)
 {
     hashing->length = 0;
     hashing->on = true;
-    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
-        if (hashing->contexts[i] == NULL)
-            continue;
-        if (EVP_DigestInit_ex(hashing->contexts[i], inspector->digests[i], NULL) != 1)
-            hashing->on = false;
-    }
+    hashing->started = false;
+}
+
+static void hashing_update(struct inspect_call *call, struct hashing *hashing,
+                           enum prefilter_digest digest, const uint8_t *bytes, size_t length)
+{
+    call->inspection->hashed_bytes += length;
+    if (EVP_DigestUpdate(hashing->contexts[digest], bytes, length) != 1)
+        hashing->on = false;
+}
+
+/* Begins a digest with what is held. */
+static void hashing_start(struct inspect_call *call, struct hashing *hashing,
+                          enum prefilter_digest digest, size_t held)
+{
+    if (EVP_DigestInit_ex(hashing->contexts[digest], call->inspector->digests[digest], NULL) != 1)
+        hashing->on = false;
+    hashing_update(call, hashing, digest, hashing->held, held);
 }
 
 void hashing_feed(struct inspect_call *call, struct hashing *hashing, const uint8_t *bytes,
                   size_t length)
 {
+    uint64_t before = hashing->length;
+
+    if (!call->inspector->hashes)
+        return;
     hashing->length += length;
+    if (!hashing->started && hashing->length <= sizeof(hashing->held)) {
+        memcpy(hashing->held + before, bytes, length);
+        return;
+    }
     for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
         if (hashing->contexts[i] == NULL)
             continue;
-        call->inspection->hashed_bytes += length;
-        if (EVP_DigestUpdate(hashing->contexts[i], bytes, length) != 1)
-            hashing->on = false;
+        if (!hashing->started)
+            hashing_start(call, hashing, i, before);
+        hashing_update(call, hashing, i, bytes, length);
     }
+    hashing->started = true;
 }
 
 void hashing_end(struct inspect_call *call, struct hashing *hashing)
@@ -36,6 +59,8 @@ void hashing_end(struct inspect_call *call, struct hashing *hashing)
     for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
         if (hashing->contexts[i] == NULL || !prefilter_size_listed(prefilter, i, hashing->length))
             continue;
+        if (!hashing->started)
+            hashing_start(call, hashing, i, hashing->length);
         /* A digest that could not be made may be a listed one. */
         if (!hashing->on || EVP_DigestFinal_ex(hashing->contexts[i], value, NULL) != 1 ||
             prefilter_hash_listed(prefilter, i, value))

@@ -70,6 +70,11 @@ static void inspector_find_always(struct inspector *inspector)
 
     memset(inspector->always, 0xff, sizeof(inspector->always));
     for (uint64_t i = prefilter->header->always.count; i-- > 0;) {
+        const struct prefilter_always *always = &prefilter->always[i];
+
+        if (always->start_length > 0)
+            inspector->starts[(uint8_t)prefilter->strings[always->start]] |=
+                (uint8_t)always->domains;
         for (unsigned domain = 0; domain < INSPECT_DOMAINS; domain++) {
             if (prefilter->always[i].start_length == 0 &&
                 (prefilter->always[i].domains >> domain & 1) != 0)
@@ -128,6 +133,8 @@ static bool inspector_fill(struct inspector *inspector)
         if (inspector->digests[i] == NULL)
             return false;
     }
+    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
+        inspector->hashes |= inspector->prefilter->header->hashes[i].count > 0;
     inspector_find_always(inspector);
     inspector->links = inspector_wants_links(inspector->prefilter);
     inspector->inspections = calloc(count, sizeof(*inspector->inspections));

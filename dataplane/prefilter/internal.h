@@ -25,6 +25,8 @@
 #define SEARCH_TAIL     (PREFILTER_FRAGMENT_MAX - 1)
 #define SEARCH_GATHERED 16384u
 
+#define HASHING_HELD 8192u /* bytes */
+
 #define INSPECT_DOMAINS 5u
 _Static_assert(PREFILTER_ALL == (1u << INSPECT_DOMAINS) - 1, "a signature for each domain");
 
@@ -62,11 +64,14 @@ enum hashing_target {
     HASHING_TARGETS
 };
 
-/* Digests of one byte string. */
+/* Digests of one byte string. Short ones are kept until they end: only their length tells which
+ * digests are needed. */
 struct hashing {
     EVP_MD_CTX *contexts[PREFILTER_DIGESTS]; /* null where there is no signature of that kind */
     uint64_t length;
     bool on;
+    bool started; /* the contexts have all bytes so far; until then they are in held[] */
+    uint8_t held[HASHING_HELD];
 };
 
 /* What libclamav would scan as one file: a stored part, or the forced decoding of one. */
@@ -130,7 +135,9 @@ struct inspector {
     hs_scratch_t *scratch;
     EVP_MD *digests[PREFILTER_DIGESTS];
     uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */
+    uint8_t starts[256];              /* [first byte]: domains of signatures that begin with it */
     uint32_t made_name; /* of a rule that holds for a name libclamav makes up, or UINT32_MAX */
+    bool hashes;        /* there are hash signatures */
     bool links;         /* phishing links are looked for */
     struct inspection *inspections;
     struct inspection **free;
@@ -174,7 +181,7 @@ void search_exact(struct inspect_call *call, struct search_stream *stream, uint3
 void search_stream_reset(struct search_stream *stream);
 
 /* hashing.c */
-void hashing_begin(struct inspector *inspector, struct hashing *hashing);
+void hashing_begin(struct hashing *hashing);
 void hashing_feed(struct inspect_call *call, struct hashing *hashing, const uint8_t *bytes,
                   size_t length);
 void hashing_end(struct inspect_call *call, struct hashing *hashing);

@@ -44,6 +44,8 @@ void subject_starts(struct inspect_call *call, uint32_t domain, const uint8_t *b
 {
     const struct prefilter *prefilter = call->inspector->prefilter;
 
+    if (length == 0 || (call->inspector->starts[bytes[0]] & domain) == 0)
+        return;
     for (uint64_t i = 0; i < prefilter->header->always.count; i++) {
         const struct prefilter_always *start = &prefilter->always[i];
 
@@ -78,8 +80,8 @@ static void subject_begin_html(struct inspect_call *call)
 
     search_text_begin(call, &inspection->body, INSPECT_NOCOMMENT, PREFILTER_HTML);
     search_text_begin(call, &inspection->notags, INSPECT_NOTAGS, PREFILTER_HTML);
-    hashing_begin(call->inspector, &inspection->hashings[HASHING_NOCOMMENT]);
-    hashing_begin(call->inspector, &inspection->hashings[HASHING_NOTAGS]);
+    hashing_begin(&inspection->hashings[HASHING_NOCOMMENT]);
+    hashing_begin(&inspection->hashings[HASHING_NOTAGS]);
     html_begin(&inspection->html, &sink);
 }
 
@@ -107,7 +109,7 @@ static void subject_begin_plain(struct inspect_call *call, struct subject *subje
 {
     subject_always(call, domain);
     subject_starts(call, domain, subject->look, subject->look_length);
-    hashing_begin(call->inspector, subject->hashing);
+    hashing_begin(subject->hashing);
     type_watch_begin(&subject->watch, call->inspector->types, domain, &subject->type);
 }
 

@@ -5,7 +5,6 @@
 #define TYPE_TAR_BYTES   512u
 #define TYPE_MYDOOM      64u
 
-static const char type_name_ascii[] = TYPE_NAME_ASCII;
 static const char type_name_utf16be[] = "CL_TYPE_TEXT_UTF16BE";
 static const char type_name_binary[] = "CL_TYPE_BINARY_DATA";
 static const char type_name_wide[] = "byte order mark";
@@ -14,6 +13,7 @@ static const char type_name_tar[] = "CL_TYPE_OLD_TAR";
 static const char type_name_ignored[] = "CL_TYPE_IGNORED";
 static const char type_name_mydoom[] = "Heuristics.Worm.Mydoom.M.log";
 
+const char type_name_ascii[] = "CL_TYPE_TEXT_ASCII";
 const char type_name_table[] = "type table too large";
 
 /* What a byte may be in text, as textdet.c has it: of plain text, of some eight-bit character set,
@@ -30,7 +30,18 @@ static const uint8_t text_kind[256] = {
  * bytes. */
 static bool text_ascii(const uint8_t *bytes, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
+    size_t i = 0;
+
+    for (; length - i >= sizeof(type_vector); i += sizeof(type_vector)) {
+        const type_vector v = type_load(&bytes[i]);
+        const type_vector none =
+            (type_vector)(v < 0x20) &
+            ~((type_vector)(v - 7 <= 3) | (type_vector)(v - 12 <= 1) | (type_vector)(v == 27));
+
+        if (type_any(none | (type_vector)(v == 0x7f)))
+            return false;
+    }
+    for (; i < length; i++)
         if (text_kind[bytes[i]] == TEXT_NONE)
             return false;
     return true;

@@ -29,10 +29,11 @@
 
 #define TYPE_LOOK         1024u /* MAGIC_BUFFER_SIZE of libclamav */
 #define TYPE_PATTERNS_MAX 128u  /* with more of them in the table every part is escalated */
-#define TYPE_SEGMENT_MAX                                                                      \
-    64u                   /* bytes of a pattern's part between two gaps; the rest of a longer \
-                             one is not looked at */
-#define TYPE_END_MAX 512u /* bytes from the end that END magics may reach */
+#define TYPE_SEGMENT_MAX                                                                          \
+    64u                       /* bytes of a pattern's part between two gaps; the rest of a longer \
+                                 one is not looked at */
+#define TYPE_ANCHORS_FEW 4u   /* bytes that are looked for at once */
+#define TYPE_END_MAX     512u /* bytes from the end that END magics may reach */
 
 /* The file-type table of a prefilter, ready to be searched. */
 struct type_table;
@@ -78,8 +79,8 @@ struct type_watch {
     uint64_t done;   /* anchors before this offset have been looked at */
     uint32_t bits;
     unsigned seek_count;
-    unsigned anchor_count; /* different anchor bytes in use */
-    uint8_t anchor;        /* one of them */
+    unsigned anchor_count;             /* different anchor bytes in use */
+    uint8_t anchors[TYPE_ANCHORS_FEW]; /* they, when there are no more */
     bool has_end;
     bool overflow;
     bool all;           /* type_of(): goes on after HTML */

@@ -7,10 +7,32 @@
 #ifndef DATAPLANE_PREFILTER_TYPE_TABLE_H
 #define DATAPLANE_PREFILTER_TYPE_TABLE_H
 
+#include <string.h>
+
 #include "dataplane/prefilter/type.h"
 
-#define TYPE_NAME_ASCII "CL_TYPE_TEXT_ASCII"
+extern const char type_name_ascii[];
 extern const char type_name_table[];
+
+/* Sixteen bytes at once. */
+typedef uint8_t type_vector __attribute__((vector_size(16)));
+
+static inline type_vector type_load(const uint8_t *bytes)
+{
+    type_vector vector;
+
+    memcpy(&vector, bytes, sizeof(vector));
+    return vector;
+}
+
+/* Whether any byte of a comparison is set. */
+static inline bool type_any(type_vector vector)
+{
+    uint64_t words[2];
+
+    memcpy(words, &vector, sizeof(words));
+    return (words[0] | words[1]) != 0;
+}
 
 enum watch_mode {
     WATCH_BITS, /* what matters in the whole part */

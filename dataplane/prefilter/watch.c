@@ -1,16 +1,13 @@
 /* Looking for the patterns of file types in byte strings. See type.h. */
-#include <string.h>
-
 #include "dataplane/prefilter/type_table.h"
 
-static const char type_name_ascii[] = TYPE_NAME_ASCII;
 static const char type_name_gif[] = "CL_TYPE_GIF";
 
 static bool type_same(const char *one, const char *other)
 {
     size_t length = strlen(other);
 
-    return strlen(one) == length && memcmp(one, other, length) == 0;
+    return one == other || (strlen(one) == length && memcmp(one, other, length) == 0);
 }
 
 /* Searching for patterns. Each has one segment in hand, listed under one of its bytes (its anchor).
@@ -47,17 +44,34 @@ static unsigned watch_anchor(const uint8_t *value, const uint8_t *mask, unsigned
     return best;
 }
 
+/* The anchors, when they are few: the last one fills up. */
+static void watch_list_anchors(struct type_watch *watch)
+{
+    unsigned count = 0;
+
+    if (watch->anchor_count == 0 || watch->anchor_count > TYPE_ANCHORS_FEW)
+        return;
+    for (unsigned i = 0; i < 256; i++) {
+        if (watch->first[i] != 0)
+            watch->anchors[count++] = (uint8_t)i;
+    }
+    for (; count < TYPE_ANCHORS_FEW; count++)
+        watch->anchors[count] = watch->anchors[count - 1];
+}
+
 static void watch_link(struct type_watch *watch, unsigned index)
 {
     struct type_seek *seek = &watch->seeks[index];
     uint8_t byte = seek->value[seek->anchor];
 
-    if (watch->first[byte] == 0) {
-        watch->anchor_count++;
-        watch->anchor = byte;
-    }
+    bool new = watch->first[byte] == 0;
+
     seek->next = watch->first[byte];
     watch->first[byte] = (uint8_t)(index + 1);
+    if (new) {
+        watch->anchor_count++;
+        watch_list_anchors(watch);
+    }
 }
 
 static void watch_unlink(struct type_watch *watch, unsigned index)
@@ -72,9 +86,7 @@ static void watch_unlink(struct type_watch *watch, unsigned index)
     if (watch->first[byte] != 0)
         return;
     watch->anchor_count--;
-    for (unsigned i = 0; watch->anchor_count == 1 && i < 256; i++)
-        if (watch->first[i] != 0)
-            watch->anchor = (uint8_t)i;
+    watch_list_anchors(watch);
 }
 
 /* Takes the next segment of the pattern in hand, from element `at`; false when there is none. A
@@ -203,6 +215,23 @@ static void watch_try(struct type_watch *watch, unsigned index, uint64_t at, con
         watch_match(watch, seek->magic);
 }
 
+/* Passes over what has no anchor, sixteen bytes at a time. */
+static const uint8_t *watch_skip(const struct type_watch *watch, const uint8_t *here,
+                                 const uint8_t *end)
+{
+    const uint8_t *anchors = watch->anchors;
+
+    while (end - here >= (ptrdiff_t)sizeof(type_vector)) {
+        const type_vector v = type_load(here);
+
+        if (type_any((type_vector)(v == anchors[0]) | (type_vector)(v == anchors[1]) |
+                     (type_vector)(v == anchors[2]) | (type_vector)(v == anchors[3])))
+            break;
+        here += sizeof(type_vector);
+    }
+    return here;
+}
+
 /* The next offset from `at` on, before `to`, at which there is an anchor; else `to`. */
 static uint64_t watch_next(const struct type_watch *watch, uint64_t at, uint64_t to,
                            const uint8_t *bytes, uint64_t from)
@@ -213,10 +242,12 @@ static uint64_t watch_next(const struct type_watch *watch, uint64_t at, uint64_t
     if (watch->anchor_count == 0)
         return to;
     if (watch->anchor_count == 1) {
-        const uint8_t *found = memchr(here, watch->anchor, (size_t)(end - here));
+        const uint8_t *found = memchr(here, watch->anchors[0], (size_t)(end - here));
 
         return found == NULL ? to : from + (uint64_t)(found - bytes);
     }
+    if (watch->anchor_count <= TYPE_ANCHORS_FEW)
+        here = watch_skip(watch, here, end);
     while (end - here >= 4) {
         if ((watch->first[here[0]] | watch->first[here[1]] | watch->first[here[2]] |
              watch->first[here[3]]) != 0)

@@ -161,6 +161,38 @@ static void test_cuts_of_large(void **state)
     rig_close(&rig);
 }
 
+/* Around the length up to which bytes are kept rather than hashed, however they come. */
+static void test_hash_lengths(void **state)
+{
+    static uint8_t bytes[3 * 8192];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * i >> 5);
+    for (size_t length = 8190; length <= 8194; length++) {
+        struct rig rig;
+
+        rig_begin(&rig);
+        rig_add_hash(&rig, PREFILTER_SHA256, bytes, length, false);
+        rig_add_hash(&rig, PREFILTER_MD5, bytes + 1, 2 * length, true);
+        rig_open(&rig);
+        for (unsigned way = 0; way < 4; way++) {
+            mail_multipart(&sample);
+            mail_part_base64(&sample, OCTETS, way < 2 ? bytes : bytes + 1,
+                             way < 2 ? length - way : 2 * length - way + 2);
+            mail_end(&sample);
+            for (size_t piece = 1; piece <= INSPECT_PIECE_MAX; piece = piece * 7 + 1) {
+                struct inspect_result result = rig_run(&rig, sample.bytes, sample.length, piece);
+
+                assert_string_equal(result.reason, way == 0   ? "hash: SHA256"
+                                                   : way == 2 ? "hash: MD5"
+                                                              : "");
+            }
+        }
+        rig_close(&rig);
+    }
+}
+
 /* Two messages at once share what they are gathered in, and nothing else. */
 static void test_interleaved(void **state)
 {
@@ -227,7 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cached),        cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_cuts_of_large), cmocka_unit_test(test_interleaved),
-        cmocka_unit_test(test_reused),
+        cmocka_unit_test(test_hash_lengths),  cmocka_unit_test(test_reused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
