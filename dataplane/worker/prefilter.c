@@ -72,6 +72,18 @@ static void prefilter_publish(struct prefilter_watch *watch, struct worker_prefi
     atomic_store_explicit(&watch->orders->prefilter, next, memory_order_release);
 }
 
+static void prefilter_say(const char *file, const struct prefilter_header *header)
+{
+    if (strncmp(header->library, PREFILTER_LIBRARY, sizeof(header->library)) != 0)
+        fprintf(stderr,
+                "postern-dataplane: prefilter %s is for libclamav %.*s, but its rules are proven "
+                "for " PREFILTER_LIBRARY " only: every message is scanned\n",
+                file, (int)sizeof(header->library), header->library);
+    else
+        fprintf(stderr, "postern-dataplane: prefilter %s in use: %llu groups\n", file,
+                (unsigned long long)header->groups.count);
+}
+
 static void prefilter_load(struct prefilter_watch *watch)
 {
     const char *file = watch->config->prefilter.file;
@@ -86,9 +98,7 @@ static void prefilter_load(struct prefilter_watch *watch)
         status = prefilter_make(watch, made);
         if (status == STATUS_OK) {
             prefilter_publish(watch, made);
-            fprintf(stderr, "postern-dataplane: prefilter %s in use: %llu groups, libclamav %s\n",
-                    file, (unsigned long long)made->prefilter.header->groups.count,
-                    made->prefilter.header->library);
+            prefilter_say(file, made->prefilter.header);
             return;
         }
         prefilter_free(watch, made);

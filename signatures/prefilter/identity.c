@@ -20,7 +20,8 @@ bool scanner_identity_matches(const struct link_identity *identity,
 {
     return identity_known(identity) && identity->profile == header->profile &&
            memcmp(identity->database, header->database, sizeof(identity->database)) == 0 &&
-           strncmp(identity->library, header->library, sizeof(identity->library)) == 0;
+           strncmp(identity->library, header->library, sizeof(identity->library)) == 0 &&
+           strncmp(header->library, PREFILTER_LIBRARY, sizeof(header->library)) == 0;
 }
 
 bool scanner_identity_suffices(const struct link_identity *identity, uint64_t message_bytes,

@@ -23,7 +23,7 @@
 #define IDENTITY_FILES_A_PART  8u
 #define IDENTITY_FILES_A_MAIL  8u
 
-/* Same database, library and profile. */
+/* Same database, library and profile; and the library is the one the rules were proven for. */
 bool scanner_identity_matches(const struct link_identity *identity,
                               const struct prefilter_header *header);
 

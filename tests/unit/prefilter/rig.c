@@ -83,7 +83,7 @@ void rig_add_exact(struct rig *rig, const char *name, uint32_t domains, const vo
 
 void rig_open(struct rig *rig)
 {
-    const struct draft_identity identity = {.library = PREFILTER_LIBRARY};
+    const struct draft_identity identity = {.library = PREFILTER_LIBRARY, .database = {1}};
     char path[] = "/tmp/test_inspect.XXXXXX";
     int file = mkstemp(path);
     char why[256] = "";
