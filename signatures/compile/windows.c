@@ -5,8 +5,10 @@
 
 #include "signatures/compile/squeezed.h"
 
-#define WINDOWS_BITS_GOOD 40.0
-#define WINDOWS_BITS_CAP  64.0 /* more is of no use */
+#define WINDOWS_BITS_GOOD  40.0
+#define WINDOWS_BITS_CAP   72.0 /* more is of no use */
+#define WINDOWS_END        8u   /* bytes that Hyperscan looks at first */
+#define WINDOWS_END_WEIGHT 0.25
 /* A leaf for odd text is also met in binary parts: not so often that its hits cost much. */
 #define WINDOWS_BINARY_BITS_MIN 20.0
 #define WINDOWS_WORTHLESS       8.0
@@ -64,6 +66,7 @@ struct segment {
 struct best {
     size_t from, to;
     double bits;
+    double score;
     bool found;
 };
 
@@ -111,35 +114,56 @@ static double window_measured(const struct windows *windows, const struct draft_
     return rate;
 }
 
+/* Of windows that are rare enough the one with the rarest end: Hyperscan looks at the last bytes of
+ * a literal first. */
+static double window_score(const struct windows *windows, size_t from, size_t to, double bits)
+{
+    size_t end = to - from > WINDOWS_END ? to - WINDOWS_END : from;
+
+    return (bits < WINDOWS_BITS_CAP ? bits : WINDOWS_BITS_CAP) +
+           WINDOWS_END_WEIGHT * model_bits(&windows->costs, end, to);
+}
+
+/* The bits of a window, less what a corpus knows better. */
+static double window_bits(const struct windows *windows, const struct segment *segment, size_t from,
+                          size_t to)
+{
+    double bits = model_bits(&windows->costs, from, to);
+    struct draft_leaf leaf;
+    double rate;
+
+    if (windows->measured_count == 0)
+        return bits;
+    window_leaf(windows, segment, from, to, &leaf);
+    rate = window_measured(windows, &leaf);
+    return rate > model_rate(segment->place, bits)
+               ? bits - log2(rate / model_rate(segment->place, bits))
+               : bits;
+}
+
 /* Looks for a better window of at most `longest` symbols. */
 static void segment_search(const struct windows *windows, const struct segment *segment,
                            size_t longest, struct best *best)
 {
     for (size_t from = 0; from + CHOOSE_FRAGMENT_MIN <= segment->length; from++) {
         for (size_t to = from + 1; to <= segment->length && to - from <= longest; to++) {
-            double bits;
+            double bits, score;
 
             if (windows->taken[to - 1] || windows->taken[from])
                 break;
             if (to - from < CHOOSE_FRAGMENT_MIN)
                 continue;
-            bits = model_bits(&windows->costs, from, to);
-            if (bits > WINDOWS_BITS_CAP)
-                bits = WINDOWS_BITS_CAP;
-            if ((best->found && bits <= best->bits) || !window_allowed(windows, segment, from, to))
+            /* The model's bits are the most it can have. */
+            score = window_score(windows, from, to, model_bits(&windows->costs, from, to));
+            if ((best->found && score <= best->score) ||
+                !window_allowed(windows, segment, from, to))
                 continue;
-            if (windows->measured_count > 0) {
-                struct draft_leaf leaf;
-                double rate;
-
-                window_leaf(windows, segment, from, to, &leaf);
-                rate = window_measured(windows, &leaf);
-                if (rate > model_rate(segment->place, bits))
-                    bits -= log2(rate / model_rate(segment->place, bits));
-                if (best->found && bits <= best->bits)
-                    continue;
-            }
-            *best = (struct best){.from = from, .to = to, .bits = bits, .found = true};
+            bits = window_bits(windows, segment, from, to);
+            score = window_score(windows, from, to, bits);
+            if (best->found && score <= best->score)
+                continue;
+            *best =
+                (struct best){.from = from, .to = to, .bits = bits, .score = score, .found = true};
         }
     }
 }
