@@ -40,7 +40,7 @@ void hashing_feed(struct inspect_call *call, struct hashing *hashing, const uint
         return;
     }
     for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
-        if (hashing->contexts[i] == NULL)
+        if (hashing->contexts[i] == NULL || call->inspector->sparse[i])
             continue;
         if (!hashing->started)
             hashing_start(call, hashing, i, before);
@@ -61,8 +61,9 @@ void hashing_end(struct inspect_call *call, struct hashing *hashing)
             continue;
         if (!hashing->started)
             hashing_start(call, hashing, i, hashing->length);
-        /* A digest that could not be made may be a listed one. */
-        if (!hashing->on || EVP_DigestFinal_ex(hashing->contexts[i], value, NULL) != 1 ||
+        /* A digest that could not be made, or was not, may be a listed one. */
+        if (!hashing->on || (hashing->started && call->inspector->sparse[i]) ||
+            EVP_DigestFinal_ex(hashing->contexts[i], value, NULL) != 1 ||
             prefilter_hash_listed(prefilter, i, value))
             inspect_doubt(call->inspection, INSPECT_CAUSE_HASH, names[i], GATE_SCAN, false);
     }

@@ -6,6 +6,8 @@
 #include "platform/check.h"
 #include "signatures/prefilter/identity.h"
 
+#define INSPECTOR_SPARSE 256u /* listed sizes */
+
 static bool inspector_open_stream(const struct hs_database *database, struct search_stream *stream)
 {
     stream->used = false;
@@ -61,6 +63,20 @@ static bool inspector_make_scratch(struct inspector *inspector)
             hs_alloc_scratch(prefilter->exact, &inspector->scratch) == HS_SUCCESS) &&
            (prefilter->names == NULL ||
             hs_alloc_scratch(prefilter->names, &inspector->scratch) == HS_SUCCESS);
+}
+
+/* Whether less than INSPECTOR_SPARSE sizes are listed, and each signature has one. */
+static bool inspector_sparse(const struct prefilter *prefilter, enum prefilter_digest digest)
+{
+    const struct prefilter_hashes *hashes = &prefilter->header->hashes[digest];
+    const uint8_t *sizes = (const uint8_t *)prefilter->header + hashes->sizes;
+    unsigned count = 0;
+
+    if (hashes->count == 0 || hashes->any_size != 0)
+        return false;
+    for (size_t i = 0; i < (PREFILTER_SIZES_EXACT + PREFILTER_SIZES_COARSE) / 8; i++)
+        count += (unsigned)__builtin_popcount(sizes[i]);
+    return count < INSPECTOR_SPARSE;
 }
 
 /* The first signature without a formula, for each domain. */
@@ -132,6 +148,7 @@ static bool inspector_fill(struct inspector *inspector)
         inspector->digests[i] = EVP_MD_fetch(NULL, names[i], NULL);
         if (inspector->digests[i] == NULL)
             return false;
+        inspector->sparse[i] = inspector_sparse(inspector->prefilter, i);
     }
     for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
         inspector->hashes |= inspector->prefilter->header->hashes[i].count > 0;

@@ -133,6 +133,9 @@ struct inspector {
     const struct prefilter *prefilter;
     struct type_table *types;
     hs_scratch_t *scratch;
+    /* Digests with so few sizes listed that a long byte string of such a size is better sent on
+     * than every long one hashed. */
+    bool sparse[PREFILTER_DIGESTS];
     EVP_MD *digests[PREFILTER_DIGESTS];
     uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */
     uint8_t starts[256];              /* [first byte]: domains of signatures that begin with it */

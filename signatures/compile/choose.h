@@ -28,7 +28,7 @@
 #define CHOOSE_RUN_MAX       16384u
 #define CHOOSE_STARTS_MAX    4u
 #define CHOOSE_START_BYTES   8u
-#define CHOOSE_RATE_POOR     1e-8 /* of messages: then a fixed beginning is better */
+#define CHOOSE_RATE_POOR     1e-4 /* of messages: then a fixed beginning is better */
 #define CHOOSE_RATE_GOOD     1e-6 /* of messages */
 
 struct choice_leaf {
