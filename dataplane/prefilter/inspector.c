@@ -20,25 +20,6 @@ static bool inspector_open_text(const struct prefilter *prefilter, struct search
            inspector_open_stream(prefilter->exact, &text->exact);
 }
 
-/* Digests for which there is a signature; and one for the cache. */
-static bool inspector_make_digests(const struct inspector *inspector, struct inspection *inspection)
-{
-    for (unsigned target = 0; target < HASHING_TARGETS; target++) {
-        for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
-            EVP_MD_CTX **context = &inspection->hashings[target].contexts[i];
-
-            if (inspector->prefilter->header->hashes[i].count == 0)
-                continue;
-            *context = EVP_MD_CTX_new();
-            if (*context == NULL || EVP_DigestInit_ex(*context, inspector->digests[i], NULL) != 1)
-                return false;
-        }
-    }
-    inspection->sha256 = EVP_MD_CTX_new();
-    return inspection->sha256 != NULL &&
-           EVP_DigestInit_ex(inspection->sha256, inspector->digests[PREFILTER_SHA256], NULL) == 1;
-}
-
 static bool inspector_make(const struct inspector *inspector, struct inspection *inspection)
 {
     const struct prefilter *prefilter = inspector->prefilter;
@@ -49,8 +30,7 @@ static bool inspector_make(const struct inspector *inspector, struct inspection 
            inspector_open_text(prefilter, &inspection->notags) &&
            inspector_open_text(prefilter, &inspection->forced_text) &&
            inspector_open_stream(prefilter->exact, &inspection->binary) &&
-           inspector_open_stream(prefilter->exact, &inspection->forced_binary) &&
-           inspector_make_digests(inspector, inspection);
+           inspector_open_stream(prefilter->exact, &inspection->forced_binary);
 }
 
 static bool inspector_make_scratch(struct inspector *inspector)
@@ -139,19 +119,13 @@ static bool inspector_try_made_names(struct inspector *inspector)
 
 static bool inspector_fill(struct inspector *inspector)
 {
-    static const char *const names[] = {
-        [PREFILTER_MD5] = "MD5", [PREFILTER_SHA1] = "SHA1", [PREFILTER_SHA256] = "SHA256"};
     unsigned count = inspector->settings.inspection_count;
 
     inspector->weak_bytes = (inspector->prefilter->header->weak_count / 32 + 1) * sizeof(uint32_t);
-    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
-        inspector->digests[i] = EVP_MD_fetch(NULL, names[i], NULL);
-        if (inspector->digests[i] == NULL)
-            return false;
-        inspector->sparse[i] = inspector_sparse(inspector->prefilter, i);
-    }
     for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
-        inspector->hashes |= inspector->prefilter->header->hashes[i].count > 0;
+        inspector->sparse[i] = inspector_sparse(inspector->prefilter, i);
+    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
+        inspector->hashes[i] = inspector->prefilter->header->hashes[i].count > 0;
     inspector_find_always(inspector);
     inspector->links = inspector_wants_links(inspector->prefilter);
     inspector->inspections = calloc(count, sizeof(*inspector->inspections));
@@ -208,11 +182,6 @@ static void inspector_unmake(struct inspection *inspection)
     inspector_close_text(&inspection->forced_text);
     inspector_close_stream(&inspection->binary);
     inspector_close_stream(&inspection->forced_binary);
-    for (unsigned target = 0; target < HASHING_TARGETS; target++) {
-        for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
-            EVP_MD_CTX_free(inspection->hashings[target].contexts[i]);
-    }
-    EVP_MD_CTX_free(inspection->sha256);
     free(inspection->weak);
 }
 
@@ -223,8 +192,6 @@ void inspector_destroy(struct inspector *inspector)
     for (unsigned i = 0; inspector->inspections != NULL && i < inspector->settings.inspection_count;
          i++)
         inspector_unmake(&inspector->inspections[i]);
-    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
-        EVP_MD_free(inspector->digests[i]);
     type_table_destroy(inspector->types);
     (void)hs_free_scratch(inspector->scratch);
     free(inspector->inspections);

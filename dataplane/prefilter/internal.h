@@ -9,8 +9,14 @@
 #ifndef DATAPLANE_PREFILTER_INTERNAL_H
 #define DATAPLANE_PREFILTER_INTERNAL_H
 
+/* OpenSSL's EVP interface takes memory from the heap whenever a digest begins (3.0: also with the
+ * digest a context had before). The functions of each digest work in the memory they are given;
+ * that they are "deprecated" since 3.0 only says that providers do not come into it. */
+#define OPENSSL_API_COMPAT 0x10101000L
+
 #include <hs/hs_runtime.h>
-#include <openssl/evp.h>
+#include <openssl/md5.h>
+#include <openssl/sha.h>
 
 #include "dataplane/mime/decode.h"
 #include "dataplane/mime/html.h"
@@ -67,10 +73,11 @@ enum hashing_target {
 /* Digests of one byte string. Short ones are kept until they end: only their length tells which
  * digests are needed. */
 struct hashing {
-    EVP_MD_CTX *contexts[PREFILTER_DIGESTS]; /* null where there is no signature of that kind */
+    MD5_CTX md5;
+    SHA_CTX sha1;
+    SHA256_CTX sha256;
     uint64_t length;
-    bool on;
-    bool started; /* the contexts have all bytes so far; until then they are in held[] */
+    bool started; /* the digests have all bytes so far; until then they are in held[] */
     uint8_t held[HASHING_HELD];
 };
 
@@ -112,7 +119,7 @@ struct inspection {
     struct search_stream binary; /* of the part */
     struct search_stream forced_binary;
     struct hashing hashings[HASHING_TARGETS];
-    EVP_MD_CTX *sha256; /* of a part for the cache */
+    SHA256_CTX sha256; /* of a part for the cache */
     uint64_t bytes;
     uint64_t searched_bytes;
     uint64_t hashed_bytes;
@@ -136,12 +143,11 @@ struct inspector {
     /* Digests with so few sizes listed that a long byte string of such a size is better sent on
      * than every long one hashed. */
     bool sparse[PREFILTER_DIGESTS];
-    EVP_MD *digests[PREFILTER_DIGESTS];
     uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */
     uint8_t starts[256];              /* [first byte]: domains of signatures that begin with it */
     uint32_t made_name; /* of a rule that holds for a name libclamav makes up, or UINT32_MAX */
-    bool hashes;        /* there are hash signatures */
-    bool links;         /* phishing links are looked for */
+    bool hashes[PREFILTER_DIGESTS]; /* there are signatures of that kind */
+    bool links;                     /* phishing links are looked for */
     struct inspection *inspections;
     struct inspection **free;
     unsigned free_count;

@@ -90,11 +90,11 @@ static void subject_doubt_type(struct inspect_call *call, struct subject *subjec
 {
     struct inspection *inspection = call->inspection;
     bool keyed = subject->keeps_key && call->inspector->settings.cache != NULL &&
-                 inspection->key_count < INSPECT_CACHED_MAX &&
-                 EVP_DigestInit_ex(inspection->sha256, call->inspector->digests[PREFILTER_SHA256],
-                                   NULL) == 1;
+                 inspection->key_count < INSPECT_CACHED_MAX;
 
     subject->keeps_key = keyed;
+    if (keyed)
+        (void)SHA256_Init(&inspection->sha256);
     inspect_doubt(inspection, INSPECT_CAUSE_TYPE, subject->type.name, GATE_SCAN, keyed);
 }
 
@@ -219,8 +219,8 @@ static void subject_bytes(struct inspect_call *call, struct subject *subject, co
     case PREFILTER_CLASS_IGNORED:
         break;
     case PREFILTER_CLASS_ESCALATE:
-        if (subject->keeps_key && EVP_DigestUpdate(call->inspection->sha256, bytes, length) != 1)
-            call->inspection->final = true;
+        if (subject->keeps_key)
+            (void)SHA256_Update(&call->inspection->sha256, bytes, length);
         break;
     }
 }
@@ -288,10 +288,8 @@ static void subject_keep_key(struct inspect_call *call, const struct subject *su
         .generation = call->inspector->settings.generation,
         .type = subject_type_number(subject->type.name),
     };
-    if (EVP_DigestFinal_ex(inspection->sha256, key->sha256, NULL) == 1)
-        inspection->key_count++;
-    else
-        inspection->final = true;
+    (void)SHA256_Final(key->sha256, &inspection->sha256);
+    inspection->key_count++;
 }
 
 void subject_end(struct inspect_call *call, struct subject *subject)
