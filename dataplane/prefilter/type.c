@@ -119,12 +119,18 @@ static bool type_wide(const uint8_t *bytes, size_t length)
 static bool type_folded_html(const struct type_table *table, struct type_watch *watch,
                              const uint8_t *bytes, size_t length)
 {
+    const struct type_watch *html = &table->sets[TYPE_SET_HTML];
     uint8_t folded[TYPE_LOOK / 2];
     size_t count = length / 2;
+    bool possible = html->anchor_count != 1 || html->html != NULL;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         folded[i] = (uint8_t)(bytes[2 * i] + (bytes[2 * i + 1] << 4));
-    watch_begin(watch, &table->sets[TYPE_SET_HTML]);
+        possible |= folded[i] == html->anchors[0];
+    }
+    if (!possible)
+        return false;
+    watch_begin(watch, html);
     watch_feed(watch, folded, count);
     watch_end(watch);
     return watch->html != NULL;

@@ -78,6 +78,8 @@ struct type_watch {
     uint64_t length; /* bytes seen */
     uint64_t done;   /* anchors before this offset have been looked at */
     uint32_t bits;
+    uint32_t ends_from; /* of the table's lines those with an END magic that matters are in here */
+    uint32_t ends_to;
     unsigned seek_count;
     unsigned anchor_count;             /* different anchor bytes in use */
     uint8_t anchors[TYPE_ANCHORS_FEW]; /* they, when there are no more */

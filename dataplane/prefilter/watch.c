@@ -143,6 +143,9 @@ static void watch_add(struct type_watch *watch, const struct prefilter_magic *ma
     struct type_seek *seek;
 
     if (magic->kind == PREFILTER_MAGIC_END) {
+        if (!watch->has_end)
+            watch->ends_from = (uint32_t)(magic - watch->prefilter->magics);
+        watch->ends_to = (uint32_t)(magic - watch->prefilter->magics) + 1;
         watch->has_end = true;
         return;
     }
@@ -215,17 +218,30 @@ static void watch_try(struct type_watch *watch, unsigned index, uint64_t at, con
         watch_match(watch, seek->magic);
 }
 
-/* Passes over what has no anchor, sixteen bytes at a time. */
+static type_vector watch_anchors(const uint8_t *bytes, const uint8_t *anchors)
+{
+    const type_vector v = type_load(bytes);
+
+    return (type_vector)(v == anchors[0]) | (type_vector)(v == anchors[1]) |
+           (type_vector)(v == anchors[2]) | (type_vector)(v == anchors[3]);
+}
+
+/* Passes over what has no anchor, many bytes at a time. */
 static const uint8_t *watch_skip(const struct type_watch *watch, const uint8_t *here,
                                  const uint8_t *end)
 {
     const uint8_t *anchors = watch->anchors;
 
+    while (end - here >= 4 * (ptrdiff_t)sizeof(type_vector)) {
+        if (type_any(watch_anchors(here, anchors) |
+                     watch_anchors(here + sizeof(type_vector), anchors) |
+                     watch_anchors(here + 2 * sizeof(type_vector), anchors) |
+                     watch_anchors(here + 3 * sizeof(type_vector), anchors)))
+            break;
+        here += 4 * sizeof(type_vector);
+    }
     while (end - here >= (ptrdiff_t)sizeof(type_vector)) {
-        const type_vector v = type_load(here);
-
-        if (type_any((type_vector)(v == anchors[0]) | (type_vector)(v == anchors[1]) |
-                     (type_vector)(v == anchors[2]) | (type_vector)(v == anchors[3])))
+        if (type_any(watch_anchors(here, anchors)))
             break;
         here += sizeof(type_vector);
     }
@@ -357,7 +373,7 @@ static void watch_end_magics(struct type_watch *watch)
 {
     const struct prefilter *prefilter = watch->prefilter;
 
-    for (uint64_t i = 0; i < prefilter->header->magics.count && watch->found == NULL; i++) {
+    for (uint32_t i = watch->ends_from; i < watch->ends_to && watch->found == NULL; i++) {
         const struct prefilter_magic *magic = &prefilter->magics[i];
         const uint8_t *value = type_bytes(prefilter, magic->magic);
         const uint8_t *mask = type_bytes(prefilter, magic->mask);
