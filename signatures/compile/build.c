@@ -59,8 +59,7 @@ enum status builder_choose(struct builder *builder, const struct expression *nec
         status = chooser_choose(builder->chooser, necessary, text, &choice);
         if (status != STATUS_OK)
             return status;
-        if (choice.start_count == 0 &&
-            !verify_choice(&builder->verifier, necessary, text, &choice, BUILDER_TRIES))
+        if (!verify_choice(&builder->verifier, necessary, text, &choice, BUILDER_TRIES))
             return STATUS_BAD_FORMAT;
         if (choice.always) {
             *always |= domains & kinds[i];

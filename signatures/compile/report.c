@@ -267,8 +267,12 @@ static void prefilter_report_always(const struct prefilter *prefilter, FILE *to)
     for (uint64_t i = 0; i < prefilter->header->always.count; i++) {
         const struct prefilter_always *always = &prefilter->always[i];
 
-        fprintf(to, "always     %s: %s\n", prefilter_name(prefilter, always->signature),
+        fprintf(to, "always     %s: %s", prefilter_name(prefilter, always->signature),
                 report_domains(always->domains, words, sizeof(words)));
+        for (uint32_t k = 0; k < always->start_length; k++)
+            fprintf(to, "%s%02x", k == 0 ? ", beginning with " : "",
+                    (unsigned)(uint8_t)prefilter->strings[always->start + k]);
+        fprintf(to, "\n");
     }
 }
 

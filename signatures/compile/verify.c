@@ -41,7 +41,7 @@ static bool verify_gap(struct verifier *verifier)
            verify_put(&verifier->buffer, gap);
 }
 
-static bool verify_run(struct verifier *verifier, const struct expression *run)
+static bool verify_run_bytes(struct verifier *verifier, const struct expression *run)
 {
     for (unsigned i = 0; i < run->length; i++) {
         const struct expression_byte *byte = &run->bytes[i];
@@ -63,7 +63,49 @@ static bool verify_run(struct verifier *verifier, const struct expression *run)
         if (!verify_put(&verifier->buffer, value))
             return false;
     }
-    return verify_gap(verifier);
+    return true;
+}
+
+/* Takes what stands behind `from` out of the buffer: it belongs to the beginning. The longest one
+ * is kept; false when they differ where both have bytes. */
+static bool verify_take_start(struct verifier *verifier, size_t from)
+{
+    struct verify_bytes *start = &verifier->start;
+    const uint8_t *bytes = verifier->buffer.bytes + from;
+    size_t length = verifier->buffer.length - from;
+
+    for (size_t i = 0; i < length; i++) {
+        if (i < start->length ? start->bytes[i] != bytes[i] : !verify_put(start, bytes[i]))
+            return false;
+    }
+    verifier->buffer.length = from;
+    return true;
+}
+
+static bool verify_run(struct verifier *verifier, const struct expression *run)
+{
+    size_t from = verifier->buffer.length;
+
+    if (!verify_run_bytes(verifier, run))
+        return false;
+    return run->start ? verify_take_start(verifier, from) : verify_gap(verifier);
+}
+
+/* Puts the beginning there. */
+static bool verify_place_start(struct verifier *verifier)
+{
+    struct verify_bytes *buffer = &verifier->buffer;
+    size_t length = verifier->start.length;
+
+    for (size_t i = 0; i < length; i++) {
+        if (!verify_put(buffer, 0))
+            return false;
+    }
+    if (length > 0) {
+        memmove(buffer->bytes + length, buffer->bytes, buffer->length - length);
+        memcpy(buffer->bytes, verifier->start.bytes, length);
+    }
+    return true;
 }
 
 static bool verify_formula(struct verifier *verifier, const struct expression *formula,
@@ -93,7 +135,9 @@ static bool verify_formula(struct verifier *verifier, const struct expression *f
 bool verify_make(struct verifier *verifier, const struct expression *formula)
 {
     verifier->buffer.length = 0;
-    return verify_gap(verifier) && verify_formula(verifier, formula, 0);
+    verifier->start.length = 0;
+    return verify_gap(verifier) && verify_formula(verifier, formula, 0) &&
+           verify_place_start(verifier);
 }
 
 /* Caseless: the leaf is lower case already. */
@@ -142,6 +186,18 @@ static bool verify_group(const struct verifier *verifier, const struct choice_gr
     return group->count > 0;
 }
 
+static bool verify_starts(const struct verifier *verifier, const struct choice *choice)
+{
+    for (unsigned i = 0; i < choice->start_count; i++) {
+        const struct choice_start *start = &choice->starts[i];
+
+        if (start->length <= verifier->buffer.length &&
+            memcmp(start->bytes, verifier->buffer.bytes, start->length) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool verify_squeeze(struct verifier *verifier)
 {
     verifier->squeezed.length = 0;
@@ -160,10 +216,11 @@ bool verify_choice(struct verifier *verifier, const struct expression *formula, 
     if (choice->always)
         return true;
     for (unsigned i = 0; i < tries; i++) {
-        bool holds = false;
+        bool holds;
 
         if (!verify_make(verifier, formula) || !verify_squeeze(verifier))
             continue; /* this one cannot be */
+        holds = verify_starts(verifier, choice);
         for (unsigned k = 0; k < choice->count && !holds; k++)
             holds = verify_group(verifier, &choice->groups[k], text);
         if (!holds)
@@ -176,5 +233,6 @@ void verifier_free(struct verifier *verifier)
 {
     free(verifier->buffer.bytes);
     free(verifier->squeezed.bytes);
+    free(verifier->start.bytes);
     *verifier = (struct verifier){0};
 }

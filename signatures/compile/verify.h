@@ -25,14 +25,17 @@ struct verify_bytes {
 struct verifier {
     uint64_t random; /* any seed but 0 */
     struct verify_bytes buffer;
+    struct verify_bytes start; /* what the buffer has to begin with, and does */
     struct verify_bytes squeezed;
 };
 
-/* Makes up a buffer that satisfies the formula, in verifier->buffer. False when none can (FALSE is
- * in the way of every try) or without memory. Runs do not touch each other. */
+/* Makes up a buffer that satisfies the formula, in verifier->buffer. False when this try cannot
+ * (FALSE is in its way, or two beginnings that differ) or without memory. Runs do not touch each
+ * other, but for those that stand at the buffer's beginning. */
 bool verify_make(struct verifier *verifier, const struct expression *formula);
 
-/* True when in so many made-up buffers a group of `choice` occurs, each time. */
+/* True when in so many made-up buffers a group of `choice` occurs, or a start of it begins them,
+ * each time. */
 bool verify_choice(struct verifier *verifier, const struct expression *formula, bool text,
                    const struct choice *choice, unsigned tries);
 

@@ -17,6 +17,7 @@ struct searcher {
     uint32_t *next_group;
     uint32_t domains; /* searched */
     uint32_t domain;  /* being searched */
+    bool *started;    /* by entry of always: a buffer began with it */
 };
 
 struct searcher *searcher_create(const struct prefilter *prefilter)
@@ -30,7 +31,8 @@ struct searcher *searcher_create(const struct prefilter *prefilter)
     searcher->found = calloc(header->leaves.count + 1, sizeof(uint32_t));
     searcher->first_group = calloc(header->signatures.count + 1, sizeof(uint32_t));
     searcher->next_group = calloc(header->groups.count + 1, sizeof(uint32_t));
-    CHECK(searcher->leaf_domains != NULL && searcher->found != NULL);
+    searcher->started = calloc(header->always.count + 1, sizeof(bool));
+    CHECK(searcher->leaf_domains != NULL && searcher->found != NULL && searcher->started != NULL);
     CHECK(searcher->first_group != NULL && searcher->next_group != NULL);
     for (uint32_t i = 0; i < header->groups.count; i++) {
         uint32_t *first = &searcher->first_group[prefilter->groups[i].signature];
@@ -52,6 +54,7 @@ void searcher_destroy(struct searcher *searcher)
     free(searcher->found);
     free(searcher->first_group);
     free(searcher->next_group);
+    free(searcher->started);
     free(searcher);
 }
 
@@ -61,6 +64,7 @@ void searcher_reset(struct searcher *searcher)
         searcher->leaf_domains[searcher->found[i]] = 0;
     searcher->found_count = 0;
     searcher->domains = 0;
+    memset(searcher->started, 0, searcher->prefilter->header->always.count * sizeof(bool));
 }
 
 static int searcher_match(unsigned id, unsigned long long from, unsigned long long to,
@@ -108,6 +112,20 @@ static void searcher_odd(struct searcher *searcher, const uint8_t *bytes, size_t
     }
 }
 
+/* A start of no bytes holds for any buffer. */
+static void searcher_starts(struct searcher *searcher, const uint8_t *bytes, size_t length)
+{
+    const struct prefilter *prefilter = searcher->prefilter;
+
+    for (uint64_t i = 0; i < prefilter->header->always.count; i++) {
+        const struct prefilter_always *always = &prefilter->always[i];
+
+        if ((always->domains & searcher->domain) != 0 && always->start_length <= length &&
+            memcmp(prefilter->strings + always->start, bytes, always->start_length) == 0)
+            searcher->started[i] = true;
+    }
+}
+
 void searcher_buffer(struct searcher *searcher, uint32_t domain, const uint8_t *bytes,
                      size_t length)
 {
@@ -116,6 +134,7 @@ void searcher_buffer(struct searcher *searcher, uint32_t domain, const uint8_t *
 
     searcher->domains |= domain;
     searcher->domain = domain;
+    searcher_starts(searcher, bytes, length);
     if ((domain & (PREFILTER_IMAGE | PREFILTER_BINARY)) != 0) {
         searcher_scan(searcher, searcher->prefilter->exact, bytes, length);
         return;
@@ -152,8 +171,7 @@ bool searcher_fires(const struct searcher *searcher, uint32_t signature)
             return true;
     }
     for (uint64_t i = 0; i < prefilter->header->always.count; i++) {
-        if (prefilter->always[i].signature == signature &&
-            (prefilter->always[i].domains & searcher->domains) != 0)
+        if (prefilter->always[i].signature == signature && searcher->started[i])
             return true;
     }
     return false;
