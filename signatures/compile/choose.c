@@ -9,7 +9,7 @@
 
 #define CHOOSE_DEPTH_MAX 64u /* deeper formulas are taken to be true: they only get weaker */
 /* Two alternatives are worth their groups only if they make the rate so much smaller. */
-#define CHOOSE_WORTH 0.5
+#define CHOOSE_WORTH 0.8
 
 struct chooser {
     struct windows windows;
@@ -191,7 +191,10 @@ static bool choice_combine(struct choice *choice, const struct choice *other)
             group_join(&choice->groups[i], &other->groups[k], &both.groups[both.count++]);
     }
     choice_rate(&both);
-    if (both.rate > choice->rate * CHOOSE_WORTH) {
+    /* While the choice is poor more leaves are worth it whatever the model thinks of them, as long
+     * as there are no more groups. */
+    if (both.rate > choice->rate * CHOOSE_WORTH &&
+        (choice->rate < CHOOSE_RATE_POOR || both.count > choice->count)) {
         free(both.groups);
         return true;
     }

@@ -16,6 +16,9 @@
 #define MODEL_LARGE_BITS   23u
 #define MODEL_IMPOSSIBLE   64.0f
 #define MODEL_BASE64_SHARE 1.5f /* bits: how much of mail is base64 */
+#define MODEL_WORD_BASE    1.5  /* a letter behind a letter: there are more words than we know */
+#define MODEL_WORD_SHARE   0.4
+#define MODEL_REPEATED     1.5 /* bits of a symbol that repeats what was two before */
 
 /* Positions searched in a typical message, as a power of two. */
 static const double model_positions[MODEL_PLACES] = {14, 12, 17};
@@ -138,6 +141,25 @@ static void model_text_costs(const struct model *model, uint64_t window, unsigne
     }
 }
 
+static bool model_letter(uint8_t symbol)
+{
+    return symbol >= 'a' && symbol <= 'z';
+}
+
+/* What the counts cannot know: a word that was never met is still a word, and a pattern of one or
+ * two symbols goes on. */
+static double model_tempered(const uint8_t *symbols, size_t i, double cost)
+{
+    if (i >= 3 && symbols[i] == symbols[i - 2] && symbols[i - 1] == symbols[i - 3])
+        return cost < MODEL_REPEATED ? cost : MODEL_REPEATED;
+    if (i >= 1 && model_letter(symbols[i]) && model_letter(symbols[i - 1])) {
+        double word = MODEL_WORD_BASE + MODEL_WORD_SHARE * cost;
+
+        return cost < word ? cost : word;
+    }
+    return cost;
+}
+
 /* Lower case only is left of letters: two of 64 values are a letter, one is a digit. */
 static float model_base64_cost(uint8_t symbol)
 {
@@ -210,6 +232,8 @@ static float costs_at(const struct model_costs *costs, size_t i, uint64_t *windo
     if (costs->place == MODEL_SQUEEZED) {
         *window = *window << MODEL_SYMBOL_BITS | (byte & 0x7fu);
         model_text_costs(costs->model, *window, known, by_context);
+        for (unsigned k = 1; k <= known; k++)
+            by_context[k] = model_tempered(costs->symbols, i, by_context[k]);
         return model_base64_cost(byte);
     }
     for (unsigned k = 0; k <= known; k++)
