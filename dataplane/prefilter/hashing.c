@@ -88,3 +88,14 @@ void hashing_end(struct inspect_call *call, struct hashing *hashing)
             inspect_doubt(call->inspection, INSPECT_CAUSE_HASH, names[i], GATE_SCAN, false);
     }
 }
+
+void hashing_end_about(struct inspect_call *call, struct hashing *hashing, uint64_t more)
+{
+    for (unsigned i = 0; i < PREFILTER_DIGESTS; i++) {
+        for (uint64_t extra = 0; extra <= more && call->inspector->hashes[i]; extra++) {
+            if (prefilter_size_listed(call->inspector->prefilter, i, hashing->length + extra))
+                inspect_doubt(call->inspection, INSPECT_CAUSE_HASH, "size of a long text",
+                              GATE_SCAN, false);
+        }
+    }
+}

@@ -62,13 +62,20 @@ struct search_text {
     uint8_t after; /* bytes still to be searched exactly behind the last odd stride */
 };
 
+/* A subject's normal form stands behind it. */
 enum hashing_target {
     HASHING_PART,
+    HASHING_PART_NORMAL,
+    HASHING_FORCED,
+    HASHING_FORCED_NORMAL,
     HASHING_NOCOMMENT,
     HASHING_NOTAGS,
-    HASHING_FORCED,
     HASHING_TARGETS
 };
+
+/* libclamav normalises a text in pieces of this size and a little more, and begins each with white
+ * space anew (textnorm.c). */
+#define NORMAL_PIECE 131072u
 
 /* Digests of one byte string. Short ones are kept until they end: only their length tells which
  * digests are needed. */
@@ -91,6 +98,7 @@ struct subject {
     bool linked;    /* libclamav looks for phishing links in it, whatever its bytes are */
     bool as_text;   /* typed, and searched as text: it is text, or `linked` */
     bool keeps_key; /* its verdict may come from the cache */
+    bool spaced;    /* the normal form ends with a space */
     struct part_type type;
     struct type_watch watch; /* text, images and unknown binary */
     uint64_t length;
@@ -143,6 +151,7 @@ struct inspector {
     /* Digests with so few sizes listed that a long byte string of such a size is better sent on
      * than every long one hashed. */
     bool sparse[PREFILTER_DIGESTS];
+    uint8_t normal[SEARCH_GATHERED];
     uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */
     uint8_t starts[256];              /* [first byte]: domains of signatures that begin with it */
     uint32_t made_name; /* of a rule that holds for a name libclamav makes up, or UINT32_MAX */
@@ -194,5 +203,8 @@ void hashing_begin(struct hashing *hashing);
 void hashing_feed(struct inspect_call *call, struct hashing *hashing, const uint8_t *bytes,
                   size_t length);
 void hashing_end(struct inspect_call *call, struct hashing *hashing);
+/* The same, for a byte string of which up to `more` white-space bytes may be missing: no length it
+ * may have is listed, or it is a doubt. */
+void hashing_end_about(struct inspect_call *call, struct hashing *hashing, uint64_t more);
 
 #endif

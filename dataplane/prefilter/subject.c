@@ -143,6 +143,50 @@ static void subject_begin_other(struct inspect_call *call, struct subject *subje
     subject_begin_text(call, subject);
 }
 
+static bool subject_hashed(const struct inspect_call *call)
+{
+    const bool *hashes = call->inspector->hashes;
+
+    return hashes[PREFILTER_MD5] || hashes[PREFILTER_SHA1] || hashes[PREFILTER_SHA256];
+}
+
+/* The normal form of a text, for its digests (textnorm.c): runs of white space are one space,
+ * letters lower case, control and high bytes dropped, DEL kept. With a Target 7 signature that
+ * counts from the end in the database, libclamav holds it against the hash signatures, too. */
+static void subject_normalise(struct inspect_call *call, struct subject *subject,
+                              const uint8_t *bytes, size_t length)
+{
+    uint8_t *normal = call->inspector->normal;
+    size_t used = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = bytes[i];
+        bool white = byte == ' ' || (byte >= '\t' && byte <= '\r');
+
+        if (!white && (byte < ' ' || byte >= 0x80))
+            continue;
+        if (white && subject->spaced)
+            continue;
+        subject->spaced = white;
+        normal[used++] = white                        ? ' '
+                         : byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A'))
+                                                      : byte;
+        if (used == sizeof(call->inspector->normal)) {
+            hashing_feed(call, subject->hashing + 1, normal, used);
+            used = 0;
+        }
+    }
+    hashing_feed(call, subject->hashing + 1, normal, used);
+}
+
+static void subject_end_normal(struct inspect_call *call, struct subject *subject)
+{
+    if (subject->length <= NORMAL_PIECE)
+        hashing_end(call, subject->hashing + 1);
+    else
+        hashing_end_about(call, subject->hashing + 1, subject->length / NORMAL_PIECE);
+}
+
 /* The type is known: makes ready what will search it. */
 static void subject_open(struct inspect_call *call, struct subject *subject)
 {
@@ -152,6 +196,8 @@ static void subject_open(struct inspect_call *call, struct subject *subject)
     switch (subject->type.class) {
     case PREFILTER_CLASS_TEXT:
         subject_begin_plain(call, subject, PREFILTER_TEXT);
+        hashing_begin(subject->hashing + 1);
+        subject->spaced = false;
         subject_begin_text(call, subject);
         break;
     case PREFILTER_CLASS_HTML:
@@ -203,6 +249,8 @@ static void subject_bytes(struct inspect_call *call, struct subject *subject, co
     switch (subject->type.class) {
     case PREFILTER_CLASS_TEXT:
         subject_plain(call, subject, bytes, length);
+        if (subject_hashed(call))
+            subject_normalise(call, subject, bytes, length);
         break;
     case PREFILTER_CLASS_HTML:
         if (!subject_forced(call, subject))
@@ -304,6 +352,8 @@ void subject_end(struct inspect_call *call, struct subject *subject)
     switch (subject->type.class) {
     case PREFILTER_CLASS_TEXT:
         subject_end_plain(call, subject);
+        if (subject_hashed(call))
+            subject_end_normal(call, subject);
         break;
     case PREFILTER_CLASS_HTML:
         if (!subject_forced(call, subject))

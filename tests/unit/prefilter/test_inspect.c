@@ -494,15 +494,45 @@ static void test_links(void **state)
     rig_close(&rig);
 }
 
+/* With a signature that counts from a text's end in the database, libclamav holds the normal form
+ * against the hash signatures. */
+static void test_hash_of_normal_text(void **state)
+{
+    static const char normal[] = "hello world of text ";
+    static const char *const bodies[] = {"Hello   World\r\nof\t \tTEXT\r\n",
+                                         "hello w\x01orl\xe9"
+                                         "d of\r\n\r\n text\r\n"};
+    struct rig rig;
+
+    (void)state;
+    rig_begin(&rig);
+    rig_add_hash(&rig, PREFILTER_MD5, normal, strlen(normal), false);
+    rig_open(&rig);
+    for (unsigned i = 0; i < 2; i++) {
+        mail_of_text(PLAIN EIGHT, bodies[i]);
+        rig_expect(&rig, INSPECT_SENT_ON, "hash: MD5");
+    }
+    mail_of_text(PLAIN EIGHT, "hello world of texts\r\n");
+    rig_expect_settled(&rig);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_settled),        cmocka_unit_test(test_structure),
-        cmocka_unit_test(test_malformed_wins), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_always),         cmocka_unit_test(test_planted),
-        cmocka_unit_test(test_forced),         cmocka_unit_test(test_odd),
-        cmocka_unit_test(test_text_in_raw),    cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_hashes),         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_hash_of_normal_text),
+        cmocka_unit_test(test_settled),
+        cmocka_unit_test(test_structure),
+        cmocka_unit_test(test_malformed_wins),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_always),
+        cmocka_unit_test(test_planted),
+        cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_text_in_raw),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_hashes),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_links),
     };
 
