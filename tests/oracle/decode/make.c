@@ -25,6 +25,8 @@ static bool make_chance(uint32_t of_100)
 
 void made_append(struct made_text *text, const void *bytes, size_t length)
 {
+    if (length == 0)
+        return;
     if (text->length + length > text->room) {
         text->room = (text->length + length) * 2 + 256;
         text->bytes = realloc(text->bytes, text->room);
