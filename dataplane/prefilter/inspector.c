@@ -45,6 +45,16 @@ static bool inspector_make_scratch(struct inspector *inspector)
             hs_alloc_scratch(prefilter->names, &inspector->scratch) == HS_SUCCESS);
 }
 
+static void inspector_make_normal(struct inspector *inspector)
+{
+    for (unsigned byte = 0; byte < 0x80; byte++) {
+        bool white = byte == ' ' || (byte >= '\t' && byte <= '\r');
+        unsigned low = byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
+
+        inspector->normal_of[byte] = (uint8_t)(white ? ' ' : byte < ' ' ? 0 : low);
+    }
+}
+
 /* Whether less than INSPECTOR_SPARSE sizes are listed, and each signature has one. */
 static bool inspector_sparse(const struct prefilter *prefilter, enum prefilter_digest digest)
 {
@@ -127,6 +137,7 @@ static bool inspector_fill(struct inspector *inspector)
     for (unsigned i = 0; i < PREFILTER_DIGESTS; i++)
         inspector->hashes[i] = inspector->prefilter->header->hashes[i].count > 0;
     inspector_find_always(inspector);
+    inspector_make_normal(inspector);
     inspector->links = inspector_wants_links(inspector->prefilter);
     inspector->inspections = calloc(count, sizeof(*inspector->inspections));
     inspector->free = calloc(count, sizeof(struct inspection *));

@@ -151,6 +151,7 @@ struct inspector {
     /* Digests with so few sizes listed that a long byte string of such a size is better sent on
      * than every long one hashed. */
     bool sparse[PREFILTER_DIGESTS];
+    uint8_t normal_of[256]; /* what a byte of text is in the normal form; 0: nothing */
     uint8_t normal[SEARCH_GATHERED];
     uint32_t always[INSPECT_DOMAINS]; /* [domain's bit]: a signature, or UINT32_MAX */
     uint8_t starts[256];              /* [first byte]: domains of signatures that begin with it */

@@ -156,26 +156,24 @@ static bool subject_hashed(const struct inspect_call *call)
 static void subject_normalise(struct inspect_call *call, struct subject *subject,
                               const uint8_t *bytes, size_t length)
 {
+    const uint8_t *table = call->inspector->normal_of;
     uint8_t *normal = call->inspector->normal;
+    bool spaced = subject->spaced;
     size_t used = 0;
 
     for (size_t i = 0; i < length; i++) {
-        uint8_t byte = bytes[i];
-        bool white = byte == ' ' || (byte >= '\t' && byte <= '\r');
+        uint8_t left = table[bytes[i]];
+        bool white = left == ' ';
 
-        if (!white && (byte < ' ' || byte >= 0x80))
-            continue;
-        if (white && subject->spaced)
-            continue;
-        subject->spaced = white;
-        normal[used++] = white                        ? ' '
-                         : byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A'))
-                                                      : byte;
+        normal[used] = left;
+        used += left != 0 && !(white && spaced);
+        spaced = left != 0 ? white : spaced;
         if (used == sizeof(call->inspector->normal)) {
             hashing_feed(call, subject->hashing + 1, normal, used);
             used = 0;
         }
     }
+    subject->spaced = spaced;
     hashing_feed(call, subject->hashing + 1, normal, used);
 }
 
