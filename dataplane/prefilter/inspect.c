@@ -310,6 +310,9 @@ bool inspection_feed(struct inspector *inspector, struct inspection *inspection,
         inspection->raw.domains |= PREFILTER_TEXT;
     inspect_head(inspector, inspection, bytes, length);
     mime_feed(&inspection->parser, bytes, length);
+    /* Text behind the last boundary is a part from its first line, which may not be whole yet. */
+    if (inspection->parser.state == MIME_STATE_EPILOGUE && inspection->parser.held_length > 0)
+        inspection->raw.domains |= PREFILTER_TEXT;
     inspect_check_parser(inspection);
     if (!inspection->final)
         inspect_check_watch(inspection, type_watch_feed(&inspection->raw_watch, bytes, length));

@@ -8,7 +8,7 @@
  *   raw message) -> Hyperscan leaves -> groups; names; hashes -> decision
  *
  * Threads: an inspector and its inspections belong to one thread. Memory: all of it is made by
- * inspector_create() (INSPECTION_BYTES and six Hyperscan stream states for each inspection);
+ * inspector_create() (some 115 KB and ten Hyperscan stream states for each inspection);
  * nothing is allocated later. Hot path: every call is linear in the bytes given, at most
  * INSPECT_PIECE_MAX. Limits: those of mime.h; prefilter.message_size (larger messages are sent on);
  * when all inspections are taken a message waits for one once it is complete.

@@ -254,12 +254,38 @@ static void test_reused(void **state)
     rig_close(&rig);
 }
 
+/* Text behind the last boundary is a part of its own. It is known to be one only when its first
+ * line is whole; what came of that line before is text all the same, wherever it was cut. */
+static void test_text_in_an_epilogue(void **state)
+{
+    struct rig rig;
+    struct inspect_result result;
+
+    (void)state;
+    rig_begin(&rig);
+    rig_add(&rig, "Test.Vile", PREFILTER_TEXT, 1, FRAGMENT);
+    rig_open(&rig);
+    mail_multipart(&sample);
+    mail_part(&sample, HTML EIGHT, "<html>hello</html>", 18);
+    mail_end(&sample);
+    mail_text(&sample, "and " FRAGMENT " in the epilogue\r\n");
+    for (size_t piece = 1; piece < sample.length; piece++) {
+        result = rig_run(&rig, sample.bytes, sample.length, piece);
+        assert_string_equal(result.reason, "signature: Test.Vile");
+    }
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cached),        cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_cuts_of_large), cmocka_unit_test(test_interleaved),
-        cmocka_unit_test(test_hash_lengths),  cmocka_unit_test(test_reused),
+        cmocka_unit_test(test_text_in_an_epilogue),
+        cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_cuts_of_large),
+        cmocka_unit_test(test_interleaved),
+        cmocka_unit_test(test_hash_lengths),
+        cmocka_unit_test(test_reused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
