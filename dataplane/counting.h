@@ -2,7 +2,7 @@
 #ifndef DATAPLANE_COUNTING_H
 #define DATAPLANE_COUNTING_H
 
-#include "platform/memory/region.h"
+#include "platform/link/region.h"
 
 static inline void count_add(struct region_counters *counters, enum counter counter, uint64_t n)
 {

@@ -1,7 +1,7 @@
 /* prefilter_build.h: has the prefilter compiled beside the starting appliance.
  *
  * `postern run` starts `postern signatures build --if-changed` when it starts and with each HUP;
- * the dataplane takes the file up by itself when it is there (dataplane/worker/prefilter.h). Until
+ * the dataplane takes the file up by itself when it is there (dataplane/main/prefilter.h). Until
  * then, and when it fails, every message is scanned: slower, never less safe. A build that is asked
  * for while one runs is made after it.
  *

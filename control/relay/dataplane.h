@@ -18,7 +18,7 @@
 #define CONTROL_RELAY_DATAPLANE_H
 
 #include "control/relay/relay.h"
-#include "platform/link.h"
+#include "platform/link/link.h"
 
 #define DATAPLANE_POLL_BUSY_US 200u
 #define DATAPLANE_POLL_IDLE_US 2000u

@@ -13,7 +13,7 @@
 #ifndef CONTROL_RELAY_REGION_HOLD_H
 #define CONTROL_RELAY_REGION_HOLD_H
 
-#include "platform/memory/region.h"
+#include "platform/link/region.h"
 
 struct region_hold {
     struct region region;

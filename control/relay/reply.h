@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
 
 #define REPLY_BYTES_MAX 65536u /* RFC 5321 asks for 512 a line */
 #define REPLY_LINES_MAX 1000u

@@ -15,8 +15,8 @@
 #define CONTROL_RELAY_TRANSACTION_H
 
 #include "control/relay/region_hold.h"
-#include "platform/memory/channel.h"
-#include "platform/memory/message_view.h"
+#include "platform/link/channel.h"
+#include "platform/link/message_view.h"
 
 #define TRANSACTION_FIELDS_BYTES   1024u
 #define TRANSACTION_CUSTOMER_BYTES 64u /* as struct config_customer */

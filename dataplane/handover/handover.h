@@ -27,8 +27,8 @@
 #include "dataplane/handover/peers.h"
 #include "dataplane/handover/turns.h"
 #include "dataplane/log/record.h"
-#include "dataplane/prefilter/inspect.h"
 #include "dataplane/smtp/session.h"
+#include "signatures/content/inspect/inspect.h"
 
 struct handover_peer {
     uint64_t life; /* as acted on */

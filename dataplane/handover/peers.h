@@ -15,8 +15,8 @@
 #ifndef DATAPLANE_HANDOVER_PEERS_H
 #define DATAPLANE_HANDOVER_PEERS_H
 
-#include "platform/link.h"
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
+#include "platform/link/link.h"
 
 #define PEERS_CONTROL_SLOT LINK_SLOTS_MAX /* scanners are 0..LINK_SLOTS_MAX-1 */
 #define PEERS_SLOTS        (LINK_SLOTS_MAX + 1u)

@@ -1,4 +1,4 @@
-/* store.h: a worker's own messages and blocks (the writing side of platform/memory/region.h).
+/* store.h: a worker's own messages and blocks (the writing side of platform/link/region.h).
  *
  * Each worker owns a disjoint slice of the region's blocks and message slots, so nothing here is
  * shared or locked. Blocks are counted: the TCP receive path holds the blocks it placed bytes in,
@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "platform/memory/region.h"
+#include "platform/link/region.h"
 #include "platform/status.h"
 
 enum block_class {

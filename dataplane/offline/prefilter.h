@@ -10,8 +10,8 @@
 #define DATAPLANE_OFFLINE_PREFILTER_H
 
 #include "dataplane/message/store.h"
-#include "dataplane/prefilter/inspect.h"
 #include "platform/config/config.h"
+#include "signatures/content/inspect/inspect.h"
 
 struct offline_prefilter {
     struct prefilter prefilter;

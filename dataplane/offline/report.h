@@ -13,9 +13,9 @@
 #include <stdio.h>
 
 #include "dataplane/offline/content.h"
-#include "dataplane/prefilter/inspect.h"
-#include "platform/link.h"
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
+#include "platform/link/link.h"
+#include "signatures/content/inspect/inspect.h"
 
 struct report {
     const char *path;

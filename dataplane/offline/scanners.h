@@ -1,4 +1,5 @@
-/* scanners.h: postern-scanner as seen by one offline run: the dataplane's side of platform/link.h.
+/* scanners.h: postern-scanner as seen by one offline run: the dataplane's side of
+ * platform/link/link.h.
  *
  * Starts the program with one end of a socket pair, gives its children the region and a channel
  * each, hands them messages and takes their answers. Rules as in dataplane/handover/handover.h: a
@@ -18,10 +19,10 @@
 #include <sys/types.h>
 
 #include "dataplane/message/store.h"
-#include "dataplane/prefilter/inspect.h"
 #include "platform/clock.h"
-#include "platform/link.h"
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
+#include "platform/link/link.h"
+#include "signatures/content/inspect/inspect.h"
 
 #define SCANNERS_ATTEMPTS  2u
 #define SCANNERS_WAIT_NS   (200 * CLOCK_NS_PER_US)

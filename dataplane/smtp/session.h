@@ -24,7 +24,7 @@
 #include "dataplane/message/store.h"
 #include "dataplane/smtp/customers.h"
 #include "dataplane/tcp/tcp.h"
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
 
 #define SMTP_COMMAND_BYTES 1024u /* with CRLF; RFC 5321 asks for 512, extensions add to it */
 

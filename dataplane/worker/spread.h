@@ -9,7 +9,7 @@
 #ifndef DATAPLANE_WORKER_SPREAD_H
 #define DATAPLANE_WORKER_SPREAD_H
 
-#include "platform/memory/region.h"
+#include "platform/link/region.h"
 
 struct spread_watch {
     int64_t next_ns;                     /* when to look again */

@@ -2,12 +2,12 @@
 #ifndef SIGNATURES_COMPILE_BUILDER_H
 #define SIGNATURES_COMPILE_BUILDER_H
 
+#include "signatures/choose/choose.h"
+#include "signatures/choose/corpus.h"
+#include "signatures/choose/verify.h"
 #include "signatures/compile/build.h"
-#include "signatures/compile/choose.h"
-#include "signatures/compile/corpus.h"
 #include "signatures/compile/library.h"
-#include "signatures/compile/source.h"
-#include "signatures/compile/verify.h"
+#include "signatures/read/source.h"
 
 #define BUILDER_TEXT   (PREFILTER_RAW | PREFILTER_TEXT | PREFILTER_HTML)
 #define BUILDER_BINARY (PREFILTER_IMAGE | PREFILTER_BINARY)

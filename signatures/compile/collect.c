@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "signatures/choose/squeezed.h"
 #include "signatures/compile/builder.h"
-#include "signatures/compile/squeezed.h"
 #include "signatures/compile/types.h"
 
 #define COLLECT_TARGETS 15u

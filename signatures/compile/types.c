@@ -8,7 +8,7 @@
 #define TYPES_LINE_BYTES   8192u /* libclamav cuts lines at this length too */
 #define TYPES_TOKENS       8u
 #define TYPES_SKIP_MAX     32u  /* a fixed distance up to this is spelled out as any bytes */
-#define TYPES_END_MAX      512u /* dataplane/prefilter/type.h, TYPE_END_MAX */
+#define TYPES_END_MAX      512u /* signatures/content/type/type.h, TYPE_END_MAX */
 #define TYPES_GROUP_BYTES  4u   /* the shortest leaf */
 #define TYPES_ALTERNATIVES 32u
 #define TYPES_WHOLE        UINT32_MAX

@@ -6,9 +6,10 @@
  *   magictype:offset:hex:name:needed type:type[:lowest flevel[:highest flevel]]
  *
  * Every line in force becomes one struct prefilter_magic, which decides types of parts from their
- * first 1,024 bytes (dataplane/prefilter/type.h). A pattern (magic type 1) that also matters deep
- * inside a buffer, where libclamav would start another parser, is besides either a group of kind
- * PREFILTER_TYPE (when it has a literal worth searching in all those domains) or watched by type.h.
+ * first 1,024 bytes (signatures/content/type/type.h). A pattern (magic type 1) that also matters
+ * deep inside a buffer, where libclamav would start another parser, is besides either a group of
+ * kind PREFILTER_TYPE (when it has a literal worth searching in all those domains) or watched by
+ * type.h.
  *
  * What matters where is read from scanners.c (scanraw) and matcher-ac.c (cli_ac_scanbuff):
  *
@@ -38,15 +39,16 @@
  * form with "action" also "src" and "dynsrc" of other tags. Every part with these, as they are
  * squeezed, is sent on (collect.c), and what could hide them: see there. The Content-Type alone
  * makes a part text here, so one of another type by its bytes (unknown binary, an image) is
- * searched too (dataplane/prefilter/subject.c). S lines (hashed targets) make all text doubtful.
+ * searched too (signatures/content/inspect/subject.c). S lines (hashed targets) make all text
+ * doubtful.
  *
  * Threads: any. Memory: the caller's. Not hot.
  */
 #ifndef SIGNATURES_COMPILE_TYPES_H
 #define SIGNATURES_COMPILE_TYPES_H
 
-#include "signatures/compile/expression.h"
 #include "signatures/prefilter/prefilter.h"
+#include "signatures/read/expression.h"
 
 #define TYPES_NAME_BYTES   32u
 #define TYPES_REASON_BYTES 96u

@@ -1,8 +1,8 @@
 /* identity.h: may a prefilter speak for what a scanner has loaded?
  *
- * A scanner says in READY what it has (struct link_identity of platform/link.h); a prefilter says
- * in its header what it was made from and for. Everything has to be equal, and nothing unknown: a
- * scanner without a digest vouches for nobody.
+ * A scanner says in READY what it has (struct link_identity of platform/link/link.h); a prefilter
+ * says in its header what it was made from and for. Everything has to be equal, and nothing
+ * unknown: a scanner without a digest vouches for nobody.
  *
  * What a scanner says is not trusted beyond that: a scanner that lies can also call a virus clean.
  *
@@ -11,7 +11,7 @@
 #ifndef SIGNATURES_PREFILTER_IDENTITY_H
 #define SIGNATURES_PREFILTER_IDENTITY_H
 
-#include "platform/link.h"
+#include "platform/link/link.h"
 #include "signatures/prefilter/prefilter.h"
 
 /* libclamav's own default: with fewer levels it would call nested mail over its limit where the

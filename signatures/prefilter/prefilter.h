@@ -9,7 +9,7 @@
  * counts in the *domains* it names. Two Hyperscan databases (streaming mode) find leaves, the match
  * id being the leaf's index:
  *
- *   squeezed  h(fragment) (dataplane/mime/squeeze.h), searched in h(text)
+ *   squeezed  h(fragment) (signatures/content/decode/squeeze.h), searched in h(text)
  *   exact     the fragment, searched in binary parts, and in text around odd bytes
  *
  * A group whose domains include RAW, TEXT or HTML has only leaves that are in the squeezed database
@@ -96,9 +96,9 @@ struct prefilter_always {
  *   END      `magic` at `offset` bytes before the part's end
  * A byte b agrees when (b & mask) == magic; a mask of 0 is any byte (magic 0) or, in a PATTERN, any
  * number of bytes (magic 1: PREFILTER_MAGIC_GAP). signatures/compile/types.h makes them,
- * dataplane/prefilter/type.h uses them: PATTERNs in the first 1,024 bytes decide the type; where
- * `watch` says so they matter in the whole part. Patterns that Hyperscan can find are groups of
- * kind PREFILTER_TYPE besides. */
+ * signatures/content/type/type.h uses them: PATTERNs in the first 1,024 bytes decide the type;
+ * where `watch` says so they matter in the whole part. Patterns that Hyperscan can find are groups
+ * of kind PREFILTER_TYPE besides. */
 struct prefilter_magic {
     uint32_t offset;
     uint32_t length; /* of magic and mask: at most PREFILTER_MAGIC_MAX */

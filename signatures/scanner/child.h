@@ -18,7 +18,7 @@
 
 #include <sys/types.h>
 
-#include "platform/memory/region.h"
+#include "platform/link/region.h"
 #include "signatures/scanner/engine.h"
 
 #define CHILD_TEXT_BYTES 240u

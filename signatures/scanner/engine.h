@@ -11,9 +11,9 @@
 #ifndef SIGNATURES_SCANNER_ENGINE_H
 #define SIGNATURES_SCANNER_ENGINE_H
 
-#include "platform/link.h"
-#include "platform/memory/channel.h"
-#include "platform/memory/message_view.h"
+#include "platform/link/channel.h"
+#include "platform/link/link.h"
+#include "platform/link/message_view.h"
 
 #define ENGINE_LOADS_MAX      3u
 #define ENGINE_SCAN_BYTES_MAX ((UINT64_C(1) << 31) - 3) /* beyond it libclamav looks away */

@@ -1,6 +1,6 @@
 /* parent.h: the process that keeps the scanner children alive. It never looks at mail.
  *
- * Holds the loaded engine, meets the dataplane on the link socket (platform/link.h), forks one
+ * Holds the loaded engine, meets the dataplane on the link socket (platform/link/link.h), forks one
  * child for each channel it is given, reports births and deaths, kills what the dataplane wants
  * killed. When the dataplane goes away it kills and reaps every child, and (unless the socket was
  * inherited) connects again for as long as it takes. SIGTERM and SIGINT: the same, then the end.
@@ -11,7 +11,7 @@
 #ifndef SIGNATURES_SCANNER_PARENT_H
 #define SIGNATURES_SCANNER_PARENT_H
 
-#include "platform/link.h"
+#include "platform/link/link.h"
 #include "signatures/scanner/engine.h"
 
 struct parent_setting {

@@ -8,7 +8,7 @@
 #ifndef SIGNATURES_SCANNER_VERDICT_H
 #define SIGNATURES_SCANNER_VERDICT_H
 
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
 
 /* Fills verdict, reason and name of `result` from a cl_error_t and the name that came with it
  * (null: none). Names are cut to SCAN_NAME_BYTES and made printable ASCII without spaces. */

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/mime/decode.h"
-#include "dataplane/mime/squeeze.h"
 #include "platform/check.h"
+#include "signatures/content/decode/decode.h"
+#include "signatures/content/decode/squeeze.h"
 
 #define FUZZ_HEAD      4u
 #define FUZZ_BYTES_MAX 8192u

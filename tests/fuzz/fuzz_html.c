@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/mime/html.h"
 #include "platform/check.h"
+#include "signatures/content/html/html.h"
 
 #define FUZZ_BYTES_MAX (1u << 17)
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/mime/decode.h"
 #include "platform/check.h"
+#include "signatures/content/decode/decode.h"
 
 #define FUZZ_BYTES_MAX 65536u
 #define FUZZ_RECEIVED  "Received: from a by b\r\n"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "platform/check.h"
-#include "signatures/compile/draft.h"
+#include "signatures/draft/draft.h"
 
 #define EDIT_BYTES 12u
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "platform/check.h"
-#include "signatures/compile/source.h"
+#include "signatures/read/source.h"
 
 #define FUZZ_BYTES_MAX 65536u
 

@@ -10,7 +10,7 @@
  *   anything else     equals a BINARY or FORCED stream, byte for byte
  *   layers            have types that the prefilter settles; none below the message is a mail
  *
- * h and "odd" are dataplane/mime/squeeze.h's; they are computed here by other code.
+ * h and "odd" are signatures/content/decode/squeeze.h's; they are computed here by other code.
  *
  * Threads: one.
  */

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/mime/base64.h"
-#include "dataplane/mime/squeeze.h"
 #include "platform/clock.h"
+#include "signatures/content/decode/base64.h"
+#include "signatures/content/decode/squeeze.h"
 
 #define PROBE_MESSAGE_MAX (UINT64_C(64) << 20)
 #define PROBE_PARTS_MAX   5000u

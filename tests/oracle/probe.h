@@ -5,7 +5,7 @@
 #ifndef TESTS_ORACLE_PROBE_H
 #define TESTS_ORACLE_PROBE_H
 
-#include "dataplane/prefilter/inspect.h"
+#include "signatures/content/inspect/inspect.h"
 #include "tests/oracle/bytes.h"
 #include "tests/simulation/random.h"
 

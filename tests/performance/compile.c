@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "platform/check.h"
+#include "signatures/choose/squeezed.h"
 #include "signatures/compile/build.h"
-#include "signatures/compile/draft.h"
-#include "signatures/compile/squeezed.h"
+#include "signatures/draft/draft.h"
 
 #define SIZES_MAX    16u
 #define TEXT_BYTES   (16u << 20)

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/mime/squeeze.h"
-#include "dataplane/prefilter/inspect.h"
 #include "platform/check.h"
 #include "platform/clock.h"
+#include "signatures/content/decode/squeeze.h"
+#include "signatures/content/inspect/inspect.h"
 #include "tests/oracle/library.h"
 #include "tests/oracle/mail.h"
 

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/mime/html.h"
 #include "platform/check.h"
+#include "signatures/content/html/html.h"
 
 #define BYTES_MAX   (64u << 20)
 #define PARTS_MAX   65536u

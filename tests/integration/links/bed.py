@@ -201,7 +201,7 @@ class Bed(appliance.Appliance):
 # The books.
 
 def sums(counters):
-    """What must be equal, by platform/counters.h: {what: (one side, the other)}."""
+    """What must be equal, by platform/link/counters.h: {what: (one side, the other)}."""
     def total(prefix):
         return sum(value for name, value in counters.items() if name.startswith(prefix))
     return {

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/mime/decode.h"
+#include "signatures/content/decode/decode.h"
 #include "tests/oracle/decode/corpus.h"
 #include "tests/oracle/decode/make.h"
 #include "tests/oracle/decode/scan.h"

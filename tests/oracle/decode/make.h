@@ -9,7 +9,7 @@
 #ifndef TESTS_ORACLE_DECODE_MAKE_H
 #define TESTS_ORACLE_DECODE_MAKE_H
 
-#include "dataplane/mime/mime.h"
+#include "signatures/content/mime/mime.h"
 
 #define MADE_PARTS_MAX MIME_PARTS_MAX
 

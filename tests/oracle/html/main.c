@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/mime/html.h"
 #include "platform/check.h"
+#include "signatures/content/html/html.h"
 #include "tests/oracle/html/oracle.h"
 
 struct counts {

@@ -15,8 +15,8 @@
 #include <strings.h>
 #include <time.h>
 
-#include "dataplane/mime/decode.h"
 #include "platform/check.h"
+#include "signatures/content/decode/decode.h"
 #include "tests/oracle/decode/make.h"
 #include "tests/oracle/decode/scan.h"
 #include "tests/oracle/mime/change.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/prefilter/type.h"
+#include "signatures/content/type/type.h"
 #include "tests/simulation/random.h"
 
 #define JUDGE_TARGETS 15u
@@ -153,7 +153,8 @@ static unsigned judge_allowed(enum prefilter_type_class class)
     case PREFILTER_CLASS_TEXT:
         return BIT(0) | BIT(7);
     case PREFILTER_CLASS_HTML:
-        return BIT(0) | BIT(3) | BIT(7); /* scripts inside; dataplane/mime/html.h minds them */
+        return BIT(0) | BIT(3) |
+               BIT(7); /* scripts inside; signatures/content/html/html.h minds them */
     case PREFILTER_CLASS_IMAGE:
         return BIT(0) | BIT(5);
     case PREFILTER_CLASS_BINARY:
@@ -196,7 +197,7 @@ static bool judge_same(struct judge *judge, enum prefilter_type_class class, con
     if (class == PREFILTER_CLASS_IGNORED && judge->layers == 0)
         return true; /* five bytes or fewer */
     if (class == PREFILTER_CLASS_HTML && judge->layers > 1)
-        allowed = ~0u; /* what was inside: data: URLs, which dataplane/mime/html.h gates */
+        allowed = ~0u; /* what was inside: data: URLs, which signatures/content/html/html.h gates */
     if (strcmp(judge->type, name) != 0)
         (void)snprintf(why, why_size, "the library says %s, type.h %s", judge->type, name);
     else if (judge->layers != 1 && class != PREFILTER_CLASS_HTML)

@@ -1,4 +1,4 @@
-/* oracle-type: mutated files, libclamav and dataplane/prefilter/type.h, until the time is over.
+/* oracle-type: mutated files, libclamav and signatures/content/type/type.h, until the time is over.
  *
  *   oracle-type --seconds N --seed S [--keep FILE] SEED-FILE...
  *

@@ -6,8 +6,8 @@
 #ifndef TESTS_ORACLE_TYPE_TABLE_H
 #define TESTS_ORACLE_TYPE_TABLE_H
 
-#include "dataplane/prefilter/type.h"
 #include "signatures/compile/types.h"
+#include "signatures/content/type/type.h"
 #include "signatures/prefilter/prefilter.h"
 
 #define TABLE_LINES   512u

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "platform/check.h"
-#include "signatures/compile/squeezed.h"
+#include "signatures/choose/squeezed.h"
 
 struct searcher {
     const struct prefilter *prefilter;

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "signatures/compile/choose.h"
-#include "signatures/compile/squeezed.h"
+#include "signatures/choose/choose.h"
+#include "signatures/choose/squeezed.h"
 
 static struct model *model;
 static struct expression_arena *arena;

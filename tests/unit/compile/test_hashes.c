@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "signatures/compile/draft.h"
+#include "signatures/draft/draft.h"
 
 static char path[] = "/tmp/test_hashes.XXXXXX";
 

@@ -18,9 +18,9 @@
 #include <dirent.h>
 #include <zlib.h>
 
+#include "signatures/choose/verify.h"
 #include "signatures/compile/build.h"
-#include "signatures/compile/source.h"
-#include "signatures/compile/verify.h"
+#include "signatures/read/source.h"
 #include "tests/unit/compile/search.h"
 
 #define TRIES_MIN 6u

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <hs/hs.h>
 
-#include "signatures/compile/draft.h"
+#include "signatures/draft/draft.h"
 #include "tests/unit/compile/search.h"
 
 static char directory[] = "/tmp/test_write.XXXXXX";

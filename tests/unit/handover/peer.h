@@ -7,8 +7,8 @@
 #ifndef TESTS_UNIT_HANDOVER_PEER_H
 #define TESTS_UNIT_HANDOVER_PEER_H
 
-#include "platform/link.h"
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
+#include "platform/link/link.h"
 
 #define PEER_WORKERS_MAX 4u
 #define PEER_ENGINE      "ClamAV 1.4.3/27813"

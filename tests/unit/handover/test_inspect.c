@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/handover/appliance.h"
-#include "tests/unit/prefilter/rig.h"
+#include "tests/unit/inspect/rig.h"
 
 static struct peer scanners;
 static struct peer control;

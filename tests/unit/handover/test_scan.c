@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "platform/memory/message_view.h"
+#include "platform/link/message_view.h"
 #include "tests/unit/handover/appliance.h"
 
 static struct peer scanners;

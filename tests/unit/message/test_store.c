@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "dataplane/message/store.h"
-#include "platform/memory/message_view.h"
+#include "platform/link/message_view.h"
 
 #define BLOCKS 64u
 #define SLOTS  4u

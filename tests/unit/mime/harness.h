@@ -7,7 +7,7 @@
 #ifndef TESTS_UNIT_MIME_HARNESS_H
 #define TESTS_UNIT_MIME_HARNESS_H
 
-#include "dataplane/mime/mime.h"
+#include "signatures/content/mime/mime.h"
 
 struct harness_result {
     enum mime_gate gate;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/mime/decode.h"
+#include "signatures/content/decode/decode.h"
 #include "tests/unit/mime/harness.h"
 
 #define RECEIVED  "Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"

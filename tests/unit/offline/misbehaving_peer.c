@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "platform/link.h"
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
+#include "platform/link/link.h"
 
 static const char *mode;
 static int link_fd = -1;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "dataplane/offline/content.h"
-#include "platform/memory/message_view.h"
+#include "platform/link/message_view.h"
 
 #define TRACE                                    \
     "Received: from localhost ([127.0.0.1])\r\n" \

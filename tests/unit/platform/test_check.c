@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "platform/check.h"
-#include "platform/counters.h"
+#include "platform/link/counters.h"
 
 /* Runs `body` in a child; what it wrote to standard error is in `text`. */
 static int in_a_child(void (*body)(void), char *text, size_t size)

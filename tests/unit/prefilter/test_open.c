@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 
-#include "signatures/compile/draft.h"
+#include "signatures/draft/draft.h"
 
 static char directory[] = "/tmp/test_open.XXXXXX";
 static char path[64];

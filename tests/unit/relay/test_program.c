@@ -19,7 +19,7 @@
 #include <jansson.h>
 
 #include "platform/clock.h"
-#include "platform/link.h"
+#include "platform/link/link.h"
 #include "platform/sandbox.h"
 #include "tests/unit/relay/harness.h"
 

@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 #include "dataplane/message/store.h"
-#include "platform/link.h"
-#include "platform/memory/channel.h"
+#include "platform/link/channel.h"
+#include "platform/link/link.h"
 
 #define APPLIANCE_WORKERS 2u
 #define APPLIANCE_SLOTS   4u

@@ -1,0 +1,163 @@
+#include "dataplane/main/prefilter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A file limit below which a message's parts are never many for the engine: it counts more than the
+ * parts (the forms of HTML, forced decodings). */
+#define PREFILTER_FILES_A_PART 16u
+
+enum status prefilter_watch_init(struct prefilter_watch *watch, const struct config *config,
+                                 struct worker_orders *orders, const struct worker *workers,
+                                 unsigned worker_count)
+{
+    *watch = (struct prefilter_watch){
+        .config = config, .orders = orders, .workers = workers, .worker_count = worker_count};
+    return config->prefilter.enabled ? cache_create(&orders->cache, config->prefilter.cache_bytes)
+                                     : STATUS_OK;
+}
+
+static void prefilter_free(const struct prefilter_watch *watch, struct worker_prefilter *made)
+{
+    if (made == NULL)
+        return;
+    for (unsigned i = 0; i < watch->worker_count; i++)
+        inspector_destroy(made->inspectors[i]);
+    prefilter_close(&made->prefilter);
+    free(made);
+}
+
+/* Verdicts of another database, or under other limits, are none of this generation's. */
+static uint64_t prefilter_generation(const struct prefilter_header *header,
+                                     const struct config_scanner *scanner)
+{
+    uint64_t generation = UINT64_C(14695981039346656037);
+    const uint64_t limits[] = {scanner->scan_bytes_max, scanner->files_max, scanner->recursion_max,
+                               header->profile};
+
+    for (size_t i = 0; i < sizeof(header->contents); i++)
+        generation = (generation ^ header->contents[i]) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        generation = (generation ^ limits[i]) * UINT64_C(1099511628211);
+    return generation;
+}
+
+static enum status prefilter_make(const struct prefilter_watch *watch,
+                                  struct worker_prefilter *made)
+{
+    const struct config *config = watch->config;
+    struct inspect_settings settings = {
+        .prefilter = &made->prefilter,
+        .cache = watch->orders->cache,
+        .generation = prefilter_generation(made->prefilter.header, &config->scanner),
+        .inspection_count = config->prefilter.inspections,
+        .message_bytes_max = config->prefilter.message_bytes_max,
+        .parts_max = config->scanner.files_max / PREFILTER_FILES_A_PART,
+    };
+    enum status status = STATUS_OK;
+
+    /* What the engine would say is over its limit is not for us to settle. */
+    if (settings.message_bytes_max > config->scanner.scan_bytes_max / PREFILTER_FILES_A_PART)
+        settings.message_bytes_max = config->scanner.scan_bytes_max / PREFILTER_FILES_A_PART;
+    for (unsigned i = 0; i < watch->worker_count && status == STATUS_OK; i++)
+        status = inspector_create(&made->inspectors[i], &settings);
+    return status;
+}
+
+/* Hands the workers `next` (which may be null) and lets go of what they had. */
+static void prefilter_publish(struct prefilter_watch *watch, struct worker_prefilter *next)
+{
+    watch->retired = atomic_load(&watch->orders->prefilter);
+    atomic_store_explicit(&watch->orders->prefilter, next, memory_order_release);
+}
+
+static void prefilter_say(const char *file, const struct prefilter_header *header)
+{
+    if (strncmp(header->library, PREFILTER_LIBRARY, sizeof(header->library)) != 0)
+        fprintf(stderr,
+                "postern-dataplane: prefilter %s is for libclamav %.*s, but its rules are proven "
+                "for " PREFILTER_LIBRARY " only: every message is scanned\n",
+                file, (int)sizeof(header->library), header->library);
+    else
+        fprintf(stderr, "postern-dataplane: prefilter %s in use: %llu groups\n", file,
+                (unsigned long long)header->groups.count);
+}
+
+static void prefilter_load(struct prefilter_watch *watch)
+{
+    const char *file = watch->config->prefilter.file;
+    struct worker_prefilter *made = calloc(1, sizeof(*made));
+    char why[256] = "";
+    enum status status = STATUS_NO_MEMORY;
+
+    if (made != NULL)
+        status = prefilter_open(&made->prefilter, file, why, sizeof(why));
+    if (status == STATUS_OK) {
+        made->generation = ++watch->generation;
+        status = prefilter_make(watch, made);
+        if (status == STATUS_OK) {
+            prefilter_publish(watch, made);
+            prefilter_say(file, made->prefilter.header);
+            return;
+        }
+        prefilter_free(watch, made);
+    } else {
+        free(made);
+    }
+    fprintf(stderr, "postern-dataplane: prefilter %s not used: %s%s%s\n", file, status_text(status),
+            why[0] != '\0' ? ": " : "", why);
+}
+
+/* True when all workers have switched. */
+static bool prefilter_switched(const struct prefilter_watch *watch)
+{
+    const struct worker_prefilter *current = atomic_load(&watch->orders->prefilter);
+    uint32_t generation = current == NULL ? 0 : current->generation;
+
+    for (unsigned i = 0; i < watch->worker_count; i++) {
+        if (atomic_load_explicit(&watch->workers[i].prefilter_seen, memory_order_acquire) !=
+            generation)
+            return false;
+    }
+    return true;
+}
+
+void prefilter_watch_poll(struct prefilter_watch *watch, int64_t now_ns)
+{
+    struct stat file;
+
+    if (now_ns < watch->look_ns || !watch->config->prefilter.enabled)
+        return;
+    watch->look_ns = now_ns + PREFILTER_LOOK_NS;
+    if (watch->retired != NULL) {
+        if (!prefilter_switched(watch))
+            return; /* one change at a time */
+        prefilter_free(watch, watch->retired);
+        watch->retired = NULL;
+    }
+    if (stat(watch->config->prefilter.file, &file) != 0) {
+        if (atomic_load(&watch->orders->prefilter) != NULL) {
+            fprintf(stderr, "postern-dataplane: prefilter %s has gone: every message is scanned\n",
+                    watch->config->prefilter.file);
+            prefilter_publish(watch, NULL);
+        }
+        watch->number = 0;
+        return;
+    }
+    if (file.st_ino == watch->number && file.st_mtim.tv_sec == watch->modified.tv_sec &&
+        file.st_mtim.tv_nsec == watch->modified.tv_nsec)
+        return;
+    watch->number = file.st_ino;
+    watch->modified = file.st_mtim;
+    prefilter_load(watch);
+}
+
+void prefilter_watch_fini(struct prefilter_watch *watch)
+{
+    prefilter_free(watch, watch->retired);
+    if (watch->orders != NULL) {
+        prefilter_free(watch, atomic_load(&watch->orders->prefilter));
+        cache_destroy(watch->orders->cache);
+    }
+}

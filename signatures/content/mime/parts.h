@@ -1,0 +1,83 @@
+/* parts.h: the seams inside the MIME parser; nothing outside signatures/content/mime includes it.
+ */
+#ifndef SIGNATURES_CONTENT_MIME_PARTS_H
+#define SIGNATURES_CONTENT_MIME_PARTS_H
+
+#include "signatures/content/mime/mime.h"
+
+/* --- text.c: bytes and letters, without a locale. --- */
+
+bool mime_is_blank(uint8_t byte); /* space or tab */
+bool mime_is_token(uint8_t byte); /* RFC 2045 5.1, but neither '(' nor any other special */
+uint8_t mime_lower(uint8_t byte);
+
+bool mime_is(const char *type, const char *other); /* zero-terminated, the same */
+
+/* Whether both are the same but for case. */
+bool mime_same(const uint8_t *bytes, size_t length, const char *word);
+bool mime_starts(const uint8_t *bytes, size_t length, const char *word); /* case ignored */
+bool mime_contains(const uint8_t *bytes, size_t length, const char *word);
+
+/* --- header.c: one line of a header, without its line end. --- */
+
+void mime_entity_begin(struct mime_parser *parser);
+
+/* Returns true when the line ends the header. */
+bool mime_header_line(struct mime_parser *parser, const uint8_t *line, size_t length);
+
+/* Stops: nothing behind this is looked at. What is malformed outweighs an earlier doubt. */
+static inline void mime_stop(struct mime_parser *parser, enum mime_gate gate)
+{
+    bool worse =
+        mime_gate_class(gate) == GATE_MALFORMED && mime_gate_class(parser->gate) != GATE_MALFORMED;
+
+    if (gate == MIME_GATE_NONE)
+        return;
+    if (parser->gate == MIME_GATE_NONE || (!parser->stopped && worse))
+        parser->gate = gate;
+    parser->stopped = true;
+}
+
+/* A doubt about what stands inside a body: the structure around it is still looked at. */
+static inline void mime_doubt(struct mime_parser *parser, enum mime_gate gate)
+{
+    if (parser->gate == MIME_GATE_NONE)
+        parser->gate = gate;
+}
+
+/* --- field.c: the values of the three MIME fields; sets parser->entity or parser->gate. --- */
+
+void mime_field_type(struct mime_parser *parser, const uint8_t *value, size_t length);
+void mime_field_encoding(struct mime_parser *parser, const uint8_t *value, size_t length);
+void mime_field_disposition(struct mime_parser *parser, const uint8_t *value, size_t length);
+
+/* --- name.c: RFC 2047 and RFC 2231 as libclamav undoes them. --- */
+
+/* Undoes the encoded words of a field's value in place (the value shrinks); *found is set when
+ * there is one. False: a word that is not canonical, or that hides a special character. */
+bool mime_words_decode(uint8_t *value, size_t *length, bool *found);
+
+/* Undoes the percent escapes of an extended value (charset'language'text) into `to`; false: not
+ * canonical or too long. */
+bool mime_extended_decode(const uint8_t *value, size_t length, uint8_t *to, uint8_t *to_length);
+
+/* --- boundary.c --- */
+
+enum mime_line_kind {
+    MIME_LINE_ORDINARY,
+    MIME_LINE_OPENS,  /* --boundary */
+    MIME_LINE_CLOSES, /* --boundary-- */
+    MIME_LINE_DOUBTFUL,
+};
+
+/* What a body line that starts with '-' or '(' is. `level` is set for OPENS and CLOSES. */
+enum mime_line_kind mime_boundary_line(const struct mime_parser *parser, const uint8_t *line,
+                                       size_t length, unsigned *level);
+
+/* Puts the entity's boundary in force; gates one that cannot be told from those in force. */
+void mime_multipart_push(struct mime_parser *parser);
+
+/* Ends the multiparts above `level`; gates those that must not end so. */
+void mime_multipart_pop(struct mime_parser *parser, unsigned level);
+
+#endif
