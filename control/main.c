@@ -15,10 +15,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "control/relay/dataplane.h"
+#include "control/link/dataplane.h"
 #include "control/relay/notice.h"
 #include "control/relay/relay.h"
-#include "control/relay/status_server.h"
+#include "control/status/status_server.h"
 #include "platform/clock.h"
 #include "platform/config/config.h"
 #include "platform/cores.h"

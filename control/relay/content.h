@@ -19,7 +19,7 @@
 
 #include <event2/buffer.h>
 
-#include "control/relay/region_hold.h"
+#include "control/link/region_hold.h"
 #include "platform/link/message_view.h"
 
 #define CONTENT_COPY_BYTES 1024u

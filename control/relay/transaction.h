@@ -14,7 +14,7 @@
 #ifndef CONTROL_RELAY_TRANSACTION_H
 #define CONTROL_RELAY_TRANSACTION_H
 
-#include "control/relay/region_hold.h"
+#include "control/link/region_hold.h"
 #include "platform/link/channel.h"
 #include "platform/link/message_view.h"
 

@@ -10,8 +10,8 @@
  *
  * Threads: control's loop. Memory: counted, as said. Not hot.
  */
-#ifndef CONTROL_RELAY_REGION_HOLD_H
-#define CONTROL_RELAY_REGION_HOLD_H
+#ifndef CONTROL_LINK_REGION_HOLD_H
+#define CONTROL_LINK_REGION_HOLD_H
 
 #include "platform/link/region.h"
 

@@ -1,4 +1,4 @@
-#include "control/relay/region_hold.h"
+#include "control/link/region_hold.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -8,10 +8,10 @@
  *
  * Threads: control's loop. Memory: status_server_free().
  */
-#ifndef CONTROL_RELAY_STATUS_SERVER_H
-#define CONTROL_RELAY_STATUS_SERVER_H
+#ifndef CONTROL_STATUS_STATUS_SERVER_H
+#define CONTROL_STATUS_STATUS_SERVER_H
 
-#include "control/relay/dataplane.h"
+#include "control/link/dataplane.h"
 
 #define STATUS_CLIENTS_MAX    16u
 #define STATUS_CLIENT_SECONDS 5

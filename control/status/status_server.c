@@ -1,4 +1,4 @@
-#include "control/relay/status_server.h"
+#include "control/status/status_server.h"
 
 #include <errno.h>
 #include <event2/listener.h>

@@ -14,8 +14,8 @@
  *
  * Threads: control's loop. Memory: dataplane_free().
  */
-#ifndef CONTROL_RELAY_DATAPLANE_H
-#define CONTROL_RELAY_DATAPLANE_H
+#ifndef CONTROL_LINK_DATAPLANE_H
+#define CONTROL_LINK_DATAPLANE_H
 
 #include "control/relay/relay.h"
 #include "platform/link/link.h"

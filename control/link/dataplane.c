@@ -1,4 +1,4 @@
-#include "control/relay/dataplane.h"
+#include "control/link/dataplane.h"
 
 #include <stdio.h>
 #include <stdlib.h>
