@@ -1,6 +1,6 @@
 /* Spreading flows over workers where the port cannot. */
 #include "dataplane/net/bytes.h"
-#include "dataplane/net/internal.h"
+#include "dataplane/ip/internal.h"
 
 /* 2^64 divided by the golden ratio: spreads well, and nothing secret depends on it. */
 #define FLOW_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)

@@ -11,7 +11,7 @@
 #define DATAPLANE_WORKER_WORKER_H
 
 #include "dataplane/handover/handover.h"
-#include "dataplane/net/interface.h"
+#include "dataplane/ip/interface.h"
 #include "dataplane/smtp/session.h"
 #include "platform/dpdk/port.h"
 

@@ -11,7 +11,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #define FUZZ_BYTES_MAX   16384u
 #define FUZZ_BLOCKS      8u

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #define FUZZ_BYTES_MAX 4096u
 #define FUZZ_BLOCKS    24u

@@ -17,7 +17,7 @@
 #define TESTS_PERFORMANCE_BENCH_H
 
 #include "dataplane/net/frame.h"
-#include "dataplane/net/interface.h"
+#include "dataplane/ip/interface.h"
 #include "dataplane/smtp/session.h"
 #include "dataplane/tcp/connection.h"
 #include "dataplane/tcp/wire.h"

@@ -12,7 +12,7 @@
 #define TESTS_SIMULATION_WORLD_H
 
 #include "dataplane/message/store.h"
-#include "dataplane/net/interface.h"
+#include "dataplane/ip/interface.h"
 #include "dataplane/smtp/session.h"
 #include "dataplane/tcp/endpoint.h"
 #include "events.h"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "dataplane/net/bytes.h"
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TICK_NS      (INT64_C(1) << TCP_TICK_SHIFT)

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "dataplane/net/bytes.h"
-#include "dataplane/net/internal.h"
+#include "dataplane/ip/internal.h"
 
 /* Unicast to us, or an IPv6 group that we are in (all nodes, our solicited-node groups). */
 static bool net_for_us(const struct net_interface *interface, const uint8_t destination[6])

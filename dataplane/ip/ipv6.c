@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "dataplane/net/bytes.h"
-#include "dataplane/net/internal.h"
+#include "dataplane/ip/internal.h"
 
 #define IPV6_HEADERS_MAX    8u
 #define IPV6_HOP_BY_HOP     0u

@@ -1,4 +1,4 @@
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,11 +9,11 @@
  * Threads: one. No cmocka in here, so that the fuzzers can use it: a failed check aborts by
  * CHECK().
  */
-#ifndef TESTS_UNIT_NET_BED_H
-#define TESTS_UNIT_NET_BED_H
+#ifndef TESTS_UNIT_IP_BED_H
+#define TESTS_UNIT_IP_BED_H
 
 #include "dataplane/net/frame.h"
-#include "dataplane/net/interface.h"
+#include "dataplane/ip/interface.h"
 #include "dataplane/tcp/connection.h"
 #include "dataplane/tcp/wire.h"
 #include "platform/check.h"

@@ -9,7 +9,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define VLAN_42      0xb02au /* priority 5, drop eligible, VLAN 42 */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "dataplane/net/bytes.h"
-#include "dataplane/net/internal.h"
+#include "dataplane/ip/internal.h"
 
 #define ARP_BYTES   28u
 #define ARP_REQUEST 1u

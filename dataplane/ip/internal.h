@@ -1,10 +1,10 @@
 /* internal.h: what the files of dataplane/net share. See interface.h. */
-#ifndef DATAPLANE_NET_INTERNAL_H
-#define DATAPLANE_NET_INTERNAL_H
+#ifndef DATAPLANE_IP_INTERNAL_H
+#define DATAPLANE_IP_INTERNAL_H
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/frame.h"
-#include "dataplane/net/interface.h"
+#include "dataplane/ip/interface.h"
 
 #define IPV4_FRAGMENT_MASK 0x3fffu /* more fragments, or an offset */
 

@@ -4,7 +4,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "dataplane/net/internal.h"
+#include "dataplane/ip/internal.h"
 
 #define ICMPV6_HEADER_BYTES    8u
 #define ICMPV6_TOO_BIG         2u

@@ -3,7 +3,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #define CLIENT_PAYLOAD_MAX 1460u
 

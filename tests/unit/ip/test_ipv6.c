@@ -10,7 +10,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "tests/unit/net/bed.h"
+#include "tests/unit/ip/bed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -7,8 +7,8 @@
  *
  * Threads: the worker's. Hot path. Memory: struct net is the caller's; frames are borrowed.
  */
-#ifndef DATAPLANE_NET_INTERFACE_H
-#define DATAPLANE_NET_INTERFACE_H
+#ifndef DATAPLANE_IP_INTERFACE_H
+#define DATAPLANE_IP_INTERFACE_H
 
 #include "dataplane/net/packet.h"
 #include "dataplane/tcp/endpoint.h"

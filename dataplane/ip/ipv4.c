@@ -4,7 +4,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "dataplane/net/internal.h"
+#include "dataplane/ip/internal.h"
 
 static enum counter net_tcp(struct net *net, const struct net_interface *interface,
                             const struct net_frame *frame, const uint8_t *tcp, uint32_t length,

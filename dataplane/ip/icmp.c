@@ -4,7 +4,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "dataplane/net/internal.h"
+#include "dataplane/ip/internal.h"
 
 #define ICMP_HEADER_BYTES         8u
 #define ICMP_ECHO_REPLY           0u
