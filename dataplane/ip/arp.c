@@ -2,15 +2,15 @@
  * their flow came from. */
 #include <string.h>
 
-#include "dataplane/net/bytes.h"
 #include "dataplane/ip/internal.h"
+#include "dataplane/net/bytes.h"
 
 #define ARP_BYTES   28u
 #define ARP_REQUEST 1u
 #define ARP_REPLY   2u
 
-enum counter net_arp(struct net *net, const struct net_interface *interface,
-                     const struct net_frame *frame)
+enum counter ip_arp(struct ip_host *host, const struct ip_interface *interface,
+                    const struct ip_frame *frame)
 {
     static const uint8_t ethernet_ipv4[6] = {0x00, 0x01, 0x08, 0x00, 6, 4};
     const uint8_t *arp = frame->bytes;
@@ -25,7 +25,7 @@ enum counter net_arp(struct net *net, const struct net_interface *interface,
         return COUNTER_FRAME_NOT_OURS;
     if (bytes_get16(arp + 6) != ARP_REQUEST)
         return COUNTER_FRAME_ARP;
-    reply = net->output->begin(net->output->context, frame->path.port, l2_bytes + ARP_BYTES);
+    reply = host->output->begin(host->output->context, frame->path.port, l2_bytes + ARP_BYTES);
     if (reply == NULL)
         return COUNTER_FRAME_ARP;
     frame_put_ethernet(reply, &frame->path, FRAME_TYPE_ARP);
@@ -35,6 +35,6 @@ enum counter net_arp(struct net *net, const struct net_interface *interface,
     memcpy(reply + 8, interface->mac, 6);
     memcpy(reply + 14, interface->address, 4);
     memcpy(reply + 18, arp + 8, 10); /* the asker's MAC and address */
-    net->output->end(net->output->context, l2_bytes, 0);
+    host->output->end(host->output->context, l2_bytes, 0);
     return COUNTER_FRAME_ARP;
 }

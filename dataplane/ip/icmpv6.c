@@ -2,9 +2,9 @@
  * host needs that never speaks first: solicitations are answered. */
 #include <string.h>
 
+#include "dataplane/ip/internal.h"
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "dataplane/ip/internal.h"
 
 #define ICMPV6_HEADER_BYTES    8u
 #define ICMPV6_TOO_BIG         2u
@@ -21,8 +21,7 @@
 static const uint8_t icmpv6_unspecified[16];
 static const uint8_t icmpv6_all_nodes[16] = {0xff, 0x02, [15] = 1};
 
-static bool icmpv6_checksum_good(const struct net_frame *frame, const uint8_t *icmp,
-                                 uint32_t length)
+static bool icmpv6_checksum_good(const struct ip_frame *frame, const uint8_t *icmp, uint32_t length)
 {
     uint64_t sum =
         checksum_pseudo(frame->bytes + 8, frame->bytes + 24, 16, FRAME_PROTOCOL_ICMPV6, length);
@@ -42,7 +41,7 @@ static void icmpv6_finish(uint8_t *icmp, uint32_t length, const uint8_t source[1
 }
 
 /* Is this solicitation one that RFC 4861 7.1.1 lets us answer? */
-static bool nd_valid(const struct net_frame *frame, const uint8_t *icmp, uint32_t length)
+static bool nd_valid(const struct ip_frame *frame, const uint8_t *icmp, uint32_t length)
 {
     bool probe = memcmp(frame->bytes + 8, icmpv6_unspecified, 16) == 0;
 
@@ -62,9 +61,8 @@ static bool nd_valid(const struct net_frame *frame, const uint8_t *icmp, uint32_
     return true;
 }
 
-static enum counter nd_solicited(struct net *net, const struct net_interface *interface,
-                                 const struct net_frame *frame, const uint8_t *icmp,
-                                 uint32_t length)
+static enum counter nd_solicited(struct ip_host *host, const struct ip_interface *interface,
+                                 const struct ip_frame *frame, const uint8_t *icmp, uint32_t length)
 {
     bool probe = memcmp(frame->bytes + 8, icmpv6_unspecified, 16) == 0;
     const uint8_t *destination = probe ? icmpv6_all_nodes : frame->bytes + 8;
@@ -74,14 +72,14 @@ static enum counter nd_solicited(struct net *net, const struct net_interface *in
 
     if (!nd_valid(frame, icmp, length))
         return COUNTER_FRAME_BAD_IP;
-    if (!net_own_ipv6(interface, icmp + 8))
+    if (!ip_interface_owns6(interface, icmp + 8))
         return COUNTER_FRAME_NOT_OURS;
     if (probe) {
         path.peer_mac[0] = path.peer_mac[1] = 0x33;
         memcpy(path.peer_mac + 2, destination + 12, 4);
     }
-    reply = net->output->begin(net->output->context, path.port,
-                               l2_bytes + FRAME_IPV6_BYTES + ND_ADVERTISEMENT_BYTES);
+    reply = host->output->begin(host->output->context, path.port,
+                                l2_bytes + FRAME_IPV6_BYTES + ND_ADVERTISEMENT_BYTES);
     if (reply == NULL)
         return COUNTER_FRAME_ND;
     frame_put_ethernet(reply, &path, FRAME_TYPE_IPV6);
@@ -97,21 +95,21 @@ static enum counter nd_solicited(struct net *net, const struct net_interface *in
     reply[25] = 1;
     memcpy(reply + 26, interface->mac, 6);
     icmpv6_finish(reply, ND_ADVERTISEMENT_BYTES, icmp + 8, destination);
-    net->output->end(net->output->context, l2_bytes, 0);
+    host->output->end(host->output->context, l2_bytes, 0);
     return COUNTER_FRAME_ND;
 }
 
-static enum counter icmpv6_echo(struct net *net, const struct net_interface *interface,
-                                const struct net_frame *frame, const uint8_t *icmp, uint32_t length)
+static enum counter icmpv6_echo(struct ip_host *host, const struct ip_interface *interface,
+                                const struct ip_frame *frame, const uint8_t *icmp, uint32_t length)
 {
     uint32_t l2_bytes = frame_header_bytes(&frame->path);
     uint8_t *reply;
 
-    if (!net_own_ipv6(interface, frame->bytes + 24) || frame->bytes[8] == 0xff ||
+    if (!ip_interface_owns6(interface, frame->bytes + 24) || frame->bytes[8] == 0xff ||
         memcmp(frame->bytes + 8, icmpv6_unspecified, 16) == 0)
         return COUNTER_FRAME_ICMP_OTHER; /* groups and nobody are not answered */
-    reply = net->output->begin(net->output->context, frame->path.port,
-                               l2_bytes + FRAME_IPV6_BYTES + length);
+    reply = host->output->begin(host->output->context, frame->path.port,
+                                l2_bytes + FRAME_IPV6_BYTES + length);
     if (reply == NULL)
         return COUNTER_FRAME_ICMP_ECHO;
     frame_put_ethernet(reply, &frame->path, FRAME_TYPE_IPV6);
@@ -122,38 +120,37 @@ static enum counter icmpv6_echo(struct net *net, const struct net_interface *int
     memcpy(reply, icmp, length);
     reply[0] = ICMPV6_ECHO_REPLY;
     icmpv6_finish(reply, length, frame->bytes + 24, frame->bytes + 8);
-    net->output->end(net->output->context, l2_bytes, 0);
+    host->output->end(host->output->context, l2_bytes, 0);
     return COUNTER_FRAME_ICMP_ECHO;
 }
 
 /* The packet that was too big is quoted from its IPv6 header on; ours have no extension headers. */
-static void icmpv6_too_big(struct net *net, const uint8_t *icmp, uint32_t length)
+static void icmpv6_too_big(struct ip_host *host, const uint8_t *icmp, uint32_t length)
 {
     const uint8_t *quoted = icmp + ICMPV6_HEADER_BYTES;
-    struct tcp_key key;
+    struct ip_flow flow;
 
-    if (length < ICMPV6_HEADER_BYTES + FRAME_IPV6_BYTES + 8 || quoted[6] != FRAME_PROTOCOL_TCP)
+    if (length < ICMPV6_HEADER_BYTES + FRAME_IPV6_BYTES + IP_QUOTED_BYTES ||
+        quoted[6] != FRAME_PROTOCOL_TCP)
         return;
-    memcpy(key.local_address, quoted + 8, 16);
-    memcpy(key.remote_address, quoted + 24, 16);
-    quoted += FRAME_IPV6_BYTES;
-    key.local_port = bytes_get16(quoted);
-    key.remote_port = bytes_get16(quoted + 2);
-    tcp_path_mtu(net->endpoint, &key, bytes_get32(quoted + 4), bytes_get32(icmp + 4));
+    memcpy(flow.local_address, quoted + 8, 16);
+    memcpy(flow.remote_address, quoted + 24, 16);
+    host->upper.too_big(host->upper.context, &flow, quoted + FRAME_IPV6_BYTES,
+                        bytes_get32(icmp + 4));
 }
 
-enum counter net_icmpv6(struct net *net, const struct net_interface *interface,
-                        const struct net_frame *frame, const uint8_t *icmp, uint32_t length)
+enum counter ip_icmpv6(struct ip_host *host, const struct ip_interface *interface,
+                       const struct ip_frame *frame, const uint8_t *icmp, uint32_t length)
 {
     if (length < ICMPV6_HEADER_BYTES)
         return COUNTER_FRAME_SHORT;
     if (!icmpv6_checksum_good(frame, icmp, length))
         return COUNTER_FRAME_BAD_CHECKSUM;
     if (icmp[0] == ICMPV6_SOLICITATION)
-        return nd_solicited(net, interface, frame, icmp, length);
+        return nd_solicited(host, interface, frame, icmp, length);
     if (icmp[0] == ICMPV6_ECHO_REQUEST && icmp[1] == 0)
-        return icmpv6_echo(net, interface, frame, icmp, length);
+        return icmpv6_echo(host, interface, frame, icmp, length);
     if (icmp[0] == ICMPV6_TOO_BIG && icmp[1] == 0)
-        icmpv6_too_big(net, icmp, length);
+        icmpv6_too_big(host, icmp, length);
     return COUNTER_FRAME_ICMP_OTHER;
 }

@@ -1,10 +1,11 @@
 #include <string.h>
 
-#include "dataplane/net/bytes.h"
+#include "dataplane/counting.h"
 #include "dataplane/ip/internal.h"
+#include "dataplane/net/bytes.h"
 
 /* Unicast to us, or an IPv6 group that we are in (all nodes, our solicited-node groups). */
-static bool net_for_us(const struct net_interface *interface, const uint8_t destination[6])
+static bool ip_for_us(const struct ip_interface *interface, const uint8_t destination[6])
 {
     static const uint8_t all_nodes[6] = {0x33, 0x33, 0, 0, 0, 1};
     static const uint8_t solicited[3] = {0x33, 0x33, 0xff};
@@ -18,8 +19,8 @@ static bool net_for_us(const struct net_interface *interface, const uint8_t dest
     return memcmp(destination, all_nodes, sizeof(all_nodes)) == 0;
 }
 
-static bool net_read_link(const struct packet_view *view, uint16_t port,
-                          const struct net_interface *interface, struct net_frame *frame)
+static bool ip_read_link(const struct packet_view *view, uint16_t port,
+                         const struct ip_interface *interface, struct ip_frame *frame)
 {
     uint32_t header = FRAME_ETHERNET_BYTES;
 
@@ -42,38 +43,38 @@ static bool net_read_link(const struct packet_view *view, uint16_t port,
     return true;
 }
 
-static enum counter net_dispatch(struct net *net, const struct packet_view *view, uint16_t port,
-                                 int64_t now_ns)
+static enum counter ip_dispatch(struct ip_host *host, const struct packet_view *view, uint16_t port,
+                                int64_t now_ns)
 {
-    const struct net_interface *interface = &net->interfaces[port];
-    struct net_frame frame;
+    const struct ip_interface *interface = &host->interfaces[port];
+    struct ip_frame frame;
 
-    if (!net_read_link(view, port, interface, &frame))
+    if (!ip_read_link(view, port, interface, &frame))
         return COUNTER_FRAME_SHORT;
     if (frame.type == FRAME_TYPE_ARP)
-        return net_arp(net, interface, &frame);
-    if (!net_for_us(interface, view->bytes))
+        return ip_arp(host, interface, &frame);
+    if (!ip_for_us(interface, view->bytes))
         return COUNTER_FRAME_NOT_OURS;
     /* Group addresses never send to us by TCP or echo. */
     if ((frame.path.peer_mac[0] & 1) != 0)
         return COUNTER_FRAME_BAD_IP;
     if (frame.type == FRAME_TYPE_IPV4)
-        return net_ipv4(net, interface, &frame, view, now_ns);
+        return ip_ipv4(host, interface, &frame, view, now_ns);
     if (frame.type == FRAME_TYPE_IPV6)
-        return net_ipv6(net, interface, &frame, view, now_ns);
+        return ip_ipv6(host, interface, &frame, view, now_ns);
     return COUNTER_FRAME_UNKNOWN_TYPE;
 }
 
-enum counter net_input(struct net *net, const struct packet_view *view, uint16_t port,
-                       int64_t now_ns)
+enum counter ip_input(struct ip_host *host, const struct packet_view *view, uint16_t port,
+                      int64_t now_ns)
 {
-    enum counter outcome = net_dispatch(net, view, port, now_ns);
+    enum counter outcome = ip_dispatch(host, view, port, now_ns);
 
-    count(net->counters, outcome);
+    count(host->counters, outcome);
     return outcome;
 }
 
-bool net_concerns_kernel(enum counter outcome)
+bool ip_concerns_kernel(enum counter outcome)
 {
     switch (outcome) {
     case COUNTER_FRAME_NOT_OURS:
@@ -88,18 +89,4 @@ bool net_concerns_kernel(enum counter outcome)
     default:
         return false;
     }
-}
-
-void net_interface_link_local(struct net_interface *interface)
-{
-    uint8_t *address = interface->link_local;
-
-    memset(address, 0, 16);
-    address[0] = 0xfe;
-    address[1] = 0x80;
-    memcpy(address + 8, interface->mac, 3);
-    address[8] ^= 2;
-    address[11] = 0xff;
-    address[12] = 0xfe;
-    memcpy(address + 13, interface->mac + 3, 3);
 }

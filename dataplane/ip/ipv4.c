@@ -2,15 +2,15 @@
  * them, and a reassembler would be one more thing to exhaust. */
 #include <string.h>
 
+#include "dataplane/ip/internal.h"
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "dataplane/ip/internal.h"
 
-static enum counter net_tcp(struct net *net, const struct net_interface *interface,
-                            const struct net_frame *frame, const uint8_t *tcp, uint32_t length,
-                            bool checksum_good, bool cut, int64_t now_ns)
+static enum counter ip_tcp(struct ip_host *host, const struct ip_interface *interface,
+                           const struct ip_frame *frame, const uint8_t *tcp, uint32_t length,
+                           bool checksum_good, bool cut, int64_t now_ns)
 {
-    struct tcp_segment segment = {
+    struct ip_segment segment = {
         .bytes = tcp,
         .length = length,
         .checksum_good = checksum_good,
@@ -18,25 +18,26 @@ static enum counter net_tcp(struct net *net, const struct net_interface *interfa
         .mtu = interface->mtu,
         .path = frame->path,
         .address_bytes = 4,
-        .key = {.local_address = {[10] = 0xff, [11] = 0xff},
-                .remote_address = {[10] = 0xff, [11] = 0xff}},
+        .flow = {.local_address = {[10] = 0xff, [11] = 0xff},
+                 .remote_address = {[10] = 0xff, [11] = 0xff}},
     };
 
-    if (interface->shared && !net_is_mail(interface, tcp, length))
+    if (interface->shared && !ip_is_mail(interface, tcp, length))
         return COUNTER_FRAME_OTHER_PORT;
-    memcpy(segment.key.remote_address + 12, frame->bytes + 12, 4);
-    memcpy(segment.key.local_address + 12, frame->bytes + 16, 4);
-    return tcp_input(net->endpoint, &segment, net_is_mail(interface, tcp, length), now_ns);
+    memcpy(segment.flow.remote_address + 12, frame->bytes + 12, 4);
+    memcpy(segment.flow.local_address + 12, frame->bytes + 16, 4);
+    return host->upper.input(host->upper.context, &segment, ip_is_mail(interface, tcp, length),
+                             now_ns);
 }
 
 /* A source that no host may have: answering it would send mail traffic astray. */
-static bool net_source_valid(const uint8_t source[4])
+static bool ip_source_valid(const uint8_t source[4])
 {
     return source[0] != 0 && source[0] != 127 && source[0] < 224;
 }
 
-enum counter net_ipv4(struct net *net, const struct net_interface *interface,
-                      const struct net_frame *frame, const struct packet_view *view, int64_t now_ns)
+enum counter ip_ipv4(struct ip_host *host, const struct ip_interface *interface,
+                     const struct ip_frame *frame, const struct packet_view *view, int64_t now_ns)
 {
     const uint8_t *ip = frame->bytes;
     uint32_t header;
@@ -47,7 +48,7 @@ enum counter net_ipv4(struct net *net, const struct net_interface *interface,
         return COUNTER_FRAME_SHORT;
     header = (uint32_t)(ip[0] & 0x0f) * 4;
     total = bytes_get16(ip + 2);
-    cut = net_cut(view, ip[9], total, frame->length);
+    cut = ip_cut(view, ip[9], total, frame->length);
     if (cut)
         total = frame->length;
     if (ip[0] >> 4 != 4 || header < FRAME_IPV4_BYTES || total < header || total > frame->length)
@@ -56,14 +57,14 @@ enum counter net_ipv4(struct net *net, const struct net_interface *interface,
         return COUNTER_FRAME_BAD_CHECKSUM;
     if (memcmp(ip + 16, interface->address, 4) != 0)
         return COUNTER_FRAME_NOT_OURS;
-    if (!net_source_valid(ip + 12) || memcmp(ip + 12, interface->address, 4) == 0)
+    if (!ip_source_valid(ip + 12) || memcmp(ip + 12, interface->address, 4) == 0)
         return COUNTER_FRAME_BAD_IP;
-    if (bytes_get16(ip + 6) & IPV4_FRAGMENT_MASK)
+    if (bytes_get16(ip + 6) & FRAME_IPV4_FRAGMENT_MASK)
         return COUNTER_FRAME_FRAGMENT;
     if (ip[9] == FRAME_PROTOCOL_TCP)
-        return net_tcp(net, interface, frame, ip + header, total - header, view->tcp_checksum_good,
-                       cut, now_ns);
+        return ip_tcp(host, interface, frame, ip + header, total - header, view->tcp_checksum_good,
+                      cut, now_ns);
     if (ip[9] == FRAME_PROTOCOL_ICMP)
-        return net_icmp(net, interface, frame, ip + header, total - header);
+        return ip_icmp(host, interface, frame, ip + header, total - header);
     return COUNTER_FRAME_UNKNOWN_PROTOCOL;
 }

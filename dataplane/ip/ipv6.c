@@ -2,8 +2,8 @@
  * atomic fragment, RFC 6946, is none), routing headers accepted only when used up. */
 #include <string.h>
 
-#include "dataplane/net/bytes.h"
 #include "dataplane/ip/internal.h"
+#include "dataplane/net/bytes.h"
 
 #define IPV6_HEADERS_MAX    8u
 #define IPV6_HOP_BY_HOP     0u
@@ -11,12 +11,6 @@
 #define IPV6_FRAGMENT       44u
 #define IPV6_DESTINATION    60u
 #define IPV6_FRAGMENT_BYTES 8u
-
-bool net_own_ipv6(const struct net_interface *interface, const uint8_t address[16])
-{
-    return memcmp(address, interface->link_local, 16) == 0 ||
-           (interface->has_address6 && memcmp(address, interface->address6, 16) == 0);
-}
 
 static bool ipv6_multicast(const uint8_t address[16])
 {
@@ -33,11 +27,11 @@ static bool ipv6_source_valid(const uint8_t source[16])
            !(memcmp(source, zero, sizeof(zero)) == 0 && source[15] <= 1);
 }
 
-static enum counter ipv6_tcp(struct net *net, const struct net_interface *interface,
-                             const struct net_frame *frame, const uint8_t *tcp, uint32_t length,
+static enum counter ipv6_tcp(struct ip_host *host, const struct ip_interface *interface,
+                             const struct ip_frame *frame, const uint8_t *tcp, uint32_t length,
                              bool checksum_good, bool cut, int64_t now_ns)
 {
-    struct tcp_segment segment = {
+    struct ip_segment segment = {
         .bytes = tcp,
         .length = length,
         .checksum_good = checksum_good,
@@ -47,15 +41,16 @@ static enum counter ipv6_tcp(struct net *net, const struct net_interface *interf
         .address_bytes = 16,
     };
 
-    if (!net_own_ipv6(interface, frame->bytes + 24))
+    if (!ip_interface_owns6(interface, frame->bytes + 24))
         return COUNTER_FRAME_NOT_OURS;
-    if (!ipv6_source_valid(frame->bytes + 8) || net_own_ipv6(interface, frame->bytes + 8))
+    if (!ipv6_source_valid(frame->bytes + 8) || ip_interface_owns6(interface, frame->bytes + 8))
         return COUNTER_FRAME_BAD_IP;
-    if (interface->shared && !net_is_mail(interface, tcp, length))
+    if (interface->shared && !ip_is_mail(interface, tcp, length))
         return COUNTER_FRAME_OTHER_PORT;
-    memcpy(segment.key.remote_address, frame->bytes + 8, 16);
-    memcpy(segment.key.local_address, frame->bytes + 24, 16);
-    return tcp_input(net->endpoint, &segment, net_is_mail(interface, tcp, length), now_ns);
+    memcpy(segment.flow.remote_address, frame->bytes + 8, 16);
+    memcpy(segment.flow.local_address, frame->bytes + 24, 16);
+    return host->upper.input(host->upper.context, &segment, ip_is_mail(interface, tcp, length),
+                             now_ns);
 }
 
 enum ipv6_walk { IPV6_UPPER, IPV6_BAD, IPV6_IS_FRAGMENT };
@@ -88,8 +83,8 @@ static enum ipv6_walk ipv6_walk(const uint8_t *ip, uint32_t end, uint8_t *next, 
     return IPV6_BAD;
 }
 
-enum counter net_ipv6(struct net *net, const struct net_interface *interface,
-                      const struct net_frame *frame, const struct packet_view *view, int64_t now_ns)
+enum counter ip_ipv6(struct ip_host *host, const struct ip_interface *interface,
+                     const struct ip_frame *frame, const struct packet_view *view, int64_t now_ns)
 {
     const uint8_t *ip = frame->bytes;
     uint32_t at = FRAME_IPV6_BYTES;
@@ -101,12 +96,12 @@ enum counter net_ipv6(struct net *net, const struct net_interface *interface,
         return COUNTER_FRAME_SHORT;
     end = FRAME_IPV6_BYTES + bytes_get16(ip + 4);
     next = ip[6];
-    cut = net_cut(view, next, end, frame->length);
+    cut = ip_cut(view, next, end, frame->length);
     if (cut)
         end = frame->length;
     if (ip[0] >> 4 != 6 || end > frame->length)
         return COUNTER_FRAME_BAD_IP;
-    if (!net_own_ipv6(interface, ip + 24) && !ipv6_multicast(ip + 24))
+    if (!ip_interface_owns6(interface, ip + 24) && !ipv6_multicast(ip + 24))
         return COUNTER_FRAME_NOT_OURS;
     switch (ipv6_walk(ip, end, &next, &at)) {
     case IPV6_UPPER:
@@ -117,9 +112,9 @@ enum counter net_ipv6(struct net *net, const struct net_interface *interface,
         return COUNTER_FRAME_BAD_IP;
     }
     if (next == FRAME_PROTOCOL_TCP)
-        return ipv6_tcp(net, interface, frame, ip + at, end - at, view->tcp_checksum_good, cut,
+        return ipv6_tcp(host, interface, frame, ip + at, end - at, view->tcp_checksum_good, cut,
                         now_ns);
     if (next == FRAME_PROTOCOL_ICMPV6)
-        return net_icmpv6(net, interface, frame, ip + at, end - at);
+        return ip_icmpv6(host, interface, frame, ip + at, end - at);
     return COUNTER_FRAME_UNKNOWN_PROTOCOL;
 }

@@ -1,6 +1,9 @@
-/* Spreading flows over workers where the port cannot. */
+#include "dataplane/net/flow.h"
+
+#include <stdbool.h>
+
 #include "dataplane/net/bytes.h"
-#include "dataplane/ip/internal.h"
+#include "dataplane/net/frame.h"
 
 /* 2^64 divided by the golden ratio: spreads well, and nothing secret depends on it. */
 #define FLOW_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
@@ -23,7 +26,7 @@ static uint32_t flow_ipv4(const uint8_t *ip, uint32_t length)
         return 0;
     header = (uint32_t)(ip[0] & 0x0f) * 4;
     if (ip[9] != FRAME_PROTOCOL_TCP || length < header + 4 ||
-        (bytes_get16(ip + 6) & IPV4_FRAGMENT_MASK) != 0)
+        (bytes_get16(ip + 6) & FRAME_IPV4_FRAGMENT_MASK) != 0)
         return 0;
     return flow_mix(ip + 12, 4, ip + header);
 }

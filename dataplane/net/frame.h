@@ -7,18 +7,19 @@
 
 #include "dataplane/net/packet.h"
 
-#define FRAME_ETHERNET_BYTES  14u
-#define FRAME_VLAN_BYTES      4u
-#define FRAME_IPV4_BYTES      20u
-#define FRAME_IPV6_BYTES      40u
-#define FRAME_TTL             64u
-#define FRAME_TYPE_IPV4       0x0800u
-#define FRAME_TYPE_ARP        0x0806u
-#define FRAME_TYPE_VLAN       0x8100u
-#define FRAME_TYPE_IPV6       0x86ddu
-#define FRAME_PROTOCOL_ICMP   1u
-#define FRAME_PROTOCOL_TCP    6u
-#define FRAME_PROTOCOL_ICMPV6 58u
+#define FRAME_ETHERNET_BYTES     14u
+#define FRAME_VLAN_BYTES         4u
+#define FRAME_IPV4_BYTES         20u
+#define FRAME_IPV6_BYTES         40u
+#define FRAME_TTL                64u
+#define FRAME_TYPE_IPV4          0x0800u
+#define FRAME_TYPE_ARP           0x0806u
+#define FRAME_TYPE_VLAN          0x8100u
+#define FRAME_TYPE_IPV6          0x86ddu
+#define FRAME_PROTOCOL_ICMP      1u
+#define FRAME_PROTOCOL_TCP       6u
+#define FRAME_PROTOCOL_ICMPV6    58u
+#define FRAME_IPV4_FRAGMENT_MASK 0x3fffu /* more fragments, or an offset */
 
 /* Bytes of the link header that `path` calls for: 14, or 18 with a VLAN tag. */
 static inline uint32_t frame_header_bytes(const struct packet_path *path)

@@ -2,6 +2,7 @@
  * retransmission. Replies are small, so this is kept to what keeps them safe and polite. */
 #include <string.h>
 
+#include "dataplane/net/bytes.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/tcp/connection.h"
 
@@ -247,14 +248,20 @@ void tcp_retransmit_expired(struct tcp_connection *c, int64_t now_ns)
     tcp_mark_dirty(c);
 }
 
-void tcp_path_mtu(struct tcp_endpoint *endpoint, const struct tcp_key *key, uint32_t seq,
-                  uint32_t mtu)
+void tcp_path_mtu_told(void *context, const struct ip_flow *addresses,
+                       const uint8_t quoted[IP_QUOTED_BYTES], uint32_t mtu)
 {
-    struct tcp_connection *c = tcp_table_find(endpoint, key, tcp_key_hash(endpoint, key));
-    uint32_t headers =
-        TCP_HEADER_BYTES + (tcp_key_is_ipv4(key) ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES);
-    uint32_t least = tcp_key_is_ipv4(key) ? TCP_PATH_MTU_MIN : TCP_PATH_MTU_MIN_IPV6;
+    struct tcp_endpoint *endpoint = context;
+    struct ip_flow key = *addresses;
+    bool ipv4 = ip_flow_is_ipv4(&key);
+    uint32_t headers = TCP_HEADER_BYTES + (ipv4 ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES);
+    uint32_t least = ipv4 ? TCP_PATH_MTU_MIN : TCP_PATH_MTU_MIN_IPV6;
+    uint32_t seq = bytes_get32(quoted + 4);
+    struct tcp_connection *c;
 
+    key.local_port = bytes_get16(quoted);
+    key.remote_port = bytes_get16(quoted + 2);
+    c = tcp_table_find(endpoint, &key, tcp_key_hash(endpoint, &key));
     if (c == NULL || c->dying || c->state == TCP_STATE_TIME_WAIT || seq_before(seq, c->send_una) ||
         !seq_before(seq, c->send_max))
         return;

@@ -78,7 +78,7 @@ struct tcp_connection {
     uint32_t table_next;            /* hash chain, or free list */
     struct tcp_client_place client; /* where it is counted */
     uint32_t hash;                  /* of key */
-    struct tcp_key key;
+    struct ip_flow key;
     struct packet_path path;
 
     uint8_t state;  /* enum tcp_state */
@@ -171,8 +171,8 @@ static inline struct tcp_connection *tcp_at(const struct tcp_endpoint *endpoint,
 
 /* table.c */
 /* Keyed. A packet's key is hashed once: whoever needs the hash is given it. */
-uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct tcp_key *key);
-struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct ip_flow *key);
+struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct ip_flow *key,
                                       uint32_t hash);
 void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
 void tcp_table_remove(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
@@ -227,6 +227,9 @@ void tcp_sacked(struct tcp_connection *connection, const struct tcp_header *head
  * next held one. False when there is none. */
 bool tcp_send_hole(const struct tcp_connection *connection, uint32_t from,
                    struct tcp_interval *hole);
+/* struct ip_upper's `too_big`; `context` is the endpoint. */
+void tcp_path_mtu_told(void *context, const struct ip_flow *addresses,
+                       const uint8_t quoted[IP_QUOTED_BYTES], uint32_t mtu);
 void tcp_retransmit_expired(struct tcp_connection *connection, int64_t now_ns);
 uint32_t tcp_timestamp(const struct tcp_connection *connection, int64_t now_ns);
 
@@ -240,7 +243,7 @@ void tcp_send_reset(struct tcp_connection *connection, int64_t now_ns);
 /* Sends one byte into a closed window (RFC 9293 3.8.6.1). */
 void tcp_send_probe(struct tcp_connection *connection, int64_t now_ns);
 /* Answers a segment that belongs to no connection (RFC 9293 3.10.7.1). */
-void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                         uint32_t seq, uint32_t ack, uint8_t flags);
 /* First sequence number after the queued reply bytes. */
 uint32_t tcp_send_end(const struct tcp_connection *connection);

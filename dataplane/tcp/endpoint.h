@@ -1,6 +1,6 @@
 /* endpoint.h: a worker's TCP endpoint as the worker and the simulator drive it.
  *
- * For each burst: tcp_input() for every segment, then tcp_timers(), then tcp_flush(), which sends
+ * For each burst: every segment by tcp_upper(), then tcp_timers(), then tcp_flush(), which sends
  * what the burst gave rise to (so replies and acknowledgements of one burst share segments).
  *
  * Threads: one. Memory: tcp_endpoint_create() allocates everything, on the main thread; nothing is
@@ -9,9 +9,8 @@
 #ifndef DATAPLANE_TCP_ENDPOINT_H
 #define DATAPLANE_TCP_ENDPOINT_H
 
-#include <string.h>
-
 #include "dataplane/counting.h"
+#include "dataplane/ip/upper.h"
 #include "dataplane/net/siphash.h"
 #include "dataplane/tcp/clients.h"
 #include "dataplane/tcp/tcp.h"
@@ -19,15 +18,6 @@
 #define TCP_WHEEL_BITS  8u
 #define TCP_WHEEL_SLOTS (1u << TCP_WHEEL_BITS)
 #define TCP_TICK_SHIFT  22u /* a tick is 2^22 ns, about 4.2 ms */
-
-/* IPv4 addresses stand as ::ffff:a.b.c.d. No padding: it is hashed and compared as bytes. */
-struct tcp_key {
-    uint8_t local_address[16];
-    uint8_t remote_address[16];
-    uint16_t local_port; /* host order */
-    uint16_t remote_port;
-};
-_Static_assert(sizeof(struct tcp_key) == 36, "hashed as bytes");
 
 /* Connections in TIME-WAIT, oldest first. */
 struct tcp_age {
@@ -75,19 +65,6 @@ struct tcp_endpoint {
     uint32_t wheel[2][TCP_WHEEL_SLOTS];
 };
 
-/* A received segment whose IP header is already checked. */
-struct tcp_segment {
-    const uint8_t *bytes; /* TCP header */
-    uint32_t length;      /* bytes of header and payload */
-    bool checksum_good;
-    bool cut;           /* only its first `length` bytes were handed over */
-    uint16_t mtu;       /* of the interface it came by: our MSS follows from it */
-    struct tcp_key key; /* ports are filled in by tcp_input() */
-    uint32_t hash;      /* of key, filled in by tcp_input() */
-    struct packet_path path;
-    uint8_t address_bytes; /* 4 or 16 */
-};
-
 /* `store`, `counters` and `output` are borrowed. `secret` must be random. STATUS_NO_MEMORY. */
 enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *store,
                                 struct region_counters *counters, struct packet_output *output,
@@ -98,24 +75,10 @@ enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *sto
 /* Forgets every connection (no packet is sent, `closed` is called for each). */
 void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns);
 
-/* Takes one segment for `local_port` in the listener's address. Returns the counter it belongs to:
- * exactly one a packet. `listening`: a SYN may open a connection. */
-enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segment, bool listening,
-                       int64_t now_ns);
-
-/* A router says that packets of at most `mtu` bytes get through to that peer, quoting a segment of
- * ours with sequence number `seq`. Believed only when that segment is in flight (RFC 5927); never
- * below the smallest MTU of the protocol. */
-void tcp_path_mtu(struct tcp_endpoint *endpoint, const struct tcp_key *key, uint32_t seq,
-                  uint32_t mtu);
-
-/* IPv4 or IPv6? */
-static inline bool tcp_key_is_ipv4(const struct tcp_key *key)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-    return memcmp(key->remote_address, mapped, sizeof(mapped)) == 0;
-}
+/* The endpoint as what IP gives its segments to. What a router says of the path MTU is believed
+ * only when the segment it quotes is in flight (RFC 5927), and never below the smallest MTU of the
+ * protocol. */
+struct ip_upper tcp_upper(struct tcp_endpoint *endpoint);
 
 /* Runs timers that are due, at most `budget` of them; returns how many it ran. */
 unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budget);

@@ -13,7 +13,7 @@
 static const uint16_t handshake_cookie_mss[8] = {8960, 1460, 1440, 1400, 1220, 1024, 536, 216};
 
 /* For what a peer gets to see: sequence number and timestamp offset (RFC 6528, RFC 7323 5.4). */
-static uint64_t handshake_hash(const struct tcp_endpoint *endpoint, const struct tcp_key *key)
+static uint64_t handshake_hash(const struct tcp_endpoint *endpoint, const struct ip_flow *key)
 {
     return siphash(&endpoint->handshake_secret, key, sizeof(*key));
 }
@@ -33,7 +33,7 @@ static struct tcp_half_open *half_open_set(struct tcp_endpoint *endpoint, uint32
     return &endpoint->half_open[(size_t)(hash & endpoint->half_open_mask) * TCP_HALF_OPEN_WAYS];
 }
 
-struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct ip_flow *key,
                                          uint32_t hash)
 {
     struct tcp_half_open *set = half_open_set(endpoint, hash);
@@ -70,7 +70,7 @@ void tcp_half_open_free(struct tcp_endpoint *endpoint, struct tcp_half_open *ent
     count_set(endpoint->counters, COUNTER_HALF_OPEN, endpoint->half_open_count);
 }
 
-static struct tcp_agreed handshake_agree(const struct tcp_segment *segment,
+static struct tcp_agreed handshake_agree(const struct ip_segment *segment,
                                          const struct tcp_header *header)
 {
     bool ipv4 = segment->address_bytes == 4;
@@ -92,11 +92,11 @@ static struct tcp_agreed handshake_agree(const struct tcp_segment *segment,
 }
 
 /* 24 bits that only we can make, for this peer, its sequence number and this period. */
-static uint32_t cookie_proof(const struct tcp_endpoint *endpoint, const struct tcp_key *key,
+static uint32_t cookie_proof(const struct tcp_endpoint *endpoint, const struct ip_flow *key,
                              uint32_t peer_seq, uint64_t period)
 {
     struct {
-        struct tcp_key key;
+        struct ip_flow key;
         uint32_t peer_seq;
         uint64_t period;
         uint64_t purpose; /* apart from every other use of the secret */
@@ -150,12 +150,12 @@ static uint32_t handshake_tick(int64_t ns)
     return (uint32_t)((uint64_t)ns >> TCP_TICK_SHIFT);
 }
 
-enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                                const struct tcp_header *header, int64_t now_ns)
 {
-    uint64_t hash = handshake_hash(endpoint, &segment->key);
+    uint64_t hash = handshake_hash(endpoint, &segment->flow);
     struct tcp_half_open made = {
-        .key = segment->key,
+        .key = segment->flow,
         .hash = segment->hash,
         .timestamp_offset = handshake_timestamp_offset(hash),
         .path = segment->path,
@@ -181,7 +181,7 @@ enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct tcp_s
     return COUNTER_TCP_IN_ACCEPTED;
 }
 
-bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                           const struct tcp_header *header, struct tcp_half_open *entry,
                           int64_t now_ns)
 {
@@ -194,14 +194,14 @@ bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct tcp_segmen
         return false;
     if (age > 1 || age > period ||
         (cookie & 0xffffff) !=
-            cookie_proof(endpoint, &segment->key, header->seq - 1, period - age)) {
+            cookie_proof(endpoint, &segment->flow, header->seq - 1, period - age)) {
         count(endpoint->counters, COUNTER_SYN_COOKIES_BAD);
         return false;
     }
     *entry = (struct tcp_half_open){
-        .key = segment->key,
+        .key = segment->flow,
         .hash = segment->hash,
-        .timestamp_offset = handshake_timestamp_offset(handshake_hash(endpoint, &segment->key)),
+        .timestamp_offset = handshake_timestamp_offset(handshake_hash(endpoint, &segment->flow)),
         .path = segment->path,
         .peer_seq = header->seq - 1,
         .own_seq = cookie,

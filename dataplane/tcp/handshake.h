@@ -32,7 +32,7 @@ struct tcp_agreed {
 };
 
 struct tcp_half_open {
-    struct tcp_key key;
+    struct ip_flow key;
     struct packet_path path;
     uint32_t peer_seq; /* of the SYN */
     uint32_t own_seq;  /* of our SYN-ACK */
@@ -47,18 +47,18 @@ struct tcp_half_open {
 _Static_assert(sizeof(struct tcp_half_open) <= 88, "a flood may fill the table with them");
 
 /* The entry for `key`, whose tcp_key_hash() is `hash`, or null. */
-struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+struct tcp_half_open *tcp_half_open_find(struct tcp_endpoint *endpoint, const struct ip_flow *key,
                                          uint32_t hash);
 
 void tcp_half_open_free(struct tcp_endpoint *endpoint, struct tcp_half_open *entry);
 
 /* Answers a SYN for a listener. */
-enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                                const struct tcp_header *header, int64_t now_ns);
 
 /* If `header` completes a handshake begun with a cookie, fills `entry` as though it had been kept
  * and returns true. */
-bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                           const struct tcp_header *header, struct tcp_half_open *entry,
                           int64_t now_ns);
 

@@ -6,10 +6,10 @@
 #include "dataplane/tcp/connection.h"
 #include "dataplane/tcp/wire.h"
 
-static bool input_checksum_good(const struct tcp_segment *segment)
+static bool input_checksum_good(const struct ip_segment *segment)
 {
-    const uint8_t *remote = segment->key.remote_address + 16 - segment->address_bytes;
-    const uint8_t *local = segment->key.local_address + 16 - segment->address_bytes;
+    const uint8_t *remote = segment->flow.remote_address + 16 - segment->address_bytes;
+    const uint8_t *local = segment->flow.local_address + 16 - segment->address_bytes;
     uint64_t sum =
         checksum_pseudo(remote, local, segment->address_bytes, FRAME_PROTOCOL_TCP, segment->length);
 
@@ -24,7 +24,7 @@ static uint32_t input_length(const struct tcp_header *header)
 }
 
 /* No connection: RFC 9293 3.10.7.1. */
-static void input_refuse(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+static void input_refuse(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                          const struct tcp_header *header)
 {
     if (header->flags & TCP_FLAG_RST)
@@ -320,8 +320,7 @@ static enum counter input_reset(struct tcp_connection *c, const struct tcp_heade
 }
 
 /* The handshake of `entry` is complete: makes the connection, takes what came with the ACK. */
-static enum counter input_establish(struct tcp_endpoint *endpoint,
-                                    const struct tcp_segment *segment,
+static enum counter input_establish(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                                     const struct tcp_half_open *entry,
                                     const struct tcp_header *header, int64_t now_ns)
 {
@@ -348,7 +347,7 @@ static enum counter input_establish(struct tcp_endpoint *endpoint,
 
 /* A segment for a half-open connection: RFC 9293 3.10.7.4 in state SYN-RECEIVED. */
 static enum counter input_half_open(struct tcp_endpoint *endpoint, struct tcp_half_open *entry,
-                                    const struct tcp_segment *segment,
+                                    const struct ip_segment *segment,
                                     const struct tcp_header *header, int64_t now_ns)
 {
     uint8_t control = header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST);
@@ -443,18 +442,18 @@ static bool input_time_wait(struct tcp_connection *c, const struct tcp_header *h
 }
 
 static enum counter input_without_connection(struct tcp_endpoint *endpoint,
-                                             const struct tcp_segment *segment,
+                                             const struct ip_segment *segment,
                                              const struct tcp_header *header, bool listening,
                                              int64_t now_ns)
 {
     uint8_t control = header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN);
-    struct tcp_half_open *entry = tcp_half_open_find(endpoint, &segment->key, segment->hash);
+    struct tcp_half_open *entry = tcp_half_open_find(endpoint, &segment->flow, segment->hash);
     struct tcp_half_open cookie;
 
     if (entry != NULL)
         return input_half_open(endpoint, entry, segment, header, now_ns);
     if (control == TCP_FLAG_SYN && listening) {
-        switch (tcp_clients_ask(&endpoint->clients, segment->key.remote_address, now_ns)) {
+        switch (tcp_clients_ask(&endpoint->clients, segment->flow.remote_address, now_ns)) {
         case TCP_CLIENT_WELCOME:
             return tcp_handshake_syn(endpoint, segment, header, now_ns);
         case TCP_CLIENT_FAST:
@@ -472,9 +471,11 @@ static enum counter input_without_connection(struct tcp_endpoint *endpoint,
     return listening ? COUNTER_TCP_IN_NO_CONNECTION : COUNTER_TCP_IN_NO_LISTENER;
 }
 
-enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segment, bool listening,
-                       int64_t now_ns)
+/* For `local_port` in the listener's address. */
+static enum counter input_segment(void *context, struct ip_segment *segment, bool listening,
+                                  int64_t now_ns)
 {
+    struct tcp_endpoint *endpoint = context;
     struct tcp_header header;
     struct tcp_connection *c;
     enum counter outcome;
@@ -486,10 +487,10 @@ enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segmen
         return COUNTER_TCP_IN_BAD_CHECKSUM;
     if (segment->cut)
         header.flags &= (uint8_t)~TCP_FLAG_FIN; /* it comes after bytes we have not seen */
-    segment->key.local_port = header.destination_port;
-    segment->key.remote_port = header.source_port;
-    segment->hash = tcp_key_hash(endpoint, &segment->key);
-    c = tcp_table_find(endpoint, &segment->key, segment->hash);
+    segment->flow.local_port = header.destination_port;
+    segment->flow.remote_port = header.source_port;
+    segment->hash = tcp_key_hash(endpoint, &segment->flow);
+    c = tcp_table_find(endpoint, &segment->flow, segment->hash);
     if (c != NULL && c->dying) {
         tcp_settle(c, now_ns);
         c = NULL;
@@ -504,4 +505,10 @@ enum counter tcp_input(struct tcp_endpoint *endpoint, struct tcp_segment *segmen
     outcome = input_synchronised(c, &header, now_ns);
     tcp_settle(c, now_ns);
     return outcome;
+}
+
+struct ip_upper tcp_upper(struct tcp_endpoint *endpoint)
+{
+    return (struct ip_upper){
+        .context = endpoint, .input = input_segment, .too_big = tcp_path_mtu_told};
 }

@@ -135,7 +135,7 @@ static void output_payload(const struct tcp_connection *c, uint32_t seq, uint8_t
     memcpy(to + first, block, length - first);
 }
 
-static void output_header(uint8_t *tcp, const struct tcp_key *key,
+static void output_header(uint8_t *tcp, const struct ip_flow *key,
                           const struct output_segment *segment)
 {
     bytes_put16(tcp, key->local_port);
@@ -152,11 +152,11 @@ static void output_header(uint8_t *tcp, const struct tcp_key *key,
 /* Builds one frame and hands it to the port. `c` is null for a segment that belongs to no
  * connection (it has no payload). False when the port had no room. */
 static bool output_send(struct tcp_endpoint *endpoint, const struct tcp_connection *c,
-                        const struct tcp_key *key, const struct packet_path *path,
+                        const struct ip_flow *key, const struct packet_path *path,
                         const struct output_segment *segment)
 {
     struct packet_output *output = endpoint->output;
-    bool ipv4 = tcp_key_is_ipv4(key);
+    bool ipv4 = ip_flow_is_ipv4(key);
     uint32_t tcp_bytes = TCP_HEADER_BYTES + segment->option_bytes + segment->payload_bytes;
     uint32_t l2_bytes = frame_header_bytes(path);
     uint32_t l3_bytes = ipv4 ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES;
@@ -293,12 +293,12 @@ void tcp_send_probe(struct tcp_connection *c, int64_t now_ns)
     c->send_max = seq_later(c->send_max, c->send_una + 1);
 }
 
-void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct tcp_segment *segment,
+void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                         uint32_t seq, uint32_t ack, uint8_t flags)
 {
     struct output_segment reset = {.seq = seq, .ack = ack, .flags = flags};
 
-    (void)output_send(endpoint, NULL, &segment->key, &segment->path, &reset);
+    (void)output_send(endpoint, NULL, &segment->flow, &segment->path, &reset);
 }
 
 bool tcp_retransmit(struct tcp_connection *c, int64_t now_ns)

@@ -30,7 +30,7 @@ struct tcp_connection *tcp_find(struct tcp_endpoint *endpoint, struct connection
 
 void tcp_peer_text(const struct tcp_connection *c, char text[46])
 {
-    if (tcp_key_is_ipv4(&c->key))
+    if (ip_flow_is_ipv4(&c->key))
         inet_ntop(AF_INET, c->key.remote_address + 12, text, 46);
     else
         inet_ntop(AF_INET6, c->key.remote_address, text, 46);

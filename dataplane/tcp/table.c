@@ -3,11 +3,11 @@
 #include "dataplane/tcp/connection.h"
 #include "platform/check.h"
 
-uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct tcp_key *key)
+uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct ip_flow *key)
 {
     uint8_t packed[12];
 
-    if (!tcp_key_is_ipv4(key))
+    if (!ip_flow_is_ipv4(key))
         return (uint32_t)siphash(&endpoint->secret, key, sizeof(*key));
     /* What is the same in every IPv4 key need not be hashed for each packet. */
     memcpy(packed, key->local_address + 12, 4);
@@ -22,7 +22,7 @@ static uint32_t *table_bucket(struct tcp_endpoint *endpoint, uint32_t hash)
     return &endpoint->table[hash & endpoint->table_mask];
 }
 
-struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct tcp_key *key,
+struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct ip_flow *key,
                                       uint32_t hash)
 {
     uint32_t index = *table_bucket(endpoint, hash);

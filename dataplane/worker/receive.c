@@ -5,6 +5,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/counting.h"
+#include "dataplane/net/flow.h"
 #include "dataplane/worker/worker.h"
 
 /* Our number of the port a packet came by. */
@@ -54,8 +55,8 @@ static void receive_packet(struct worker *worker, struct rte_mbuf *packet, int64
         .ip_checksum_good = trusted || receive_ip_checksum_good(port, packet->ol_flags),
         .tcp_checksum_good = trusted || receive_tcp_checksum_good(port, packet->ol_flags),
     };
-    outcome = net_input(&worker->net, &view, (uint16_t)index, now_ns);
-    if (port->has_exception && net_concerns_kernel(outcome))
+    outcome = ip_input(&worker->ip, &view, (uint16_t)index, now_ns);
+    if (port->has_exception && ip_concerns_kernel(outcome))
         transmit_to_kernel(worker, index, packet);
     else
         rte_pktmbuf_free(packet); /* nothing of it is kept: its bytes are in their place */

@@ -28,16 +28,16 @@ static struct tcp_limits worker_tcp_limits(const struct config *config, unsigned
     };
 }
 
-static void worker_init_net(struct worker *worker, const struct worker_setup *setup)
+static void worker_init_ip(struct worker *worker, const struct worker_setup *setup)
 {
-    worker->net = (struct net){
-        .endpoint = &worker->endpoint,
+    worker->ip = (struct ip_host){
+        .upper = tcp_upper(&worker->endpoint),
         .output = &worker->output,
         .counters = worker->counters,
     };
     for (unsigned i = 0; i < setup->config->port_count; i++) {
         const struct port *port = &setup->ports[i];
-        struct net_interface *interface = &worker->net.interfaces[i];
+        struct ip_interface *interface = &worker->ip.interfaces[i];
 
         memcpy(interface->address, &port->config->address, sizeof(interface->address));
         memcpy(interface->mac, port->mac, sizeof(interface->mac));
@@ -46,7 +46,7 @@ static void worker_init_net(struct worker *worker, const struct worker_setup *se
         interface->shared = port->has_exception;
         interface->has_address6 = port->config->has_address6;
         memcpy(interface->address6, &port->config->address6, sizeof(interface->address6));
-        net_interface_link_local(interface);
+        ip_interface_link_local(interface);
     }
 }
 
@@ -84,7 +84,7 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     if (status != STATUS_OK)
         return status;
     transmit_init(worker, setup);
-    worker_init_net(worker, setup);
+    worker_init_ip(worker, setup);
     worker->smtp = (struct smtp_server){
         .store = &worker->store,
         .endpoint = &worker->endpoint,

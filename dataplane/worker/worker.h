@@ -13,6 +13,7 @@
 #include "dataplane/handover/handover.h"
 #include "dataplane/ip/interface.h"
 #include "dataplane/smtp/session.h"
+#include "dataplane/tcp/endpoint.h"
 #include "platform/dpdk/port.h"
 
 #define WORKER_BURST      32u
@@ -66,7 +67,7 @@ struct worker {
     struct tcp_endpoint endpoint;
     struct smtp_server smtp;
     struct handover handover;
-    struct net net;
+    struct ip_host ip;
     struct packet_output output;
     struct worker_transmit transmit;
     struct rte_ring **inboxes;  /* [worker]: packets passed on to it by worker 0 */

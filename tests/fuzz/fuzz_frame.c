@@ -11,6 +11,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/flow.h"
 #include "tests/unit/ip/bed.h"
 
 #define FUZZ_BYTES_MAX   16384u

@@ -229,7 +229,7 @@ static void bench_application(struct bench *bench, struct tcp_application *appli
 
 static void bench_open_net(struct bench *bench)
 {
-    struct net_interface *interface = &bench->net.interfaces[0];
+    struct ip_interface *interface = &bench->ip.interfaces[0];
 
     bench->output = (struct packet_output){
         .context = bench,
@@ -237,14 +237,14 @@ static void bench_open_net(struct bench *bench)
         .end = output_end,
         .fills_checksums = !bench->verify,
     };
-    bench->net.endpoint = &bench->endpoint;
-    bench->net.output = &bench->output;
-    bench->net.counters = bench->counters;
+    bench->ip.upper = tcp_upper(&bench->endpoint);
+    bench->ip.output = &bench->output;
+    bench->ip.counters = bench->counters;
     memcpy(interface->address, bench_address, sizeof(bench_address));
     memcpy(interface->mac, bench_mac, sizeof(bench_mac));
     interface->mtu = 1500;
     interface->smtp_port = BENCH_PORT;
-    net_interface_link_local(interface);
+    ip_interface_link_local(interface);
 }
 
 void bench_open(struct bench *bench, const struct bench_options *options)
@@ -319,7 +319,7 @@ void bench_serve(struct bench *bench)
     for (unsigned i = 0; i < bench->burst_count; i++)
         __builtin_prefetch(bench->burst[i].bytes);
     for (unsigned i = 0; i < bench->burst_count; i++)
-        (void)net_input(&bench->net, &bench->burst[i], 0, bench->now_ns);
+        (void)ip_input(&bench->ip, &bench->burst[i], 0, bench->now_ns);
     if (bench->submitted_count > 0)
         service_answer(bench);
     (void)tcp_timers(&bench->endpoint, bench->now_ns, BENCH_TIMERS);

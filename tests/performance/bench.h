@@ -16,8 +16,8 @@
 #ifndef TESTS_PERFORMANCE_BENCH_H
 #define TESTS_PERFORMANCE_BENCH_H
 
-#include "dataplane/net/frame.h"
 #include "dataplane/ip/interface.h"
+#include "dataplane/net/frame.h"
 #include "dataplane/smtp/session.h"
 #include "dataplane/tcp/connection.h"
 #include "dataplane/tcp/wire.h"
@@ -64,7 +64,7 @@ struct bench {
     struct store store;
     struct tcp_endpoint endpoint;
     struct packet_output output;
-    struct net net;
+    struct ip_host ip;
     struct smtp_server smtp;
     struct smtp_policy *policy;
     struct config config;

@@ -45,7 +45,7 @@ void client_prepare(struct bench *bench)
 static void client_headers(struct bench *bench, uint8_t *frame, uint32_t address,
                            uint32_t tcp_bytes)
 {
-    const struct net_interface *interface = &bench->net.interfaces[0];
+    const struct ip_interface *interface = &bench->ip.interfaces[0];
     struct packet_path path = {.port = 0};
     uint8_t source[4];
 

@@ -108,7 +108,7 @@ static void attack_noise(struct world *world)
 
     random_fill(random, bytes, sizeof(bytes));
     if (random_chance(random, 8000))
-        memcpy(bytes, world->net.interfaces[0].mac, 6);
+        memcpy(bytes, world->ip.interfaces[0].mac, 6);
     bytes[6] &= 0xfe;
     if (random_chance(random, 8000)) {
         bytes[12] = 0x08;
@@ -116,7 +116,7 @@ static void attack_noise(struct world *world)
         bytes[14] = (uint8_t)(0x40 | random_below(random, 16));
     }
     if (length > 34 && random_chance(random, 5000))
-        memcpy(bytes + 30, world->net.interfaces[0].address, 4);
+        memcpy(bytes + 30, world->ip.interfaces[0].address, 4);
     attack_give(world, WORLD_NONE, bytes, length);
 }
 

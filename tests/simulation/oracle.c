@@ -82,7 +82,7 @@ static void oracle_syn_ack(struct exchange *x, const struct wire_segment *s)
     if ((s->has_scale && !peer->offer_scale) || (s->has_timestamp && !peer->offer_timestamp) ||
         (s->sack_ok && !peer->offer_sack) || s->sack_count > 0)
         world_fail(world, "#%u SYN-ACK with an option that was not offered", x->index);
-    if (!s->has_mss || s->mss > world->net.interfaces[0].mtu - (peer->ipv6 ? 60 : 40))
+    if (!s->has_mss || s->mss > world->ip.interfaces[0].mtu - (peer->ipv6 ? 60 : 40))
         world_fail(world, "#%u SYN-ACK with an MSS of %u", x->index, s->mss);
     if (!x->opened) {
         x->edge = s->ack + s->window;
@@ -258,7 +258,7 @@ void oracle_frame_sent(struct world *world, const uint8_t *bytes, uint32_t lengt
 {
     struct wire_segment s;
     const char *wrong = wire_read(bytes, length, &s);
-    const struct net_interface *interface = &world->net.interfaces[0];
+    const struct ip_interface *interface = &world->ip.interfaces[0];
     uint32_t tuple = (uint16_t)(s.destination_port - world->port_base);
     struct exchange *x;
 

@@ -17,7 +17,7 @@ uint32_t peer_timestamp(const struct exchange *x)
 void peer_fill(struct exchange *x, struct wire_segment *segment)
 {
     const struct peer *peer = &x->peer;
-    const struct net_interface *interface = &x->world->net.interfaces[0];
+    const struct ip_interface *interface = &x->world->ip.interfaces[0];
 
     memset(segment, 0, sizeof(*segment));
     memcpy(segment->source_mac, peer->mac, 6);

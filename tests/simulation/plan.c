@@ -44,7 +44,7 @@ static void plan_links(struct world *world)
     bool calm = random_chance(random, 1000);
     bool harsh = random_chance(random, 2500);
     static const uint32_t mtus[] = {1500, 1500, 1500, 1280, 576, 9000};
-    struct net_interface *interface = &world->net.interfaces[0];
+    struct ip_interface *interface = &world->ip.interfaces[0];
 
     plan_direction(world, &world->to_server, harsh);
     plan_direction(world, &world->to_peers, harsh);
@@ -70,7 +70,7 @@ static void plan_links(struct world *world)
     memcpy(interface->mac, (const uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
     memcpy(interface->address6, (const uint8_t[]){0x20, 1, 0xd, 0xb8, [15] = 1}, 16);
     interface->has_address6 = true;
-    net_interface_link_local(interface);
+    ip_interface_link_local(interface);
     interface->smtp_port = WORLD_PORT;
 }
 
@@ -235,7 +235,7 @@ static void plan_exchange(struct world *world, uint32_t index)
     memcpy(peer->mac,
            (const uint8_t[]){2, 1, 0, 0, (uint8_t)(plan->tuple >> 8), (uint8_t)plan->tuple}, 6);
     peer->ipv6 = world->to_peers.mtu >= 1280 && world->to_server.mtu >= 1280 &&
-                 world->net.interfaces[0].mtu >= 1280 && plan->tuple % 3 == 0;
+                 world->ip.interfaces[0].mtu >= 1280 && plan->tuple % 3 == 0;
     if (peer->ipv6)
         memcpy(peer->address,
                (const uint8_t[]){0x20, 1, 0xd, 0xb8, 1, [15] = (uint8_t)(1 + plan->tuple % 7)}, 16);
@@ -339,9 +339,9 @@ void plan_world(struct world *world, int mode)
     random_fill(random, (uint8_t *)&secret, sizeof(secret));
     CHECK(tcp_endpoint_create(&world->endpoint, &world->store, world->counters, &world->output,
                               &application, &limits, &secret, world->now_ns) == STATUS_OK);
-    world->net.endpoint = &world->endpoint;
-    world->net.output = &world->output;
-    world->net.counters = world->counters;
+    world->ip.upper = tcp_upper(&world->endpoint);
+    world->ip.output = &world->output;
+    world->ip.counters = world->counters;
     world->payload_min = 536;
     for (uint32_t i = 0; i < world->exchange_count; i++) {
         uint32_t least;

@@ -35,7 +35,7 @@ enum counter worker_give(struct world *world, const struct frame *frame)
     view.bytes = exact;
     world->frames_given++;
     world->round.frames_in++;
-    outcome = net_input(&world->net, &view, 0, world->now_ns);
+    outcome = ip_input(&world->ip, &view, 0, world->now_ns);
     memset(exact, 0xee, frame->length); /* nothing may be kept of it */
     free(exact);
     world_trace(world, "  %s", counter_name(outcome));

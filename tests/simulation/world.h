@@ -11,8 +11,8 @@
 #ifndef TESTS_SIMULATION_WORLD_H
 #define TESTS_SIMULATION_WORLD_H
 
-#include "dataplane/message/store.h"
 #include "dataplane/ip/interface.h"
+#include "dataplane/message/store.h"
 #include "dataplane/smtp/session.h"
 #include "dataplane/tcp/endpoint.h"
 #include "events.h"
@@ -277,7 +277,7 @@ struct world {
     struct region_counters *counters;
     struct tcp_endpoint endpoint;
     struct packet_output output;
-    struct net net;
+    struct ip_host ip;
     struct tcp_application application; /* the one on top */
     struct mail *server;                /* mail mode */
     uint8_t *out;                       /* the frame begun */
@@ -392,7 +392,7 @@ void oracle_frame_sent(struct world *world, const uint8_t *bytes, uint32_t lengt
 void oracle_delivered(struct exchange *x, int64_t position, const uint8_t *bytes, uint32_t length);
 void oracle_round(struct world *world);
 void oracle_end(struct world *world);
-/* Around net_input(). */
+/* Around ip_input(). */
 struct oracle_before {
     struct tcp_connection *connection;
     uint32_t generation;

@@ -23,7 +23,7 @@ static uint64_t bed_counted(const struct bed *bed)
 
 uint64_t bed_counter(const struct bed *bed, enum counter counter)
 {
-    return atomic_load_explicit(&bed->net.counters->value[counter], memory_order_relaxed);
+    return atomic_load_explicit(&bed->ip.counters->value[counter], memory_order_relaxed);
 }
 
 static uint8_t *bed_begin(void *context, uint16_t port, uint32_t length)
@@ -33,7 +33,7 @@ static uint8_t *bed_begin(void *context, uint16_t port, uint32_t length)
     CHECK(bed->building == 0);
     CHECK(port == 0);
     CHECK(length >= FRAME_ETHERNET_BYTES &&
-          length <= FRAME_ETHERNET_BYTES + FRAME_VLAN_BYTES + bed->net.interfaces[0].mtu);
+          length <= FRAME_ETHERNET_BYTES + FRAME_VLAN_BYTES + bed->ip.interfaces[0].mtu);
     if (bed->buffers == 0)
         return NULL;
     if (bed->buffers != BED_UNLIMITED)
@@ -92,7 +92,7 @@ static void bed_parse_ipv4(const struct bed *bed, struct bed_frame *frame, uint3
     CHECK(ip[0] == 0x45 && total + l2_bytes == frame->length);
     CHECK(bytes_get16(ip + 4) == 0 && bytes_get16(ip + 6) == 0x4000 && ip[8] == FRAME_TTL);
     CHECK(checksum_fold(checksum_add(0, ip, FRAME_IPV4_BYTES)) == 0xffff);
-    CHECK(memcmp(ip + 12, bed->net.interfaces[0].address, 4) == 0);
+    CHECK(memcmp(ip + 12, bed->ip.interfaces[0].address, 4) == 0);
     CHECK(l3_bytes == (ip[9] == FRAME_PROTOCOL_TCP ? FRAME_IPV4_BYTES : 0));
     if (ip[9] == FRAME_PROTOCOL_TCP)
         bed_parse_tcp(frame, ip + FRAME_IPV4_BYTES, total - FRAME_IPV4_BYTES, ip + 12, 4);
@@ -102,7 +102,7 @@ static void bed_parse_ipv6(const struct bed *bed, struct bed_frame *frame, uint3
                            uint32_t l3_bytes)
 {
     const uint8_t *ip = frame->network;
-    const struct net_interface *interface = &bed->net.interfaces[0];
+    const struct ip_interface *interface = &bed->ip.interfaces[0];
     uint32_t bytes = bytes_get16(ip + 4);
     uint64_t sum;
 
@@ -131,7 +131,7 @@ static void bed_parse(const struct bed *bed, struct bed_frame *frame, uint32_t l
         frame->type = bytes_get16(frame->bytes + 16);
     }
     CHECK(l2_bytes == FRAME_ETHERNET_BYTES + (frame->vlan != 0 ? FRAME_VLAN_BYTES : 0));
-    CHECK(memcmp(frame->bytes + 6, bed->net.interfaces[0].mac, 6) == 0);
+    CHECK(memcmp(frame->bytes + 6, bed->ip.interfaces[0].mac, 6) == 0);
     frame->network = frame->bytes + l2_bytes;
     if (frame->type == FRAME_TYPE_IPV4)
         bed_parse_ipv4(bed, frame, l2_bytes, l3_bytes);
@@ -232,13 +232,13 @@ static uint32_t bed_or(uint32_t value, uint32_t standard)
     return value != 0 ? value : standard;
 }
 
-static void bed_interface(struct net_interface *interface, uint16_t mtu)
+static void bed_interface(struct ip_interface *interface, uint16_t mtu)
 {
     interface->mtu = mtu;
     interface->smtp_port = BED_PORT;
     memcpy(interface->address, BED_ADDRESS, 4);
     memcpy(interface->mac, BED_MAC, 6);
-    net_interface_link_local(interface);
+    ip_interface_link_local(interface);
     interface->has_address6 = true;
     memcpy(interface->address6, BED_ADDRESS6, 16);
 }
@@ -293,14 +293,14 @@ void bed_start(struct bed *bed, const struct bed_options *options)
     *bed = made;
     CHECK(store_init(&bed->store, &bed->region, 0, 0, bed->blocks, 0, 4) == STATUS_OK);
     bed->output = (struct packet_output){bed, bed_begin, bed_end, false};
-    bed->net.counters = region_counters(&bed->region, 0);
+    bed->ip.counters = region_counters(&bed->region, 0);
     for (int i = 0; i < COUNTER_COUNT; i++)
-        count_set(bed->net.counters, (enum counter)i, 0);
-    CHECK(tcp_endpoint_create(&bed->endpoint, &bed->store, bed->net.counters, &bed->output,
+        count_set(bed->ip.counters, (enum counter)i, 0);
+    CHECK(tcp_endpoint_create(&bed->endpoint, &bed->store, bed->ip.counters, &bed->output,
                               &application, &limits, &secret, bed->now_ns) == STATUS_OK);
-    bed->net.endpoint = &bed->endpoint;
-    bed->net.output = &bed->output;
-    bed_interface(&bed->net.interfaces[0], (uint16_t)bed_or(o->mtu, BED_MTU));
+    bed->ip.upper = tcp_upper(&bed->endpoint);
+    bed->ip.output = &bed->output;
+    bed_interface(&bed->ip.interfaces[0], (uint16_t)bed_or(o->mtu, BED_MTU));
 }
 
 void bed_open(struct bed *bed, const struct bed_options *options)
@@ -378,7 +378,7 @@ enum counter bed_input(struct bed *bed, const uint8_t *bytes, uint32_t length)
     CHECK(copy != NULL);
     memcpy(copy, bytes, length);
     bed->given++;
-    outcome = net_input(&bed->net, &view, 0, bed->now_ns);
+    outcome = ip_input(&bed->ip, &view, 0, bed->now_ns);
     free(copy);
     CHECK(outcome >= COUNTER_FRAME_SHORT && outcome <= COUNTER_TCP_IN_REFUSED);
     CHECK(bed_counted(bed) == bed->given);

@@ -12,8 +12,8 @@
 #ifndef TESTS_UNIT_IP_BED_H
 #define TESTS_UNIT_IP_BED_H
 
-#include "dataplane/net/frame.h"
 #include "dataplane/ip/interface.h"
+#include "dataplane/net/frame.h"
 #include "dataplane/tcp/connection.h"
 #include "dataplane/tcp/wire.h"
 #include "platform/check.h"
@@ -82,7 +82,7 @@ struct bed {
     struct store store;
     struct tcp_endpoint endpoint;
     struct packet_output output;
-    struct net net;
+    struct ip_host ip;
     uint32_t blocks;
     int64_t now_ns;
     uint64_t given; /* packets put in */

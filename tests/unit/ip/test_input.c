@@ -9,6 +9,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/flow.h"
 #include "tests/unit/ip/bed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -406,12 +407,12 @@ static void test_cut_segments(void **state)
     view.length = client_frame(&client, &data, frame) - 40;
     assert_int_equal(bed_input(&bed, frame, view.length), COUNTER_FRAME_BAD_IP);
     bed.given++;
-    assert_int_equal(net_input(&bed.net, &view, 0, bed.now_ns), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(ip_input(&bed.ip, &view, 0, bed.now_ns), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(bed.received_length, 60);
     assert_int_equal(bed.finished, 0);
     view.length = 14 + 20 + 19; /* within the TCP header */
     bed.given++;
-    assert_int_equal(net_input(&bed.net, &view, 0, bed.now_ns), COUNTER_TCP_IN_BAD_HEADER);
+    assert_int_equal(ip_input(&bed.ip, &view, 0, bed.now_ns), COUNTER_TCP_IN_BAD_HEADER);
     assert_int_equal(client_put(&client, &data), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(bed.received_length, 100);
     assert_int_equal(bed.finished, 1);
@@ -432,7 +433,7 @@ static void test_port_checks(void **state)
     assert_int_equal(bed_input(&bed, frame, view.length), COUNTER_TCP_IN_BAD_CHECKSUM);
     frame[14 + 10] ^= 0xff;
     bed.given++;
-    assert_int_equal(net_input(&bed.net, &view, 0, bed.now_ns), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(ip_input(&bed.ip, &view, 0, bed.now_ns), COUNTER_TCP_IN_ACCEPTED);
     assert_non_null(bed_next(&bed));
 }
 

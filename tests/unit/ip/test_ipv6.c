@@ -65,7 +65,7 @@ static void test_rfc_4443_echo(void **state)
 {
     static const uint8_t echo[12] = {128, 0, 0, 0, 0x12, 0x34, 0, 1, 'a', 'b', 'c', 'd'};
     static const uint8_t other[8] = {129};
-    const uint8_t *const own[2] = {BED_ADDRESS6, bed.net.interfaces[0].link_local};
+    const uint8_t *const own[2] = {BED_ADDRESS6, bed.ip.interfaces[0].link_local};
     const struct bed_frame *reply;
 
     (void)state;
@@ -224,7 +224,7 @@ static void test_sources(void **state)
     static const uint8_t group[16] = {0xff, 2, [15] = 1};
     static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, 198, 18, 1, 1};
     const uint8_t *const sources[] = {nobody, loopback,     group,
-                                      mapped, BED_ADDRESS6, bed.net.interfaces[0].link_local};
+                                      mapped, BED_ADDRESS6, bed.ip.interfaces[0].link_local};
 
     (void)state;
     for (size_t i = 0; i < COUNT(sources); i++)

@@ -96,12 +96,12 @@ static void test_mss_of_the_port(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(mtus); i++) {
-        bed.net.interfaces[0].mtu = mtus[i];
+        bed.ip.interfaces[0].mtu = mtus[i];
         client_init(&client, &bed, (uint8_t)(1 + i));
         assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
         assert_int_equal(client_next(&client)->tcp.mss, mtus[i] - 40);
     }
-    bed.net.interfaces[0].mtu = BED_MTU;
+    bed.ip.interfaces[0].mtu = BED_MTU;
 }
 
 /* RFC 3168 6.1.1: who asks for ECN is served without it. */
@@ -274,7 +274,7 @@ static void test_no_listener(void **state)
     uint32_t length;
 
     (void)state;
-    bed.net.interfaces[0].smtp_port = 26;
+    bed.ip.interfaces[0].smtp_port = 26;
     length = client_frame(&client, &syn, frame);
     assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_NO_LISTENER);
     answer = client_next(&client);
