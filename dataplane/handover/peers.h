@@ -1,16 +1,12 @@
 /* peers.h: the scanners and the control process as the dataplane knows them.
  *
- * Two halves. The *table* (struct peers) says which slots are up; the main thread writes it, the
- * workers read it at burst boundaries. The *server* (peers_server_*) runs on the main thread: it
- * listens on the link socket, hands out the region and the channels, and hears of births and
- * deaths.
+ * The *table* (struct peers) says which slots are up; the main thread writes it (its half is
+ * dataplane/main/peers_server.h), the workers read it at burst boundaries.
  *
  * A slot's life: main maps a fresh channel memory and offers it with a new epoch; when the peer is
  * ready, `life` says READY, and each worker attaches; on death main sets GONE, each worker fails
  * its jobs there and acknowledges (`seen`), and only after the last acknowledgement does main unmap
  * the memory and offer the next incarnation. No locks: one writer for each word.
- *
- * Nothing a peer sends can end the dataplane: a message that breaks the protocol drops that peer.
  */
 #ifndef DATAPLANE_HANDOVER_PEERS_H
 #define DATAPLANE_HANDOVER_PEERS_H
@@ -59,19 +55,5 @@ static inline uint32_t peer_epoch_of(uint64_t life)
 }
 
 void peers_init(struct peers *peers, uint32_t worker_count);
-
-struct peers_server;
-
-/* Main thread: listens at `path`. `region` is what every peer gets (borrowed). `peer_uid` and
- * `peer_gid` are the only ones allowed besides root (UINT32_MAX: none). */
-enum status peers_server_create(struct peers_server **server, struct peers *peers,
-                                const struct region *region, const char *path, uint32_t peer_uid,
-                                uint32_t peer_gid) STATUS_CHECKED;
-
-/* Main thread, every few milliseconds: accepts, hears, forwards kills, retires slots whose workers
- * have let go. Never blocks. */
-void peers_server_poll(struct peers_server *server);
-
-void peers_server_free(struct peers_server *server);
 
 #endif

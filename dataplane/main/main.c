@@ -16,8 +16,9 @@
 #include <rte_ring.h>
 
 #include "dataplane/log/format.h"
+#include "dataplane/main/peers_server.h"
 #include "dataplane/main/prefilter.h"
-#include "dataplane/worker/spread.h"
+#include "dataplane/main/spread.h"
 #include "dataplane/worker/worker.h"
 #include "platform/check.h"
 #include "platform/clock.h"

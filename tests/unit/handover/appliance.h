@@ -13,6 +13,7 @@
 #define TESTS_UNIT_HANDOVER_APPLIANCE_H
 
 #include "dataplane/handover/handover.h"
+#include "dataplane/main/peers_server.h"
 #include "tests/unit/handover/peer.h"
 #include "tests/unit/handover/senders.h"
 

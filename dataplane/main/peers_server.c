@@ -1,5 +1,4 @@
-/* The main thread's half: hearing of peers and keeping the slot table. See peers.h. */
-#include "dataplane/handover/peers.h"
+#include "dataplane/main/peers_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +32,6 @@ struct peers_server {
     uint32_t own_uid;
     struct peer_link links[PEERS_LINKS_MAX];
 };
-
-void peers_init(struct peers *peers, uint32_t worker_count)
-{
-    memset(peers, 0, sizeof(*peers));
-    peers->worker_count = worker_count;
-    for (uint32_t i = 0; i < PEERS_SLOTS; i++)
-        peers->slots[i].memory.fd = -1;
-}
 
 enum status peers_server_create(struct peers_server **server, struct peers *peers,
                                 const struct region *region, const char *path, uint32_t peer_uid,

@@ -6,8 +6,8 @@
  *
  * Main thread only.
  */
-#ifndef DATAPLANE_WORKER_SPREAD_H
-#define DATAPLANE_WORKER_SPREAD_H
+#ifndef DATAPLANE_MAIN_SPREAD_H
+#define DATAPLANE_MAIN_SPREAD_H
 
 #include "platform/link/region.h"
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "dataplane/counting.h"
-#include "dataplane/worker/spread.h"
+#include "dataplane/main/spread.h"
 #include "platform/clock.h"
 
 #define MINUTE_NS (60 * CLOCK_NS_PER_SECOND)

@@ -1,4 +1,4 @@
-#include "dataplane/worker/spread.h"
+#include "dataplane/main/spread.h"
 
 #include "platform/clock.h"
 
