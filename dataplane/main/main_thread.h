@@ -1,0 +1,90 @@
+/* main_thread.h: what the dataplane's main thread holds, and the verbs of its life.
+ *
+ *   main_start() -> main_serve() -> main_stop()
+ *                       |
+ *                       every MAIN_TICK_NS: the link socket, the log, a reload that was asked for,
+ *                       policies no longer in use, the prefilter's file, how connections spread
+ *
+ * It never touches a packet or a message. Workers hear of it by `orders` and answer by the atomic
+ * words of struct worker; nothing here waits for a worker except main_stop().
+ *
+ * Signals: HUP reloads the configuration, TERM and INT drain and end, a second one ends at once.
+ *
+ * Threads: main only. Memory: everything the workers are made from lives here, and goes in
+ * main_stop(), after they have ended.
+ */
+#ifndef DATAPLANE_MAIN_MAIN_THREAD_H
+#define DATAPLANE_MAIN_MAIN_THREAD_H
+
+#include "dataplane/main/peers_server.h"
+#include "dataplane/main/prefilter.h"
+#include "dataplane/main/spread.h"
+#include "dataplane/worker/worker.h"
+#include "platform/clock.h"
+
+#define MAIN_TICK_NS        (2 * CLOCK_NS_PER_MS)
+#define MAIN_DRAIN_LIMIT_NS (30 * CLOCK_NS_PER_SECOND)
+#define MAIN_WHY_BYTES      512u
+
+struct main_thread {
+    struct config *start_config; /* ports, cores and memory are as they were at the start */
+    struct core_map cores;
+    struct eal_choice eal;
+    struct region region;
+    struct peers peers;
+    struct peers_server *server;
+    struct port ports[CONFIG_PORTS_MAX];
+    unsigned ports_open;
+    struct rte_mempool *pools[REGION_WORKERS_MAX];
+    struct rte_ring *inboxes[REGION_WORKERS_MAX];
+    struct rte_ring *outboxes[REGION_WORKERS_MAX];
+    void *log_memory[REGION_WORKERS_MAX];
+    struct ring logs[REGION_WORKERS_MAX]; /* consumer side */
+    struct worker *workers;
+    unsigned workers_made;
+    struct worker_orders orders;
+    struct spread_watch spread;
+    struct worker_policy *retired; /* waits until no worker needs it; null: none */
+    struct prefilter_watch prefilter;
+    int64_t drain_end_ns; /* 0: not draining */
+    char why[MAIN_WHY_BYTES];
+};
+
+/* One line on standard error, after the program's name. */
+void main_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* start.c. Everything up to running workers, from start_config and orders.policy. Otherwise `why`
+ * is one line for the operator; main_stop() takes down what was up. */
+enum status main_start(struct main_thread *thread) STATUS_CHECKED;
+
+/* reload.c. The policy of the start; start_config stays the caller's. STATUS_NO_MEMORY. */
+enum status main_first_policy(struct main_thread *thread) STATUS_CHECKED;
+
+/* Loads the configuration's file anew and hands the workers what came of it; a file that cannot be
+ * used is said so, and the policy in force stays. False: the policy before the last is still in
+ * use; ask again later. */
+bool main_reload(struct main_thread *thread);
+
+/* Frees the policy before the last once every worker is clear of it. */
+void main_retire(struct main_thread *thread);
+
+/* After the workers have ended. */
+void main_free_policies(struct main_thread *thread);
+
+/* log.c. Writes what the workers have recorded; a bounded batch. */
+void main_write_log(struct main_thread *thread);
+
+/* drain.c. What `terms` signals to end ask for; true when it is time to end: everything is
+ * answered, MAIN_DRAIN_LIMIT_NS are over, or it was asked twice. */
+bool main_drain(struct main_thread *thread, unsigned terms, int64_t now_ns);
+
+/* serve.c. From now on signals are counted, not obeyed. */
+void main_catch_signals(void);
+
+/* Until it is time to end. */
+void main_serve(struct main_thread *thread);
+
+/* stop.c. Whatever of it was made. */
+void main_stop(struct main_thread *thread);
+
+#endif
