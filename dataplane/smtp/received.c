@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dataplane/smtp/text.h"
+#include "signatures/content/mime/start.h"
 
 struct received_date {
     int64_t year;
@@ -60,7 +61,7 @@ size_t smtp_received_write(const struct smtp_received *received, char bytes[SMTP
 {
     struct smtp_text text = {bytes, SMTP_RECEIVED_BYTES, 0};
 
-    smtp_text_string(&text, "Received: from ");
+    smtp_text_string(&text, MIME_START);
     smtp_text_safe(&text, received->helo, strlen(received->helo), 255);
     smtp_text_string(&text, " ([");
     if (strchr(received->client, ':') != NULL)

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "platform/check.h"
-#include "signatures/choose/squeezed.h"
 #include "signatures/choose/windows.h"
+#include "signatures/content/decode/squeeze.h"
 
 #define CHOOSE_DEPTH_MAX 64u /* deeper formulas are taken to be true: they only get weaker */
 /* Two alternatives are worth their groups only if they make the rate so much smaller. */
@@ -288,7 +288,7 @@ static bool start_of_run(const struct expression *run, bool text, struct choice_
         if (byte->mask != 0xff || byte->caseless || byte->gap)
             break;
         /* DEL is left in normalised text, other odd bytes are not. */
-        telling = telling || (squeezed_odd(byte->value) && byte->value != 0x7f) ||
+        telling = telling || (squeeze_is_odd(byte->value) && byte->value != 0x7f) ||
                   (byte->value >= 'A' && byte->value <= 'Z');
         start->bytes[start->length++] = byte->value;
     }

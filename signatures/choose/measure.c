@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "signatures/choose/corpus.h"
-#include "signatures/choose/squeezed.h"
 #include "signatures/choose/views.h"
+#include "signatures/content/decode/squeeze.h"
 
 struct measurement {
     const struct draft *draft;
@@ -60,8 +60,8 @@ static void measure_odd(struct measurement *measurement, const uint8_t *bytes, s
     bool odd = false;
 
     for (size_t i = 0; i <= length; i++) {
-        if (i < length && !squeezed_white(bytes[i])) {
-            odd = odd || squeezed_odd(bytes[i]);
+        if (i < length && !squeeze_is_white(bytes[i])) {
+            odd = odd || squeeze_is_odd(bytes[i]);
             continue;
         }
         if (odd)

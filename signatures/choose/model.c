@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "signatures/choose/sample.h"
-#include "signatures/choose/squeezed.h"
+#include "signatures/content/decode/squeeze.h"
 
 #define MODEL_GRAM_MAX     (MODEL_CONTEXT_MAX + 1)
 #define MODEL_DIRECT_MAX   3u /* longer grams are hashed */
@@ -32,7 +32,7 @@ struct model {
 struct model *model_create(bool large)
 {
     struct model *model = calloc(1, sizeof(*model));
-    uint8_t text[SAMPLE_TEXT_MAX];
+    uint8_t text[SAMPLE_TEXT_MAX + SQUEEZE_SLACK];
 
     if (model == NULL)
         return NULL;
@@ -49,12 +49,10 @@ struct model *model_create(bool large)
         }
     }
     for (size_t i = 0; sample_texts[i] != NULL; i++) {
-        size_t length = 0;
+        size_t length = strnlen(sample_texts[i], SAMPLE_TEXT_MAX);
+        bool odd = false;
 
-        for (const char *from = sample_texts[i]; *from != '\0' && length < sizeof(text); from++) {
-            text[length] = squeezed_byte((uint8_t)*from);
-            length += text[length] != 0;
-        }
+        length = squeeze((const uint8_t *)sample_texts[i], length, text, &odd);
         model_learn(model, text, length);
     }
     return model;
@@ -192,7 +190,7 @@ static float model_odd_cost(const uint8_t *bytes, size_t i, bool context)
 
     if (byte == 0)
         return 20; /* text has none, or is sent on */
-    if (!squeezed_odd(byte))
+    if (!squeeze_is_odd(byte))
         return 4.5f;
     if (byte < 0x80)
         return 14;
@@ -239,11 +237,11 @@ static float costs_at(const struct model_costs *costs, size_t i, uint64_t *windo
     for (unsigned k = 0; k <= known; k++)
         by_context[k] = costs->place == MODEL_ODD ? model_odd_cost(costs->symbols, i, k > 0)
                                                   : model_binary_cost(costs->symbols, i, k > 0);
-    if (squeezed_odd(byte) || costs->place == MODEL_ODD)
+    if (squeeze_is_odd(byte) || costs->place == MODEL_ODD)
         return MODEL_IMPOSSIBLE;
-    if (squeezed_byte(byte) == 0)
+    if (squeeze_byte(byte) == 0)
         return 1;
-    *window = *window << MODEL_SYMBOL_BITS | squeezed_byte(byte);
+    *window = *window << MODEL_SYMBOL_BITS | squeeze_byte(byte);
     model_text_costs(costs->model, *window, known, text);
     return (float)text[known];
 }

@@ -1,9 +1,8 @@
 #include "signatures/choose/verify.h"
+#include "signatures/content/decode/squeeze.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "signatures/choose/squeezed.h"
 
 #define VERIFY_DEPTH_MAX 128u
 #define VERIFY_BYTES_MAX (16u << 20)
@@ -169,8 +168,8 @@ static bool verify_leaf(const struct verifier *verifier, const struct draft_leaf
     if (leaf->squeezed)
         return text && verify_leaf_occurs(leaf, &verifier->squeezed);
     for (unsigned i = 0; text && i < leaf->length; i++) {
-        odd = odd || squeezed_odd(leaf->bytes[i]);
-        if (squeezed_white(leaf->bytes[i]))
+        odd = odd || squeeze_is_odd(leaf->bytes[i]);
+        if (squeeze_is_white(leaf->bytes[i]))
             return false;
     }
     return (odd || !text) && verify_leaf_occurs(leaf, &verifier->buffer);
@@ -202,7 +201,7 @@ static bool verify_squeeze(struct verifier *verifier)
 {
     verifier->squeezed.length = 0;
     for (size_t i = 0; i < verifier->buffer.length; i++) {
-        uint8_t left = squeezed_byte(verifier->buffer.bytes[i]);
+        uint8_t left = squeeze_byte(verifier->buffer.bytes[i]);
 
         if (left != 0 && !verify_put(&verifier->squeezed, left))
             return false;

@@ -1,9 +1,8 @@
 #include "signatures/choose/windows.h"
+#include "signatures/content/decode/squeeze.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "signatures/choose/squeezed.h"
 
 #define WINDOWS_BITS_GOOD  40.0
 #define WINDOWS_BITS_CAP   72.0 /* more is of no use */
@@ -33,9 +32,9 @@ static enum byte_kind byte_squeezed(const struct expression_byte *byte, uint8_t 
     *symbol = 0;
     if (byte->gap)
         return BYTE_NONE;
-    *symbol = squeezed_byte(byte->value);
+    *symbol = squeeze_byte(byte->value);
     for (unsigned value = 0; byte->mask != 0xff && value < 256; value++) {
-        uint8_t left = squeezed_byte((uint8_t)value);
+        uint8_t left = squeeze_byte((uint8_t)value);
 
         if ((value & byte->mask) != byte->value)
             continue;
@@ -79,7 +78,7 @@ static bool window_allowed(const struct windows *windows, const struct segment *
     if (segment->place != MODEL_ODD)
         return true;
     for (size_t i = from; i < to; i++)
-        odd = odd || squeezed_odd(windows->symbols[i]);
+        odd = odd || squeeze_is_odd(windows->symbols[i]);
     return odd && model_bits(&windows->binary_costs, from, to) >= WINDOWS_BINARY_BITS_MIN;
 }
 
@@ -251,7 +250,7 @@ static bool run_squeezed(struct windows *windows, const struct expression *run,
  * around it in the text. */
 static bool run_breaks(enum model_place place, uint8_t byte)
 {
-    return place == MODEL_ODD && (squeezed_white(byte) || byte == 0x7f);
+    return place == MODEL_ODD && (squeeze_is_white(byte) || byte == 0x7f);
 }
 
 /* `place`: MODEL_ODD breaks at white space and DEL, too, and wants an odd byte in each leaf. */

@@ -1,5 +1,6 @@
 #include "signatures/compile/build.h"
 
+#include <assert.h>
 #include <hs/hs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,15 +8,16 @@
 #include <time.h>
 
 #include "signatures/compile/builder.h"
+#include "signatures/content/mime/start.h"
 #include "signatures/prefilter/digest.h"
 
 /* A message begins with our own Received field. */
 static enum status build_add_start(struct builder *builder, const struct choice_start *start,
                                    uint32_t signature, uint32_t domains)
 {
-    static const char field[] = "Received: from ";
+    static_assert(MIME_START_BYTES >= CHOOSE_START_BYTES, "of a message's start");
 
-    if (memcmp(start->bytes, field, start->length) != 0)
+    if (memcmp(start->bytes, MIME_START, start->length) != 0)
         domains &= ~PREFILTER_RAW;
     return domains == 0
                ? STATUS_OK

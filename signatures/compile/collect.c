@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "signatures/choose/squeezed.h"
 #include "signatures/compile/builder.h"
 #include "signatures/compile/types.h"
 

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "platform/check.h"
-#include "signatures/choose/squeezed.h"
 #include "signatures/compile/build.h"
+#include "signatures/content/decode/squeeze.h"
 #include "signatures/draft/draft.h"
 
 #define SIZES_MAX    16u
@@ -212,7 +212,7 @@ static size_t squeeze_text(char *text, size_t length)
     size_t left = 0;
 
     for (size_t i = 0; i < length; i++) {
-        uint8_t byte = squeezed_byte((uint8_t)text[i]);
+        uint8_t byte = squeeze_byte((uint8_t)text[i]);
 
         text[left] = (char)byte;
         left += byte != 0;

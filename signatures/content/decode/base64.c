@@ -462,6 +462,11 @@ static uint8_t *base64_byte(struct base64_decoder *decoder, uint8_t byte, uint8_
     return to;
 }
 
+bool base64_is_character(uint8_t byte)
+{
+    return base64_table[byte] < BASE64_OTHER;
+}
+
 size_t base64_decode(struct base64_decoder *decoder, const uint8_t *from, size_t length,
                      uint8_t *to)
 {

@@ -33,6 +33,9 @@ void base64_init(bool portable);
 /* The same for a level of one's own choice (tests); false when the CPU does not have it. */
 bool base64_use(enum simd_level level);
 
+/* Whether a byte is of the alphabet; '=' is not. */
+bool base64_is_character(uint8_t byte);
+
 /* Zeroes are a fresh one. */
 struct base64_decoder {
     uint32_t bits;   /* of an unfinished group */

@@ -108,6 +108,35 @@ size_t qp_decode(struct qp_decoder *decoder, const uint8_t *from, size_t length,
     return (size_t)(to - start);
 }
 
+size_t qp_decode_loose(const uint8_t *from, size_t length, uint8_t *to)
+{
+    const uint8_t *end = from + length;
+    uint8_t *start = to;
+
+    while (from < end) {
+        const uint8_t *escape = memchr(from, '=', (size_t)(end - from));
+        size_t run = (size_t)((escape != NULL ? escape : end) - from);
+        struct qp_decoder one = {0};
+        unsigned written;
+        unsigned taken;
+
+        memmove(to, from, run);
+        to += run;
+        from += run;
+        if (escape == NULL)
+            break;
+        taken = qp_escape(&one, from, (size_t)(end - from), to, &written);
+        if (taken == 0 || one.refused) {
+            *to++ = '=';
+            from++;
+            continue;
+        }
+        from += taken;
+        to += written;
+    }
+    return (size_t)(to - start);
+}
+
 bool qp_end(struct qp_decoder *decoder)
 {
     return !decoder->refused && decoder->held_count == 0;

@@ -22,6 +22,10 @@ struct qp_decoder {
 /* Returns the bytes written to `to` (room: length), which may be `from` itself. */
 size_t qp_decode(struct qp_decoder *decoder, const uint8_t *from, size_t length, uint8_t *to);
 
+/* The same for bytes of any origin, all of them at once: what is no escape stays as it is, and =00
+ * is none. For guesses (how rare is a fragment in mail?), never for what decides. */
+size_t qp_decode_loose(const uint8_t *from, size_t length, uint8_t *to);
+
 /* Ends the part: false when it was refused or ends inside an escape. */
 bool qp_end(struct qp_decoder *decoder);
 

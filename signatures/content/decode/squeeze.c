@@ -4,10 +4,6 @@
 #include <immintrin.h>
 #endif
 
-#define SQUEEZE_ODD 0xff
-
-/* What a byte becomes: itself or its lower case; 0 when it is dropped, SQUEEZE_ODD when it is
- * dropped and odd. */
 #define SQUEEZE_OF(c)                                                                       \
     (uint8_t)((c) >= 'A' && (c) <= 'Z'                                  ? (c) + ('a' - 'A') \
               : (c) > ' ' && (c) < 0x7f                                 ? (c)               \
@@ -19,7 +15,7 @@
 #define SQUEEZE_OF64(c) \
     SQUEEZE_OF16(c), SQUEEZE_OF16((c) + 16), SQUEEZE_OF16((c) + 32), SQUEEZE_OF16((c) + 48)
 
-static const uint8_t squeeze_table[256] = {
+const uint8_t squeeze_table[256] = {
     SQUEEZE_OF64(0),
     SQUEEZE_OF64(64),
     SQUEEZE_OF64(128),

@@ -20,7 +20,29 @@
 
 #include "signatures/content/decode/simd.h"
 
-#define SQUEEZE_SLACK 64u /* bytes the output may be written past its end */
+#define SQUEEZE_SLACK 64u   /* bytes the output may be written past its end */
+#define SQUEEZE_ODD   0xffu /* in the table: nothing is left of an odd byte */
+
+/* [byte]: what is left of it; 0 when it is white space; SQUEEZE_ODD. */
+extern const uint8_t squeeze_table[256];
+
+/* h of one byte, or 0: nothing is left. */
+static inline uint8_t squeeze_byte(uint8_t byte)
+{
+    uint8_t left = squeeze_table[byte];
+
+    return left == SQUEEZE_ODD ? 0 : left;
+}
+
+static inline bool squeeze_is_white(uint8_t byte)
+{
+    return squeeze_table[byte] == 0;
+}
+
+static inline bool squeeze_is_odd(uint8_t byte)
+{
+    return squeeze_table[byte] == SQUEEZE_ODD;
+}
 
 /* Main thread, before the first call. `portable` forbids SIMD (tests). */
 void squeeze_init(bool portable);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "signatures/content/mime/parts.h"
+#include "signatures/content/mime/start.h"
 
 /* The first bytes of body lines that are looked at whole; all others pass as they are. */
 static const bool parser_watched[256] = {
@@ -432,7 +433,7 @@ static bool parser_line(struct mime_parser *parser, const uint8_t *line, size_t 
         return !parser_body_line(parser, line, length) && !parser->stopped &&
                parser->state == MIME_STATE_BODY;
     if (parser->header_length == 0 && parser->depth == 0 &&
-        (length < 10 || memcmp(line, "Received: ", 10) != 0))
+        (length < MIME_START_BYTES || memcmp(line, MIME_START, MIME_START_BYTES) != 0))
         parser_gate(parser, MIME_GATE_NO_RECEIVED);
     else if (mime_header_line(parser, line, length) && !parser->stopped)
         parser_header_end(parser);

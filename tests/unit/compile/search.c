@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "platform/check.h"
-#include "signatures/choose/squeezed.h"
+#include "signatures/content/decode/squeeze.h"
 
 struct searcher {
     const struct prefilter *prefilter;
@@ -101,8 +101,8 @@ static void searcher_odd(struct searcher *searcher, const uint8_t *bytes, size_t
     bool odd = false;
 
     for (size_t i = 0; i <= length; i++) {
-        if (i < length && !squeezed_white(bytes[i])) {
-            odd = odd || squeezed_odd(bytes[i]);
+        if (i < length && !squeeze_is_white(bytes[i])) {
+            odd = odd || squeeze_is_odd(bytes[i]);
             continue;
         }
         if (odd)
@@ -130,7 +130,8 @@ void searcher_buffer(struct searcher *searcher, uint32_t domain, const uint8_t *
                      size_t length)
 {
     uint8_t *squeezed;
-    size_t left = 0;
+    bool odd = false;
+    size_t left;
 
     searcher->domains |= domain;
     searcher->domain = domain;
@@ -139,12 +140,9 @@ void searcher_buffer(struct searcher *searcher, uint32_t domain, const uint8_t *
         searcher_scan(searcher, searcher->prefilter->exact, bytes, length);
         return;
     }
-    squeezed = malloc(length + 1);
+    squeezed = malloc(length + SQUEEZE_SLACK);
     CHECK(squeezed != NULL);
-    for (size_t i = 0; i < length; i++) {
-        squeezed[left] = squeezed_byte(bytes[i]);
-        left += squeezed[left] != 0;
-    }
+    left = squeeze(bytes, length, squeezed, &odd);
     searcher_scan(searcher, searcher->prefilter->squeezed, squeezed, left);
     free(squeezed);
     searcher_odd(searcher, bytes, length);

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "signatures/choose/choose.h"
-#include "signatures/choose/squeezed.h"
 
 static struct model *model;
 static struct expression_arena *arena;

@@ -20,6 +20,7 @@
 
 #include "signatures/choose/verify.h"
 #include "signatures/compile/build.h"
+#include "signatures/content/mime/start.h"
 #include "signatures/read/source.h"
 #include "tests/unit/compile/search.h"
 
@@ -93,12 +94,11 @@ static uint32_t target_domains(unsigned target)
 /* No message begins with anything but our own field. */
 static bool never_in(const struct verifier *verifier, uint32_t domain)
 {
-    static const char field[] = "Received: from ";
     size_t length =
-        verifier->start.length < sizeof(field) - 1 ? verifier->start.length : sizeof(field) - 1;
+        verifier->start.length < MIME_START_BYTES ? verifier->start.length : MIME_START_BYTES;
 
     return domain == PREFILTER_RAW && length > 0 &&
-           memcmp(verifier->start.bytes, field, length) != 0;
+           memcmp(verifier->start.bytes, MIME_START, length) != 0;
 }
 
 static void try_domain(struct seen *seen, const struct source_signature *signature, uint32_t domain,

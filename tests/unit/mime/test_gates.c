@@ -35,6 +35,7 @@ static const struct gate_case header_cases[] = {
     {MIME_GATE_BARE_CR, RECEIVED "\r\n" LONG LONG "\ra\r\n"},
     {MIME_GATE_NO_RECEIVED, "Subject: x\r\n\r\n"},
     {MIME_GATE_NO_RECEIVED, "received: x\r\n\r\n"},
+    {MIME_GATE_NO_RECEIVED, "Received: by a; Sat, 21 Nov 2026 00:00:00 +0000\r\n\r\n"},
     {MIME_GATE_NO_RECEIVED, "\r\n"},
     {MIME_GATE_HEADER_ENDS, RECEIVED "X-A: b\r\n"},
     {MIME_GATE_HEADER_ENDS, ""},
