@@ -6,19 +6,6 @@
 #include "dataplane/smtp/state.h"
 #include "platform/check.h"
 
-bool smtp_command_bad(struct smtp_call *call, const char *reply)
-{
-    count(call->server->counters, COUNTER_SMTP_BAD_COMMANDS);
-    if (call->session->bad_commands >= smtp_config(call)->limits.bad_commands) {
-        smtp_transaction_end(call, MAIL_CUT_OFF, "421 4.7.0 Too many errors");
-        smtp_say_closing(call, "421 4.7.0", "Error: too many errors");
-        return true;
-    }
-    call->session->bad_commands++;
-    smtp_say(call, reply);
-    return false;
-}
-
 void smtp_command_garbled(struct smtp_call *call)
 {
     count(call->server->counters, COUNTER_SMTP_COMMANDS);

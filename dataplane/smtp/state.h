@@ -17,6 +17,8 @@
 #ifndef DATAPLANE_SMTP_STATE_H
 #define DATAPLANE_SMTP_STATE_H
 
+#include "dataplane/smtp/address.h"
+#include "dataplane/smtp/parameters.h"
 #include "dataplane/smtp/session.h"
 #include "dataplane/smtp/text.h"
 
@@ -144,16 +146,20 @@ void smtp_command_line(struct smtp_call *call, const char *line, size_t length);
 /* A line that is no command at all: 500 5.5.2, or 421 when there were too many. */
 void smtp_command_garbled(struct smtp_call *call);
 
-/* transaction.c: MAIL and RCPT (after the verb; `text` is their argument) and the end of what they
- * began. */
-void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t length);
-void smtp_transaction_recipient(struct smtp_call *call, const char *text, size_t length);
-void smtp_transaction_data(struct smtp_call *call);
+/* transaction.c: the end of what MAIL and RCPT began, and their refusals. */
 /* Forgets MAIL and RCPT; a message ends as `outcome` with `status`. */
 void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, const char *status);
 /* 501 and the like: counted against limits.bad_commands. True when it led to 421 instead. */
 bool smtp_command_bad(struct smtp_call *call, const char *reply);
+void smtp_transaction_refuse(struct smtp_call *call, const char *command, const char *recipient,
+                             const char *reply);
+/* A syntax error in MAIL, RCPT or DATA: both a bad command and a refusal. */
+void smtp_transaction_bad(struct smtp_call *call, const char *command, const char *reply);
 
+/* mail.c, recipient.c (after the verb; `text` is their argument) and admit.c: MAIL, RCPT, DATA. */
+void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t length);
+void smtp_transaction_recipient(struct smtp_call *call, const char *text, size_t length);
+void smtp_transaction_data(struct smtp_call *call);
 /* shed.c: there is no room for another message. Ends the slowest of some that have had a place for
  * long; true when one was ended. */
 bool smtp_shed(struct smtp_call *call);

@@ -1,0 +1,61 @@
+/* DATA, up to its 354. */
+#include "dataplane/smtp/received.h"
+#include "dataplane/smtp/state.h"
+
+static enum status data_trace(struct smtp_call *call, struct message *message)
+{
+    struct smtp_server *server = call->server;
+    char text[SMTP_RECEIVED_BYTES];
+    struct smtp_received received = {
+        .helo = message->helo,
+        .client = message->client,
+        .host = smtp_config(call)->hostname,
+        .id = message->id,
+        .recipient = message->shared->recipient_count == 1 ? message->recipient : NULL,
+        .esmtp = call->session->esmtp,
+        .wall_seconds = server->service.wall_seconds(server->service.context, call->now_ns),
+    };
+    enum status status =
+        message_append_bytes(server->store, message, text, smtp_received_write(&received, text));
+
+    if (status == STATUS_OK)
+        message_mark_trace(message);
+    return status;
+}
+
+void smtp_transaction_data(struct smtp_call *call)
+{
+    struct smtp_session *session = call->session;
+    struct message *message = session->message;
+
+    if (!session->has_sender) {
+        smtp_transaction_bad(call, "DATA", "503 5.5.1 Error: need MAIL and RCPT commands");
+        return;
+    }
+    if (message == NULL) {
+        smtp_transaction_bad(call, "DATA", "554 5.5.1 Error: no valid recipients");
+        return;
+    }
+    if (!tcp_expect(call->connection, TCP_EXPECT_DATA) &&
+        !(smtp_shed(call) && tcp_expect(call->connection, TCP_EXPECT_DATA))) {
+        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
+        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
+        return;
+    }
+    message->data_ns = call->now_ns;
+    session->paid_ns = call->now_ns + smtp_config(call)->limits.data_timeout_ns;
+    if (data_trace(call, message) != STATUS_OK) {
+        tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
+        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
+        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
+        return;
+    }
+    session->state = SMTP_DATA;
+    session->scan = SMTP_SCAN_LINE_START;
+    session->in_header = true;
+    session->field_match = 0;
+    session->received_fields = 0;
+    session->drained_bytes = 0;
+    session->loop = false;
+    smtp_say(call, "354 End data with <CR><LF>.<CR><LF>");
+}

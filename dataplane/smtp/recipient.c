@@ -1,0 +1,214 @@
+/* RCPT: who is to have it; with the first one a message slot is taken. */
+#include <string.h>
+
+#include "dataplane/counting.h"
+#include "dataplane/smtp/state.h"
+#include "platform/check.h"
+
+/* Unique for as long as logs are kept: this start of the dataplane, worker, sequence. */
+static void transaction_identify(struct smtp_server *server, struct message *message)
+{
+    struct smtp_text text = {message->id, sizeof(message->id) - 1, 0};
+
+    smtp_text_string(&text, server->id_prefix);
+    smtp_text_hex(&text, server->worker, 2);
+    smtp_text_hex(&text, ++server->sequence, 6);
+    CHECK(text.used < text.size); /* not cut: 7 + 2 leave 9 digits for the sequence */
+    message->id[text.used] = '\0';
+}
+
+static enum status transaction_put(struct smtp_call *call, struct message *message,
+                                   enum envelope_field field, const char *string)
+{
+    return message_envelope_put(call->server->store, message, field, string, strlen(string));
+}
+
+static bool transaction_fill(struct smtp_call *call, struct message *message)
+{
+    const struct smtp_session *session = call->session;
+
+    message->owner = tcp_handle(call->connection);
+    message->started_ns = session->mail_ns;
+    message->shared->flags = session->message_flags;
+    tcp_peer_text(call->connection, message->client);
+    message->client_prefix = tcp_peer_prefix(call->connection);
+    memcpy(message->helo, smtp_helo(session), session->helo_length + 1u);
+    memcpy(message->sender, smtp_sender(session), strlen(smtp_sender(session)) + 1);
+    return transaction_put(call, message, ENVELOPE_ID, message->id) == STATUS_OK &&
+           transaction_put(call, message, ENVELOPE_CLIENT, message->client) == STATUS_OK &&
+           transaction_put(call, message, ENVELOPE_HELO, message->helo) == STATUS_OK &&
+           transaction_put(call, message, ENVELOPE_PROTOCOL, session->esmtp ? "ESMTP" : "SMTP") ==
+               STATUS_OK &&
+           transaction_put(call, message, ENVELOPE_CUSTOMER, message->customer->config->name) ==
+               STATUS_OK &&
+           transaction_put(call, message, ENVELOPE_SENDER, message->sender) == STATUS_OK;
+}
+
+/* The last quarter of the slots is for those with few connections: one client that opened a
+ * transaction on each of many, and no more, would else leave none for anybody. */
+static bool transaction_crowds(const struct smtp_call *call)
+{
+    const struct store *store = call->server->store;
+    uint32_t share = store->slot_count / 8 > 0 ? store->slot_count / 8 : 1;
+
+    return store->free_slot_count < store->slot_count / 4 &&
+           tcp_peer_exceeds(call->connection, share, 2 * share);
+}
+
+/* A slot for the transaction's first recipient; false when there is no room. */
+static bool transaction_begin(struct smtp_call *call, const struct smtp_customer *customer,
+                              const char *recipient, size_t length)
+{
+    struct smtp_server *server = call->server;
+    struct message *message;
+
+    /* Before shedding: who crowds must not push others out either. */
+    if (transaction_crowds(call))
+        return false;
+    message = message_take(server->store);
+    if (message == NULL && smtp_shed(call))
+        message = message_take(server->store);
+    if (message == NULL)
+        return false;
+    message->customer = customer;
+    memcpy(message->recipient, recipient, length + 1);
+    transaction_identify(server, message);
+    if (!transaction_fill(call, message) ||
+        message_envelope_put(server->store, message, ENVELOPE_RECIPIENT, recipient, length) !=
+            STATUS_OK) {
+        message_give(server->store, message);
+        return false;
+    }
+    call->session->message = message;
+    count(server->counters, COUNTER_MESSAGE_STARTED);
+    return true;
+}
+
+/* `code` "<recipient>: " `words`, and a line in the log. */
+static void recipient_refuse(struct smtp_call *call, const char *code, const char *recipient,
+                             const char *words)
+{
+    struct smtp_line line;
+
+    smtp_line_begin(&line, code);
+    smtp_text_string(&line.text, " <");
+    smtp_text_safe(&line.text, recipient, strlen(recipient), SMTP_PATH_BYTES);
+    smtp_text_string(&line.text, ">: ");
+    smtp_text_string(&line.text, words);
+    smtp_say_refused(call, "RCPT", recipient, &line);
+}
+
+/* user%other@domain, other!user@domain, "user@other"@domain: the customer's server, which trusts
+ * us, may take the rest for an address of its own to send on to. Where the customer has listed its
+ * recipients, the list decides. */
+static bool recipient_routes(const struct smtp_customer *customer, const char *local, size_t length)
+{
+    for (size_t i = 0; customer->config->any_recipient && i < length; i++) {
+        if (local[i] == '%' || local[i] == '!' || local[i] == '@')
+            return true;
+    }
+    return false;
+}
+
+/* The customer that takes mail for `path`; null when it was refused (and said so). */
+static const struct smtp_customer *
+recipient_customer(struct smtp_call *call, const struct smtp_path *path, const char *recipient)
+{
+    const struct smtp_policy *policy = call->server->policy;
+    const struct smtp_customer *customer =
+        path->literal ? NULL : smtp_policy_customer(policy, path->domain, path->domain_length);
+    char local[SMTP_LOCAL_BYTES];
+    size_t length = smtp_local_unquoted(path, local);
+
+    if (customer == NULL || recipient_routes(customer, local, length)) {
+        recipient_refuse(call, "554 5.7.1", recipient, "Relay access denied");
+        return NULL;
+    }
+    if (!smtp_policy_recipient(policy, customer, local, length, path->domain,
+                               path->domain_length)) {
+        recipient_refuse(call, "550 5.1.1", recipient, "Recipient address rejected: User unknown");
+        return NULL;
+    }
+    return customer;
+}
+
+static void recipient_accept(struct smtp_call *call, const struct smtp_customer *customer,
+                             const char *recipient, size_t length)
+{
+    struct message *message = call->session->message;
+    bool room;
+
+    if (message != NULL && message->customer != customer) {
+        recipient_refuse(call, "452 4.5.3", recipient,
+                         "Recipients of different customers: send this one separately");
+        return;
+    }
+    if (message != NULL &&
+        message->shared->recipient_count >= smtp_config(call)->limits.recipients) {
+        recipient_refuse(call, "452 4.5.3", recipient, "Too many recipients");
+        return;
+    }
+    if (message == NULL)
+        room = transaction_begin(call, customer, recipient, length);
+    else
+        room = message_envelope_put(call->server->store, message, ENVELOPE_RECIPIENT, recipient,
+                                    length) == STATUS_OK;
+    if (room)
+        smtp_say(call, "250 2.1.5 Ok");
+    else
+        smtp_transaction_refuse(call, "RCPT", recipient, smtp_refusal_text(MAIL_NO_ROOM, false));
+}
+
+/* <postmaster> without a domain is ours (RFC 5321 4.5.1) and goes where the configuration says. */
+static bool recipient_postmaster(struct smtp_call *call, struct smtp_path *path)
+{
+    const char *postmaster = smtp_config(call)->postmaster;
+    const char *at = strrchr(postmaster, '@');
+
+    if (at == NULL)
+        return false;
+    *path = (struct smtp_path){
+        .mailbox = postmaster,
+        .mailbox_length = strlen(postmaster),
+        .local = postmaster,
+        .local_length = (size_t)(at - postmaster),
+        .domain = at + 1,
+        .domain_length = strlen(at + 1),
+    };
+    return true;
+}
+
+void smtp_transaction_recipient(struct smtp_call *call, const char *text, size_t length)
+{
+    const struct smtp_customer *customer;
+    struct smtp_parameters parameters;
+    struct smtp_path path;
+    char recipient[SMTP_PATH_BYTES];
+    const char *refused;
+    size_t used;
+
+    if (!call->session->has_sender) {
+        smtp_transaction_bad(call, "RCPT", "503 5.5.1 Error: need MAIL command");
+        return;
+    }
+    if (smtp_path_parse(text, length, &path, &used) != STATUS_OK || path.mailbox_length == 0) {
+        smtp_transaction_bad(call, "RCPT", "501 5.1.3 Bad recipient address syntax");
+        return;
+    }
+    refused = smtp_parameters_parse(&parameters, text + used, length - used);
+    if (refused == NULL && (parameters.has_size || parameters.has_body))
+        refused = "555 5.5.4 Unsupported parameter";
+    if (refused != NULL) {
+        smtp_transaction_bad(call, "RCPT", refused);
+        return;
+    }
+    if (path.domain_length == 0 && !recipient_postmaster(call, &path)) {
+        smtp_transaction_refuse(call, "RCPT", "postmaster", "550 5.1.1 No postmaster configured");
+        return;
+    }
+    memcpy(recipient, path.mailbox, path.mailbox_length);
+    recipient[path.mailbox_length] = '\0';
+    customer = recipient_customer(call, &path, recipient);
+    if (customer != NULL)
+        recipient_accept(call, customer, recipient, path.mailbox_length);
+}
