@@ -23,19 +23,11 @@ static enum status data_trace(struct smtp_call *call, struct message *message)
     return status;
 }
 
-void smtp_transaction_data(struct smtp_call *call)
+void smtp_admit(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
     struct message *message = session->message;
 
-    if (!session->has_sender) {
-        smtp_transaction_bad(call, "DATA", "503 5.5.1 Error: need MAIL and RCPT commands");
-        return;
-    }
-    if (message == NULL) {
-        smtp_transaction_bad(call, "DATA", "554 5.5.1 Error: no valid recipients");
-        return;
-    }
     if (!tcp_expect(call->connection, TCP_EXPECT_DATA) &&
         !(smtp_shed(call) && tcp_expect(call->connection, TCP_EXPECT_DATA))) {
         smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
@@ -50,7 +42,7 @@ void smtp_transaction_data(struct smtp_call *call)
         smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
         return;
     }
-    session->state = SMTP_DATA;
+    smtp_move(call, SMTP_DATA);
     session->scan = SMTP_SCAN_LINE_START;
     session->in_header = true;
     session->field_match = 0;

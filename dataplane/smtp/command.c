@@ -1,4 +1,4 @@
-/* The command table (RFC 5321 4.1.1) and the commands that need no transaction. */
+/* The commands (RFC 5321 4.1.1): when each may come, what is checked, what it does. */
 #include <string.h>
 #include <strings.h>
 
@@ -47,170 +47,210 @@ static void command_ehlo_reply(struct smtp_call *call)
     smtp_say_lines(call, bytes, text.used);
 }
 
-static void command_hello(struct smtp_call *call, const char *text, size_t length, bool esmtp)
+/* RFC 2034 4: no enhanced codes in answers to HELO and EHLO. */
+static const char *command_ehlo_check(struct smtp_argument *argument)
+{
+    return command_helo_fits(argument->text, argument->length) ? NULL : "501 Syntax: EHLO hostname";
+}
+
+static const char *command_helo_check(struct smtp_argument *argument)
+{
+    return command_helo_fits(argument->text, argument->length) ? NULL : "501 Syntax: HELO hostname";
+}
+
+static void command_greet(struct smtp_call *call, const struct smtp_argument *argument, bool esmtp)
 {
     struct smtp_session *session = call->session;
 
-    if (!command_helo_fits(text, length)) {
-        /* RFC 2034 4: no enhanced codes in answers to HELO and EHLO. */
-        smtp_command_bad(call, esmtp ? "501 Syntax: EHLO hostname" : "501 Syntax: HELO hostname");
-        return;
-    }
     smtp_transaction_end(call, MAIL_CUT_OFF, "250 Reset by a new greeting");
-    memcpy(session->text, text, length);
-    session->text[length] = '\0';
-    session->text[length + 1] = '\0'; /* no sender */
-    session->helo_length = (uint16_t)length;
+    memcpy(session->text, argument->text, argument->length);
+    session->text[argument->length] = '\0';
+    session->text[argument->length + 1] = '\0'; /* no sender */
+    session->helo_length = (uint16_t)argument->length;
     session->esmtp = esmtp;
-    if (esmtp) {
-        command_ehlo_reply(call);
-    } else {
-        struct smtp_line line;
-
-        smtp_line_begin(&line, "250 ");
-        smtp_text_string(&line.text, smtp_config(call)->hostname);
-        smtp_line_say(call, &line);
-    }
+    if (session->state == SMTP_CONNECTED)
+        smtp_move(call, SMTP_GREETED);
 }
 
-static void command_helo(struct smtp_call *call, const char *text, size_t length)
+static void command_ehlo(struct smtp_call *call, const struct smtp_argument *argument)
 {
-    command_hello(call, text, length, false);
+    command_greet(call, argument, true);
+    command_ehlo_reply(call);
 }
 
-static void command_ehlo(struct smtp_call *call, const char *text, size_t length)
+static void command_helo(struct smtp_call *call, const struct smtp_argument *argument)
 {
-    command_hello(call, text, length, true);
+    struct smtp_line line;
+
+    command_greet(call, argument, false);
+    smtp_line_begin(&line, "250 ");
+    smtp_text_string(&line.text, smtp_config(call)->hostname);
+    smtp_line_say(call, &line);
 }
 
-/* "FROM:" or "TO:" in any case, and blanks after it, which RFC 5321 forbids and senders use. */
-static bool command_keyword(const char *keyword, const char **text, size_t *length)
+static const char *data_check(struct smtp_argument *argument)
 {
-    size_t keyword_length = strlen(keyword);
-
-    if (*length < keyword_length || strncasecmp(*text, keyword, keyword_length) != 0)
-        return false;
-    *text += keyword_length;
-    *length -= keyword_length;
-    while (*length > 0 && **text == ' ') {
-        *text += 1;
-        *length -= 1;
-    }
-    return true;
+    return argument->length == 0 ? NULL : "501 5.5.4 Syntax: DATA";
 }
 
-static void command_mail(struct smtp_call *call, const char *text, size_t length)
+static void command_data(struct smtp_call *call, const struct smtp_argument *argument)
 {
-    if (!command_keyword("FROM:", &text, &length))
-        smtp_command_bad(call, "501 5.5.4 Syntax: MAIL FROM:<address>");
-    else
-        smtp_transaction_mail(call, text, length);
+    (void)argument;
+    smtp_admit(call);
 }
 
-static void command_rcpt(struct smtp_call *call, const char *text, size_t length)
+static const char *command_rset_check(struct smtp_argument *argument)
 {
-    if (!command_keyword("TO:", &text, &length))
-        smtp_command_bad(call, "501 5.5.4 Syntax: RCPT TO:<address>");
-    else
-        smtp_transaction_recipient(call, text, length);
+    return argument->length == 0 ? NULL : "501 5.5.4 Syntax: RSET";
 }
 
-static void command_data(struct smtp_call *call, const char *text, size_t length)
+static void command_rset(struct smtp_call *call, const struct smtp_argument *argument)
 {
-    (void)text;
-    if (length > 0)
-        smtp_command_bad(call, "501 5.5.4 Syntax: DATA");
-    else
-        smtp_transaction_data(call);
-}
-
-static void command_rset(struct smtp_call *call, const char *text, size_t length)
-{
-    (void)text;
-    if (length > 0) {
-        smtp_command_bad(call, "501 5.5.4 Syntax: RSET");
-        return;
-    }
+    (void)argument;
     smtp_transaction_end(call, MAIL_CUT_OFF, "250 2.0.0 Ok");
     smtp_say(call, "250 2.0.0 Ok");
 }
 
-static void command_noop(struct smtp_call *call, const char *text, size_t length)
+static const char *command_noop_check(struct smtp_argument *argument)
 {
-    (void)text;
-    (void)length;
+    (void)argument;
+    return NULL;
+}
+
+static void command_noop(struct smtp_call *call, const struct smtp_argument *argument)
+{
+    (void)argument;
     smtp_say(call, "250 2.0.0 Ok");
 }
 
-static void command_vrfy(struct smtp_call *call, const char *text, size_t length)
+static const char *command_vrfy_check(struct smtp_argument *argument)
 {
-    (void)text;
-    if (length == 0)
-        smtp_command_bad(call, "501 5.5.4 Syntax: VRFY address");
-    else
-        smtp_say(call, "252 2.5.2 Cannot verify; send some mail and see");
+    return argument->length > 0 ? NULL : "501 5.5.4 Syntax: VRFY address";
 }
 
-static void command_quit(struct smtp_call *call, const char *text, size_t length)
+static void command_vrfy(struct smtp_call *call, const struct smtp_argument *argument)
 {
-    (void)text;
-    if (length > 0) {
-        smtp_command_bad(call, "501 5.5.4 Syntax: QUIT");
-        return;
-    }
+    (void)argument;
+    smtp_say(call, "252 2.5.2 Cannot verify; send some mail and see");
+}
+
+static const char *command_quit_check(struct smtp_argument *argument)
+{
+    return argument->length == 0 ? NULL : "501 5.5.4 Syntax: QUIT";
+}
+
+static void command_quit(struct smtp_call *call, const struct smtp_argument *argument)
+{
+    (void)argument;
     smtp_transaction_end(call, MAIL_CUT_OFF, "221 2.0.0 Bye");
     smtp_say(call, "221 2.0.0 Bye");
     smtp_close(call);
 }
 
-static void command_refused(struct smtp_call *call, const char *text, size_t length)
+static const char *command_not_done(struct smtp_argument *argument)
 {
-    (void)text;
-    (void)length;
-    smtp_command_bad(call, "502 5.5.1 Command not implemented");
+    (void)argument;
+    return "502 5.5.1 Command not implemented";
 }
 
-static const struct {
+#define ANYWHERE               \
+    {                          \
+        NULL, NULL, NULL, NULL \
+    }
+#define NOT_GREETED  "503 5.5.1 Error: send EHLO or HELO first"
+#define NESTED       "503 5.5.1 Error: nested MAIL command"
+#define NO_SENDER    "503 5.5.1 Error: need MAIL command"
+#define NO_ENVELOPE  "503 5.5.1 Error: need MAIL and RCPT commands"
+#define NO_RECIPIENT "554 5.5.1 Error: no valid recipients"
+
+/* One row a command. It is refused by its state first, then by its check. */
+static const struct smtp_command {
     const char *verb;
-    void (*handle)(struct smtp_call *call, const char *text, size_t length);
+    bool rejects; /* a refusal has a line in the log: somebody's mail does not get through */
+    /* Null where it may come, else the reply. */
+    const char *misplaced[SMTP_COMMAND_STATES];
+    /* Null, or the reply that refuses the argument; changes nothing but `argument`. */
+    const char *(*check)(struct smtp_argument *argument);
+    void (*proceed)(struct smtp_call *call, const struct smtp_argument *argument);
 } command_table[] = {
-    {"RCPT", command_rcpt},        {"MAIL", command_mail},    {"DATA", command_data},
-    {"EHLO", command_ehlo},        {"HELO", command_helo},    {"QUIT", command_quit},
-    {"RSET", command_rset},        {"NOOP", command_noop},    {"VRFY", command_vrfy},
-    {"STARTTLS", command_refused}, {"AUTH", command_refused}, {"BDAT", command_refused},
-    {"EXPN", command_refused},     {"HELP", command_refused}, {"ETRN", command_refused},
+    /*               CONNECTED    GREETED      MAIL          RECIPIENT */
+    {"RCPT", true, {NO_SENDER, NO_SENDER, NULL, NULL}, smtp_recipient_check, smtp_recipient},
+    {"MAIL", true, {NOT_GREETED, NULL, NESTED, NESTED}, smtp_mail_check, smtp_mail},
+    {"DATA", true, {NO_ENVELOPE, NO_ENVELOPE, NO_RECIPIENT, NULL}, data_check, command_data},
+    {"EHLO", false, ANYWHERE, command_ehlo_check, command_ehlo},
+    {"HELO", false, ANYWHERE, command_helo_check, command_helo},
+    {"QUIT", false, ANYWHERE, command_quit_check, command_quit},
+    {"RSET", false, ANYWHERE, command_rset_check, command_rset},
+    {"NOOP", false, ANYWHERE, command_noop_check, command_noop},
+    {"VRFY", false, ANYWHERE, command_vrfy_check, command_vrfy},
+    {"STARTTLS", false, ANYWHERE, command_not_done, NULL},
+    {"AUTH", false, ANYWHERE, command_not_done, NULL},
+    {"BDAT", false, ANYWHERE, command_not_done, NULL},
+    {"EXPN", false, ANYWHERE, command_not_done, NULL},
+    {"HELP", false, ANYWHERE, command_not_done, NULL},
+    {"ETRN", false, ANYWHERE, command_not_done, NULL},
 };
+
+static const struct smtp_command *command_find(const char *verb, size_t length)
+{
+    for (size_t i = 0; i < sizeof(command_table) / sizeof(command_table[0]); i++) {
+        if (strlen(command_table[i].verb) == length &&
+            strncasecmp(verb, command_table[i].verb, length) == 0)
+            return &command_table[i];
+    }
+    return NULL;
+}
+
+static void command_handle(struct smtp_call *call, const struct smtp_command *command,
+                           struct smtp_argument *argument)
+{
+    const char *refused;
+
+    CHECK(smtp_reads_commands(call->session));
+    refused = command->misplaced[call->session->state];
+    if (refused == NULL)
+        refused = command->check(argument);
+    if (refused == NULL)
+        command->proceed(call, argument);
+    else if (command->rejects)
+        smtp_transaction_bad(call, command->verb, refused);
+    else
+        smtp_command_bad(call, refused);
+}
+
+/* A CR, LF, NUL or other control byte inside a line is an attempt at something else. */
+static bool command_line_fits(const char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+            return false;
+    }
+    return length > 0 && line[0] != ' ';
+}
 
 void smtp_command_line(struct smtp_call *call, const char *line, size_t length)
 {
+    const struct smtp_command *command;
+    struct smtp_argument argument;
     size_t verb = 0;
+    size_t text;
 
-    /* A CR, LF, NUL or other control byte inside a line is an attempt at something else. */
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) {
-            smtp_command_garbled(call);
-            return;
-        }
-    }
     while (length > 0 && line[length - 1] == ' ')
         length--;
-    while (verb < length && line[verb] != ' ')
-        verb++;
-    if (verb == 0) {
+    if (!command_line_fits(line, length)) {
         smtp_command_garbled(call);
         return;
     }
     count(call->server->counters, COUNTER_SMTP_COMMANDS);
-    for (size_t i = 0; i < sizeof(command_table) / sizeof(command_table[0]); i++) {
-        size_t text = verb;
-
-        if (strlen(command_table[i].verb) != verb ||
-            strncasecmp(line, command_table[i].verb, verb) != 0)
-            continue;
-        while (text < length && line[text] == ' ')
-            text++;
-        command_table[i].handle(call, line + text, length - text);
-        return;
-    }
-    smtp_command_bad(call, "500 5.5.1 Command unrecognized");
+    while (verb < length && line[verb] != ' ')
+        verb++;
+    for (text = verb; text < length && line[text] == ' ';)
+        text++;
+    command = command_find(line, verb);
+    argument.text = line + text;
+    argument.length = length - text;
+    if (command == NULL)
+        smtp_command_bad(call, "500 5.5.1 Command unrecognized");
+    else
+        command_handle(call, command, &argument);
 }

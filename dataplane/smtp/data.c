@@ -240,7 +240,7 @@ static size_t data_skip(struct smtp_session *session, const uint8_t *bytes, size
  * those that were reserved for the rest. */
 static void data_refuse(struct smtp_call *call, enum mail_outcome outcome, bool loop)
 {
-    call->session->state = SMTP_DISCARD;
+    smtp_move(call, SMTP_DISCARD);
     call->session->refusal = (uint8_t)outcome;
     call->session->loop = loop;
     tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
@@ -294,7 +294,7 @@ static void data_submit(struct smtp_call *call)
     struct message *message = call->session->message;
 
     message->received_ns = call->now_ns;
-    call->session->state = SMTP_WAITING;
+    smtp_move(call, SMTP_WAITING);
     tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
     tcp_set_deadline(call->connection, 0);
     server->service.submit(server->service.context, message, call->now_ns);
@@ -329,7 +329,7 @@ void smtp_data_read(struct smtp_call *call)
     if (session->state == SMTP_DATA) {
         data_submit(call);
     } else {
-        session->state = SMTP_COMMAND;
+        smtp_move(call, SMTP_GREETED);
         smtp_say(call, smtp_refusal_text((enum mail_outcome)session->refusal, session->loop));
     }
 }

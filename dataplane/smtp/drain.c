@@ -9,7 +9,7 @@ static void drain_session(void *context, struct tcp_connection *connection, int6
                              .now_ns = now_ns};
 
     /* The reply that still waits for a block may be the one to a message. */
-    if (call.session->state == SMTP_COMMAND && call.session->message == NULL &&
+    if (smtp_reads_commands(call.session) && call.session->message == NULL &&
         call.session->pending_length == 0)
         smtp_say_closing(&call, "421 4.3.2", "Service shutting down, try again later");
 }

@@ -80,6 +80,7 @@ static bool transaction_begin(struct smtp_call *call, const struct smtp_customer
         return false;
     }
     call->session->message = message;
+    smtp_move(call, SMTP_RECIPIENT);
     count(server->counters, COUNTER_MESSAGE_STARTED);
     return true;
 }
@@ -178,30 +179,30 @@ static bool recipient_postmaster(struct smtp_call *call, struct smtp_path *path)
     return true;
 }
 
-void smtp_transaction_recipient(struct smtp_call *call, const char *text, size_t length)
+const char *smtp_recipient_check(struct smtp_argument *argument)
 {
-    const struct smtp_customer *customer;
-    struct smtp_parameters parameters;
-    struct smtp_path path;
-    char recipient[SMTP_PATH_BYTES];
+    struct smtp_path *path = &argument->path;
     const char *refused;
     size_t used;
 
-    if (!call->session->has_sender) {
-        smtp_transaction_bad(call, "RCPT", "503 5.5.1 Error: need MAIL command");
-        return;
-    }
-    if (smtp_path_parse(text, length, &path, &used) != STATUS_OK || path.mailbox_length == 0) {
-        smtp_transaction_bad(call, "RCPT", "501 5.1.3 Bad recipient address syntax");
-        return;
-    }
-    refused = smtp_parameters_parse(&parameters, text + used, length - used);
-    if (refused == NULL && (parameters.has_size || parameters.has_body))
+    if (!smtp_argument_keyword(argument, "TO:"))
+        return "501 5.5.4 Syntax: RCPT TO:<address>";
+    if (smtp_path_parse(argument->text, argument->length, path, &used) != STATUS_OK ||
+        path->mailbox_length == 0)
+        return "501 5.1.3 Bad recipient address syntax";
+    refused = smtp_parameters_parse(&argument->parameters, argument->text + used,
+                                    argument->length - used);
+    if (refused == NULL && (argument->parameters.has_size || argument->parameters.has_body))
         refused = "555 5.5.4 Unsupported parameter";
-    if (refused != NULL) {
-        smtp_transaction_bad(call, "RCPT", refused);
-        return;
-    }
+    return refused;
+}
+
+void smtp_recipient(struct smtp_call *call, const struct smtp_argument *argument)
+{
+    const struct smtp_customer *customer;
+    struct smtp_path path = argument->path;
+    char recipient[SMTP_PATH_BYTES];
+
     if (path.domain_length == 0 && !recipient_postmaster(call, &path)) {
         smtp_transaction_refuse(call, "RCPT", "postmaster", "550 5.1.1 No postmaster configured");
         return;

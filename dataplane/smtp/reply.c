@@ -38,10 +38,10 @@ void smtp_say_lines(struct smtp_call *call, const char *bytes, size_t length)
         count(call->server->counters, COUNTER_SMTP_REPLIES_5XX);
     if (status != STATUS_NO_SPACE || session->state == SMTP_CLOSING)
         return;
-    if (session->has_sender || session->pending_length > 0) {
+    if (smtp_has_sender(session) || session->pending_length > 0) {
         /* Unheard of: room was made sure of before the command was read. Without its reply the
          * dialogue cannot go on. */
-        session->state = SMTP_CLOSING;
+        smtp_move(call, SMTP_CLOSING);
         tcp_abort(call->connection);
         return;
     }
@@ -102,14 +102,14 @@ void smtp_say_closing(struct smtp_call *call, const char *code, const char *word
     smtp_text_string(&line.text, smtp_config(call)->hostname);
     smtp_text_string(&line.text, " ");
     smtp_text_string(&line.text, words);
-    call->session->state = SMTP_CLOSING; /* a peer that let replies pile up loses this one */
+    smtp_move(call, SMTP_CLOSING); /* a peer that let replies pile up loses this one */
     smtp_line_say(call, &line);
     smtp_close(call);
 }
 
 void smtp_close(struct smtp_call *call)
 {
-    call->session->state = SMTP_CLOSING;
+    smtp_move(call, SMTP_CLOSING);
     tcp_set_deadline(call->connection, 0);
     tcp_close(call->connection);
 }

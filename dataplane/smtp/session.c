@@ -103,7 +103,7 @@ static void session_set_deadline(struct smtp_call *call)
 {
     const struct config *config = smtp_config(call);
 
-    if (call->session->state == SMTP_COMMAND)
+    if (smtp_reads_commands(call->session))
         tcp_set_deadline(call->connection, call->now_ns + config->limits.command_timeout_ns);
     else if (call->session->state == SMTP_DATA || call->session->state == SMTP_DISCARD)
         tcp_set_deadline(call->connection, call->session->paid_ns);
@@ -154,7 +154,10 @@ static void session_run(struct smtp_call *call)
         if (!smtp_say_pending(call))
             return;
         switch ((enum smtp_state)session->state) {
-        case SMTP_COMMAND:
+        case SMTP_CONNECTED:
+        case SMTP_GREETED:
+        case SMTP_MAIL:
+        case SMTP_RECIPIENT:
             switch (session_command(call)) {
             case SESSION_DONE:
                 break;
@@ -178,6 +181,7 @@ static void session_run(struct smtp_call *call)
             break;
         case SMTP_WAITING:
         case SMTP_CLOSING:
+        case SMTP_STATES:
             return;
         }
     }
@@ -246,10 +250,10 @@ static void session_closed(void *context, struct tcp_connection *connection,
     (void)reason;
     if (session->state == SMTP_WAITING) {
         session->message = NULL;
-        session->state = SMTP_CLOSING;
+        smtp_move(&call, SMTP_CLOSING);
         call.server->service.abandon(call.server->service.context, message, now_ns);
     } else {
-        session->state = SMTP_CLOSING;
+        smtp_move(&call, SMTP_CLOSING);
         smtp_transaction_end(&call, MAIL_CUT_OFF, smtp_refusal_text(MAIL_CUT_OFF, false));
     }
 }
@@ -275,7 +279,7 @@ void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
     char text[SMTP_RESULT_BYTES];
 
     CHECK(call.session->state == SMTP_WAITING && call.session->message == message);
-    call.session->state = SMTP_COMMAND;
+    smtp_move(&call, SMTP_GREETED);
     /* The caller's from here on: this only forgets it, nothing is concluded. */
     call.session->message = NULL;
     smtp_transaction_end(&call, MAIL_CUT_OFF, "");

@@ -73,6 +73,15 @@ struct smtp_service {
     int64_t (*wall_seconds)(void *context, int64_t now_ns);
 };
 
+/* The last changes of state of any session of a worker, for who looks at a core or a test's end. */
+#define SMTP_TRACE_MOVES 256u
+struct smtp_trace {
+    int64_t now_ns;
+    struct connection_handle connection;
+    uint8_t from; /* enum smtp_state (state.h) */
+    uint8_t to;
+};
+
 /* One a worker. */
 struct smtp_server {
     struct store *store;
@@ -85,6 +94,8 @@ struct smtp_server {
     uint32_t shed_cursor; /* where the search for a slow sender goes on */
     bool draining;        /* new transactions are answered 421 4.3.2 */
     char id_prefix[8];    /* hex: tells one start of the dataplane from the next */
+    uint64_t moves;       /* of all sessions; the latest is trace[(moves - 1) % SMTP_TRACE_MOVES] */
+    struct smtp_trace trace[SMTP_TRACE_MOVES];
 };
 
 struct smtp_session; /* dataplane/smtp/state.h */

@@ -3,9 +3,11 @@
  * A session is small, for most connections are idle ones: HELO and sender are kept here until the
  * first recipient is accepted; only then is a message slot taken, so that probing costs nothing.
  *
- * Life of a session: COMMAND -> DATA -> WAITING -> COMMAND ..., with DISCARD in place of the rest
- * of DATA when the message is refused while it comes in, and CLOSING from the moment our side is
- * closed. A message in COMMAND or DATA is the session's; from submit() on it is only named.
+ * Life of a session: CONNECTED, GREETED, MAIL, RECIPIENT, DATA, WAITING and back to GREETED, with
+ * DISCARD in place of the rest of DATA when the message is refused while it comes in, and CLOSING
+ * from the moment our side is closed. Which command may come in which of them is the table in
+ * command.c; which state may follow which is the table in state.c, and smtp_move() alone changes
+ * it. A message up to DATA is the session's; from submit() on it is only named.
  *
  * Room for replies is made sure of before a command is read (SMTP_REPLY_ROOM), so that every reply,
  * the one after end of data included, can be said at once and in order. Only when no block at all
@@ -35,11 +37,16 @@ _Static_assert(SMTP_REPLY_ROOM <= TCP_SEND_BYTES, "an empty queue takes every re
 #define SMTP_HELO_KEPT    63u
 
 enum smtp_state {
-    SMTP_COMMAND,
+    SMTP_CONNECTED,                              /* no greeting yet */
+    SMTP_GREETED,                                /* between two transactions */
+    SMTP_MAIL,                                   /* the sender is known */
+    SMTP_RECIPIENT,                              /* at least one was accepted: there is a message */
+#define SMTP_COMMAND_STATES (SMTP_RECIPIENT + 1) /* up to here commands are read */
     SMTP_DATA,
     SMTP_DISCARD, /* the message is refused; its bytes are read to their end and dropped */
     SMTP_WAITING, /* for smtp_finish(); nothing is read */
     SMTP_CLOSING,
+    SMTP_STATES,
 };
 
 /* Where in a line of message data the next byte stands. */
@@ -69,7 +76,6 @@ struct smtp_session {
     bool loop; /* DISCARD, MAIL_MALFORMED: too many Received fields, not a bare CR or LF */
     bool in_header;
     bool esmtp;
-    bool has_sender; /* MAIL was accepted */
     bool skipping;   /* an over-long command line is being dropped */
     bool skipped;    /* its end was seen, it is not answered yet */
     bool skipped_cr; /* its last byte was CR */
@@ -110,6 +116,18 @@ struct smtp_call {
     int64_t now_ns;
 };
 
+static inline bool smtp_reads_commands(const struct smtp_session *session)
+{
+    return session->state < SMTP_COMMAND_STATES;
+}
+
+/* Between MAIL and the answer: smtp_sender() is in use. */
+static inline bool smtp_has_sender(const struct smtp_session *session)
+{
+    return session->state >= SMTP_MAIL && session->state != SMTP_DISCARD &&
+           session->state != SMTP_CLOSING;
+}
+
 static inline const struct config *smtp_config(const struct smtp_call *call)
 {
     return smtp_policy_config(call->server->policy);
@@ -122,6 +140,21 @@ struct smtp_line {
     char bytes[SMTP_LINE_BYTES + 3];
     struct smtp_text text;
 };
+
+/* A command's text behind its verb, and what its check made of it for the part that acts. */
+struct smtp_argument {
+    const char *text;
+    size_t length;
+    struct smtp_path path;
+    struct smtp_parameters parameters;
+};
+
+/* The files of this folder in their order: each calls only those before it.
+ *
+ * state.c */
+/* The one place where a session's state changes: the move must be one of the table. Leaves a trace
+ * (struct smtp_server). */
+void smtp_move(struct smtp_call *call, enum smtp_state to);
 
 /* reply.c */
 void smtp_line_begin(struct smtp_line *line, const char *string);
@@ -141,11 +174,6 @@ void smtp_close(struct smtp_call *call);
 /* The words of a message that was refused while it came in. */
 const char *smtp_refusal_text(enum mail_outcome outcome, bool loop);
 
-/* command.c: one command line without its CRLF. */
-void smtp_command_line(struct smtp_call *call, const char *line, size_t length);
-/* A line that is no command at all: 500 5.5.2, or 421 when there were too many. */
-void smtp_command_garbled(struct smtp_call *call);
-
 /* transaction.c: the end of what MAIL and RCPT began, and their refusals. */
 /* Forgets MAIL and RCPT; a message ends as `outcome` with `status`. */
 void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, const char *status);
@@ -155,14 +183,26 @@ void smtp_transaction_refuse(struct smtp_call *call, const char *command, const 
                              const char *reply);
 /* A syntax error in MAIL, RCPT or DATA: both a bad command and a refusal. */
 void smtp_transaction_bad(struct smtp_call *call, const char *command, const char *reply);
+/* Takes `keyword` ("FROM:", "TO:", in any case) off the front, and blanks after it, which RFC 5321
+ * forbids and senders use. False when it is not there. */
+bool smtp_argument_keyword(struct smtp_argument *argument, const char *keyword);
 
-/* mail.c, recipient.c (after the verb; `text` is their argument) and admit.c: MAIL, RCPT, DATA. */
-void smtp_transaction_mail(struct smtp_call *call, const char *text, size_t length);
-void smtp_transaction_recipient(struct smtp_call *call, const char *text, size_t length);
-void smtp_transaction_data(struct smtp_call *call);
 /* shed.c: there is no room for another message. Ends the slowest of some that have had a place for
  * long; true when one was ended. */
 bool smtp_shed(struct smtp_call *call);
+
+/* mail.c, recipient.c, admit.c: what MAIL, RCPT and DATA do. A check changes nothing; it returns
+ * null, or the reply that refuses the argument. */
+const char *smtp_mail_check(struct smtp_argument *argument);
+void smtp_mail(struct smtp_call *call, const struct smtp_argument *argument);
+const char *smtp_recipient_check(struct smtp_argument *argument);
+void smtp_recipient(struct smtp_call *call, const struct smtp_argument *argument);
+void smtp_admit(struct smtp_call *call);
+
+/* command.c: one command line without its CRLF. */
+void smtp_command_line(struct smtp_call *call, const char *line, size_t length);
+/* A line that is no command at all: 500 5.5.2, or 421 when there were too many. */
+void smtp_command_garbled(struct smtp_call *call);
 
 /* data.c: reads what there is of a message, up to its end. */
 void smtp_data_read(struct smtp_call *call);

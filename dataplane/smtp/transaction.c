@@ -1,4 +1,7 @@
 /* The end of what MAIL began, and refusals. */
+#include <string.h>
+#include <strings.h>
+
 #include "dataplane/counting.h"
 #include "dataplane/smtp/state.h"
 
@@ -7,8 +10,9 @@ void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, con
     struct smtp_session *session = call->session;
     struct message *message = session->message;
 
+    if (session->state == SMTP_MAIL || session->state == SMTP_RECIPIENT)
+        smtp_move(call, SMTP_GREETED);
     session->message = NULL;
-    session->has_sender = false;
     session->message_flags = 0;
     smtp_sender_room(session, 1)[0] = '\0';
     if (message != NULL)
@@ -47,4 +51,17 @@ void smtp_transaction_bad(struct smtp_call *call, const char *command, const cha
                                    smtp_helo(call->session), smtp_sender(call->session), "", reply,
                                    call->now_ns);
     smtp_command_bad(call, reply);
+}
+
+bool smtp_argument_keyword(struct smtp_argument *argument, const char *keyword)
+{
+    size_t length = strlen(keyword);
+
+    if (argument->length < length || strncasecmp(argument->text, keyword, length) != 0)
+        return false;
+    while (length < argument->length && argument->text[length] == ' ')
+        length++;
+    argument->text += length;
+    argument->length -= length;
+    return true;
 }

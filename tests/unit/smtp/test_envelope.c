@@ -1,0 +1,111 @@
+/* What is kept of the envelope. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dialogue.h"
+
+static void test_envelope(void **state)
+{
+    static const char text[] = "EHLO c.example\r\nMAIL FROM:<s@c.example> BODY=8BITMIME\r\n"
+                               "RCPT TO:<@r.example:Alice@Example.com>\r\nRCPT TO:<postmaster>\r\n"
+                               "DATA\r\n.\r\n";
+    static const struct {
+        enum envelope_field field;
+        unsigned nth;
+        const char *value;
+    } fields[] = {
+        {ENVELOPE_CLIENT, 0, "198.18.0.7"},  {ENVELOPE_HELO, 0, "c.example"},
+        {ENVELOPE_SENDER, 0, "s@c.example"}, {ENVELOPE_RECIPIENT, 0, "Alice@Example.com"},
+        {ENVELOPE_CUSTOMER, 0, "first"},     {ENVELOPE_RECIPIENT, 1, "postmaster@example.com"},
+        {ENVELOPE_PROTOCOL, 0, "ESMTP"},
+    };
+    const struct message *message;
+    const char *value;
+    size_t length;
+
+    (void)state;
+    harness_open(&h, NULL);
+    say(text);
+    assert_int_equal(h.submitted, 1);
+    message = h.messages[0].message;
+    assert_int_equal(message->shared->flags, MESSAGE_FLAG_8BITMIME);
+    assert_string_equal(message->recipient, "Alice@Example.com");
+    assert_string_equal(message->sender, "s@c.example");
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        value = harness_field(&h, message, fields[i].field, fields[i].nth, &length);
+        assert_non_null(value);
+        assert_int_equal(length, strlen(fields[i].value));
+        assert_memory_equal(value, fields[i].value, length);
+    }
+    value = harness_field(&h, message, ENVELOPE_ID, 0, &length);
+    assert_memory_equal(value, h.messages[0].id, length);
+    assert_null(harness_field(&h, message, ENVELOPE_RECIPIENT, 2, &length));
+    assert_null(strstr(h.messages[0].trace, "for <"));
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+}
+
+/* The longest name and the longest address: both are taken, and only where they do not fit beside
+ * each other is the name cut; the next message has it no longer, either. */
+static void test_longest_names(void **state)
+{
+    char helo[256];
+    char sender[255];
+    char text[1024];
+
+    (void)state;
+    memset(helo, 'h', 255);
+    helo[255] = '\0';
+    memset(sender, 's', 254);
+    sender[254] = '\0';
+    sender[20] = '@';
+    for (size_t i = 84; i < 254; i += 64)
+        sender[i] = '.';
+    for (size_t length = 30; length <= 254; length++) {
+        size_t fits = 255 + 1 + length + 1 <= 320 ? 255 : 63;
+
+        (void)snprintf(text, sizeof(text),
+                       "EHLO %s\r\nMAIL FROM:<%.*s>\r\nRCPT TO:<alice@example.com>\r\n"
+                       "DATA\r\n.\r\n",
+                       helo, (int)length, sender);
+        if (sender[length - 1] == '.')
+            continue; /* no address */
+        harness_open(&h, NULL);
+        say(text);
+        assert_int_equal(h.submitted, 1);
+        assert_int_equal(strlen(h.messages[0].message->helo), fits);
+        assert_int_equal(strlen(h.messages[0].message->sender), length);
+        assert_memory_equal(h.messages[0].message->sender, sender, length);
+        assert_true(harness_finish(&h, &delivered));
+        harness_close(&h);
+    }
+    /* A full name with no address that long beside it stays whole. */
+    (void)snprintf(text, sizeof(text),
+                   "EHLO %s\r\nMAIL FROM:<>\r\n"
+                   "RCPT TO:<alice@example.com>\r\nDATA\r\n.\r\n",
+                   helo);
+    harness_open(&h, NULL);
+    say(text);
+    assert_int_equal(h.submitted, 1);
+    assert_string_equal(h.messages[0].message->helo, helo);
+    assert_string_equal(h.messages[0].message->sender, "");
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DIALOGUE_TEST(test_envelope),
+        DIALOGUE_TEST(test_longest_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
