@@ -1,7 +1,7 @@
-/* The one end of every message, and the lines it leaves in the log. */
+/* The one outcome of every message, and the lines it leaves in the log. See station.h. */
 #include <string.h>
 
-#include "dataplane/handover/internal.h"
+#include "dataplane/handover/station.h"
 #include "platform/check.h"
 
 static const enum counter conclude_counters[] = {
@@ -64,7 +64,7 @@ static void conclude_log(struct handover *handover, const struct message *messag
                          enum mail_outcome outcome, const char *status, const char *relay,
                          int64_t now_ns)
 {
-    const struct inspect_result *result = &handover_inspection_of(handover, message)->result;
+    const struct inspect_result *result = &handover_passage(handover, message)->inspected;
     struct log_record record = {
         .wall_ns = now_ns + handover->wall_offset_ns,
         .kind = LOG_MESSAGE,
@@ -99,12 +99,6 @@ static void conclude_log(struct handover *handover, const struct message *messag
     record_push(handover, &record);
 }
 
-void handover_release(struct handover *handover, struct message *message)
-{
-    CHECK(message->job == 0);
-    message_give(handover->store, message);
-}
-
 void handover_conclude(struct handover *handover, struct message *message,
                        enum mail_outcome outcome, const char *status, const char *relay,
                        int64_t now_ns)
@@ -114,12 +108,6 @@ void handover_conclude(struct handover *handover, struct message *message,
     message->concluded = true;
     count(handover->counters, conclude_counters[outcome]);
     conclude_log(handover, message, outcome, status, relay, now_ns);
-    handover_inspect_forget(handover, message);
-    if (message->job != 0)
-        return; /* a peer still reads it: it goes when the peer has answered or is gone */
-    if (message->waiting)
-        handover_wait_end(handover, message);
-    handover_release(handover, message);
 }
 
 void handover_log_rejected(void *context, const char *command, const char *client, const char *helo,

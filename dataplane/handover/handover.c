@@ -1,87 +1,83 @@
-/* The stations of a message after its last byte. See handover.h. */
+/* The driver: moves messages from station to station, and ends them. See handover.h, station.h. */
 #include "dataplane/handover/handover.h"
 
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/handover/internal.h"
+#include "dataplane/handover/station.h"
 #include "platform/check.h"
 #include "platform/clock.h"
 
-void handover_list_append(struct message_list *list, struct message *message)
+static const struct station_row *const stations[STATION_COUNT] = {
+    [STATION_INSPECT] = &station_inspect, [STATION_DECIDE] = &station_decide,
+    [STATION_SCAN] = &station_scan,       [STATION_RELAY] = &station_relay,
+    [STATION_ANSWER] = &station_answer,
+};
+
+/* -- moving messages on ------------------------------------------------------------------------ */
+
+/* The one place where a message's memory goes back. */
+static void handover_release(struct handover *handover, struct message *message)
 {
-    message->next = NULL;
-    message->previous = list->last;
-    if (list->last != NULL)
-        list->last->next = message;
-    else
-        list->first = message;
-    list->last = message;
-    list->count++;
+    CHECK(message->job == 0 && message->concluded && !message->waiting);
+    handover_passage_clear(handover_passage(handover, message));
+    message_give(handover->store, message);
 }
 
-static void handover_list_prepend(struct message_list *list, struct message *message)
+/* The one way a message goes: to `next`, and on from there until it stays somewhere or has ended.
+ */
+static void handover_move(struct handover *handover, struct message *message, enum station next,
+                          int64_t now_ns)
 {
-    message->previous = NULL;
-    message->next = list->first;
-    if (list->first != NULL)
-        list->first->previous = message;
-    else
-        list->last = message;
-    list->first = message;
-    list->count++;
+    struct passage *passage = handover_passage(handover, message);
+    enum station at = STATION_NONE;
+
+    while (!message->concluded && next != at) {
+        CHECK(next > STATION_NONE && next < STATION_COUNT);
+        at = next;
+        /* What a peer still reads stays on its list there, though its sender be answered. */
+        if (message->job == 0)
+            passage->at = at;
+        next = stations[at]->start(handover, message, now_ns);
+    }
+    if (message->concluded && message->job == 0)
+        handover_release(handover, message);
 }
 
-void handover_list_remove(struct message_list *list, struct message *message)
+typedef bool station_function(struct handover *handover, struct station_step *step, int64_t now_ns);
+
+/* Calls one station's function until there is nothing to do, or `most` times. */
+static unsigned handover_steps(struct handover *handover, station_function *function, unsigned most,
+                               int64_t now_ns)
 {
-    if (message->previous != NULL)
-        message->previous->next = message->next;
-    else
-        list->first = message->next;
-    if (message->next != NULL)
-        message->next->previous = message->previous;
-    else
-        list->last = message->previous;
-    message->next = NULL;
-    message->previous = NULL;
-    list->count--;
+    struct station_step step = {NULL, STATION_NONE};
+    unsigned steps = 0;
+
+    while (steps < most && function(handover, &step, now_ns)) {
+        steps++;
+        if (step.message != NULL)
+            handover_move(handover, step.message, step.next, now_ns);
+        step.message = NULL;
+    }
+    return steps;
 }
 
-void handover_wait(struct handover *handover, struct message *message, bool first)
+/* Ends a message from outside, wherever it is; false when what becomes of it still counts. */
+static bool handover_withdraw(struct handover *handover, struct message *message,
+                              enum mail_outcome outcome, const char *status, int64_t now_ns)
 {
-    if (first)
-        handover_list_prepend(&handover->waiting, message);
-    else
-        handover_list_append(&handover->waiting, message);
-    turns_add(&handover->turns, message, first);
-    message->waiting = true;
+    enum station at = handover_passage(handover, message)->at;
+
+    if (at != STATION_NONE && !stations[at]->withdraw(handover, message))
+        return false;
+    handover_conclude(handover, message, outcome, status, NULL, now_ns);
+    if (message->job == 0)
+        handover_release(handover, message);
+    return true;
 }
 
-void handover_wait_end(struct handover *handover, struct message *message)
-{
-    handover_list_remove(&handover->waiting, message);
-    turns_remove(&handover->turns, message);
-    message->waiting = false;
-}
-
-/* Tells the sender, if one still waits, and ends the message. */
-void handover_answer(struct handover *handover, struct message *message,
-                     const struct mail_result *result, const char *relay, int64_t now_ns)
-{
-    struct tcp_connection *connection;
-    char reply[HANDOVER_REPLY_BYTES];
-    size_t length;
-
-    if (message->concluded)
-        return;
-    connection = tcp_find(handover->endpoint, message->owner);
-    if (connection != NULL)
-        smtp_finish(handover->smtp, connection, message, result, now_ns);
-    length = smtp_result_reply(message, result, reply, sizeof(reply) - 1);
-    reply[length] = '\0';
-    handover_conclude(handover, message, result->outcome, reply, relay, now_ns);
-}
+/* -- what sessions ask for --------------------------------------------------------------------- */
 
 static void service_submit(void *context, struct message *message, int64_t now_ns)
 {
@@ -90,7 +86,7 @@ static void service_submit(void *context, struct message *message, int64_t now_n
     message->received_ns = now_ns;
     message->stage = MESSAGE_SCANNING;
     message->deadline_ns = now_ns + handover->verdict_limit_ns;
-    handover_inspect_submit(handover, message, now_ns);
+    handover_move(handover, message, STATION_INSPECT, now_ns);
 }
 
 static void service_arrived(void *context, struct message *message, int64_t now_ns)
@@ -101,19 +97,20 @@ static void service_arrived(void *context, struct message *message, int64_t now_
 
 static void service_abandon(void *context, struct message *message, int64_t now_ns)
 {
-    struct handover *handover = context;
-
     message->owner = (struct connection_handle){0, 0};
-    if (message->stage == MESSAGE_RELAYING || message->concluded)
-        return; /* on its way already: what becomes of it is still counted */
-    handover_conclude(handover, message, MAIL_ABANDONED, "sender left before the verdict", NULL,
-                      now_ns);
+    if (!message->concluded)
+        (void)handover_withdraw(context, message, MAIL_ABANDONED, "sender left before the verdict",
+                                now_ns);
 }
 
 static void service_conclude(void *context, struct message *message, enum mail_outcome outcome,
                              const char *status, int64_t now_ns)
 {
-    handover_conclude(context, message, outcome, status, NULL, now_ns);
+    bool ended;
+
+    CHECK(message->stage == MESSAGE_RECEIVING);
+    ended = handover_withdraw(context, message, outcome, status, now_ns);
+    CHECK(ended);
 }
 
 static int64_t service_wall_seconds(void *context, int64_t now_ns)
@@ -122,6 +119,8 @@ static int64_t service_wall_seconds(void *context, int64_t now_ns)
 
     return (now_ns + handover->wall_offset_ns) / CLOCK_NS_PER_SECOND;
 }
+
+/* -- set-up ------------------------------------------------------------------------------------ */
 
 enum status handover_init(struct handover *handover, struct store *store, struct smtp_server *smtp,
                           struct tcp_endpoint *endpoint, struct region_counters *counters,
@@ -139,8 +138,8 @@ enum status handover_init(struct handover *handover, struct store *store, struct
         .wall_offset_ns = clock_wall_ns() - clock_monotonic_ns(),
     };
     turns_init(&handover->turns);
-    handover->inspections = calloc(store->slot_count, sizeof(*handover->inspections));
-    if (handover->inspections == NULL)
+    handover->passages = calloc(store->slot_count, sizeof(*handover->passages));
+    if (handover->passages == NULL)
         return STATUS_NO_MEMORY;
     handover_configure(handover, config);
     smtp->service = (struct smtp_service){
@@ -157,8 +156,8 @@ enum status handover_init(struct handover *handover, struct store *store, struct
 
 void handover_fini(struct handover *handover)
 {
-    free(handover->inspections);
-    handover->inspections = NULL;
+    free(handover->passages);
+    handover->passages = NULL;
 }
 
 void handover_configure(struct handover *handover, const struct config *config)
@@ -168,22 +167,42 @@ void handover_configure(struct handover *handover, const struct config *config)
     handover->turns.debt_max_ns = handover->verdict_limit_ns / HANDOVER_DEBT_SHARE;
 }
 
+void handover_use_prefilter(struct handover *handover, struct inspector *inspector,
+                            struct cache *cache)
+{
+    handover_inspect_use(handover, inspector, cache);
+    while (inspector == NULL && handover->inspecting.first != NULL) {
+        struct message *message = handover->inspecting.first;
+        bool complete = handover_passage(handover, message)->complete;
+
+        (void)station_inspect.withdraw(handover, message);
+        if (complete)
+            handover_move(handover, message, STATION_INSPECT, message->received_ns);
+    }
+}
+
+/* -- peers that come and go -------------------------------------------------------------------- */
+
+static void handover_lose(struct handover *handover, uint32_t slot, int64_t now_ns)
+{
+    const struct station_row *row = slot == PEERS_CONTROL_SLOT ? &station_relay : &station_scan;
+    struct station_step step;
+
+    while (row->lost(handover, slot, &step, now_ns))
+        handover_move(handover, step.message, step.next, now_ns);
+    CHECK(handover->slots[slot].outstanding == 0);
+}
+
 /* A peer came or went: attach, or fail what it had. */
 static void handover_notice(struct handover *handover, uint32_t slot, uint64_t life, int64_t now_ns)
 {
     struct handover_peer *peer = &handover->slots[slot];
-    bool scanner = slot != PEERS_CONTROL_SLOT;
     bool was_ready = peer_state_of(peer->life) == PEER_READY;
 
     /* Answering a sender may bring in its next message at once: nothing goes there any more. */
     peer->life = peer_life(peer_epoch_of(peer->life), PEER_GONE);
-    if (was_ready) {
-        if (scanner)
-            handover_scan_lost(handover, slot, now_ns);
-        else
-            handover_relay_lost(handover, now_ns);
-        CHECK(peer->outstanding == 0);
-    }
+    if (was_ready)
+        handover_lose(handover, slot, now_ns);
     peer->life = life;
     if (peer_state_of(life) == PEER_READY)
         channel_attach(&peer->channel, &handover->peers->slots[slot].memory, handover->worker);
@@ -221,6 +240,8 @@ static unsigned handover_notice_changes(struct handover *handover, int64_t now_n
     return 1;
 }
 
+/* -- a poll ------------------------------------------------------------------------------------ */
+
 /* Deadlines are seconds; looking at all messages in flight every HANDOVER_SWEEP_NS is bounded by
  * the worker's message slots and costs next to nothing. */
 static void handover_sweep(struct handover *handover, int64_t now_ns)
@@ -228,18 +249,25 @@ static void handover_sweep(struct handover *handover, int64_t now_ns)
     if (now_ns < handover->sweep_ns)
         return;
     handover->sweep_ns = now_ns + HANDOVER_SWEEP_NS;
-    handover_scan_sweep(handover, now_ns);
-    handover_relay_sweep(handover, now_ns);
+    for (enum station at = STATION_INSPECT; at < STATION_COUNT; at++) {
+        if (stations[at]->sweep != NULL)
+            (void)handover_steps(handover, stations[at]->sweep, UINT_MAX, now_ns);
+    }
 }
 
 unsigned handover_poll(struct handover *handover, int64_t now_ns)
 {
     unsigned did = handover_notice_changes(handover, now_ns);
 
-    did += handover_scan_answers(handover, now_ns);
-    did += handover_relay_answers(handover, now_ns);
-    did += handover_inspect_poll(handover, now_ns);
-    did += handover_scan_start(handover, now_ns);
+    for (enum station at = STATION_INSPECT; at < STATION_COUNT; at++) {
+        if (stations[at]->answer != NULL)
+            did += handover_steps(handover, stations[at]->answer, HANDOVER_ANSWERS_A_POLL, now_ns);
+    }
+    handover_inspect_begin(handover);
+    for (enum station at = STATION_INSPECT; at < STATION_COUNT; at++) {
+        if (stations[at]->work != NULL)
+            did += handover_steps(handover, stations[at]->work, UINT_MAX, now_ns);
+    }
     handover_sweep(handover, now_ns);
     return did;
 }

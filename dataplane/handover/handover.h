@@ -1,19 +1,24 @@
 /* handover.h: from a complete message to its outcome: scan, policy, relay, answer.
  *
- * One struct handover a worker. Its submit() is the only way a message leaves the packet core, and
- * handover_conclude() the only place where a message's one outcome is counted, logged and its
- * memory given back; so the counters add up and no message has two ends.
+ * One struct handover a worker. Its submit() is the only way a message leaves the packet core. From
+ * there it goes down the stations (station.h), each a file and a row of one table; handover.c moves
+ * it from one to the next and is where it ends: each message has one outcome, counted and logged
+ * once (handover_conclude()), and its memory goes back once, when no peer reads it any more. So the
+ * counters add up and no message has two ends.
  *
- *   submit -> inspected -> waiting -> at a scanner -> verdict -> (policy) -> at control -> outcome
- *                 |                                      ^
- *                 +---- settled clean, or by the cache --+
+ *   submit -> inspect -> decide -> scan -> decide -> relay -> answer
+ *                          |                 |                  ^
+ *                          +-----------------+---- refused -----+
+ *
+ * What is decided is dataplane/policy's: decide.h (scan, relay, refuse), attempt.h (what a scanner
+ * may say and what its death costs), reply.h (what the sender hears).
  *
  * The prefilter looks at a message while it arrives, a bounded number of bytes each poll; what it
  * settles skips the scanner. It does so only while every ready scanner says that it has loaded the
  * very database the prefilter was made from, into the library it was proven for (`vouched`).
  *
  * Bounds: messages are bounded by the store's slots; a scanner has at most one job of a worker;
- * a message waits at most limits.verdict_timeout over all its stages, then 451. A scanner
+ * a message waits at most limits.verdict_timeout over all its stations, then 451. A scanner
  * that dies, answers nonsense or overruns scanner.time_limit costs the message one retry on another
  * scanner; the second time it is unscannable(scanner died | time limit | bad answer). With no
  * scanner up it waits for one until the time-out: unscannable(no engine). With control gone: 451.
@@ -27,8 +32,7 @@
 #include "dataplane/handover/peers.h"
 #include "dataplane/handover/turns.h"
 #include "dataplane/log/record.h"
-#include "dataplane/smtp/session.h"
-#include "signatures/content/inspect/inspect.h"
+#include "dataplane/policy/reply.h"
 
 struct handover_peer {
     uint64_t life; /* as acted on */
@@ -43,16 +47,32 @@ struct message_list {
     uint32_t count;
 };
 
-/* What the prefilter knows of a message, by its slot. */
-struct handover_inspection {
+/* Where a message is after its last byte, or, at inspect, already before. */
+enum station {
+    STATION_NONE, /* the session's, or nobody's */
+    STATION_INSPECT,
+    STATION_DECIDE,
+    STATION_SCAN,
+    STATION_RELAY,
+    STATION_ANSWER,
+    STATION_COUNT,
+};
+
+/* What the stations keep of a message, by its slot. */
+struct passage {
+    enum station at;           /* while a peer reads it: where it was given to the peer */
+    bool again;                /* scan: it had a scanner, so it is before its client's others */
+    struct mail_result result; /* answer: what the sender is to hear */
+    const char *relay;         /* answer: who answered; borrowed until the message has moved on */
+    /* The prefilter's. */
     struct inspection *inspection; /* null: none yet, or done */
     uint32_t extent;               /* where it goes on reading ... */
     uint32_t offset;               /* ... in that extent */
     uint32_t inspected_bytes;
     uint32_t asked_bytes; /* of the message when it was last put on the list */
     bool listed;
-    bool complete;                /* submitted */
-    struct inspect_result result; /* when complete and done */
+    bool complete;                   /* submitted */
+    struct inspect_result inspected; /* when complete and done */
 };
 
 struct handover {
@@ -65,6 +85,9 @@ struct handover {
     uint32_t worker;
     uint32_t changes;         /* of the slot table, as acted on */
     uint32_t next_slot;       /* where the search for a scanner starts */
+    uint32_t answer_slot;     /* where the search for an answer goes on */
+    uint32_t inspect_turns;   /* of this poll, still to be given */
+    uint32_t inspect_left;    /* bytes the prefilter may still look at in this poll */
     uint64_t job;             /* last job number given out */
     int64_t sweep_ns;         /* when deadlines are looked at next */
     int64_t scan_limit_ns;    /* watchdog for one job at a scanner: 1.5 x scanner.time_limit */
@@ -75,12 +98,13 @@ struct handover {
     struct inspector *inspector;
     struct cache *cache;
     bool vouched; /* every scanner that is ready has the database the prefilter was made from */
-    struct handover_inspection *inspections; /* [slot - store->slot_first] */
+    struct passage *passages; /* [slot - store->slot_first] */
     struct message_list inspecting;
     struct message_list waiting; /* for a scanner: all of them, oldest first (retries are older) */
     struct turns turns;          /* the same messages by client: who is next */
     struct message_list scanning;
     struct message_list relaying;
+    struct relay_result relay_answer; /* the one being acted on */
 };
 
 /* Main thread. Fills `handover` and the `service` of `smtp`. STATUS_NO_MEMORY. */
@@ -102,13 +126,7 @@ void handover_configure(struct handover *handover, const struct config *config);
  * enforces deadlines (a bounded slice of them a call). Returns how many things it did: 0 = idle. */
 unsigned handover_poll(struct handover *handover, int64_t now_ns);
 
-/* Messages that are waiting, being scanned or relayed. */
+/* Messages on any list: being looked at, waiting, being scanned or relayed. */
 uint32_t handover_pending(const struct handover *handover);
-
-/* The one end of every message: counts `outcome`, logs, frees. `status` is the reply's text as sent
- * (or as it would have been), without CRLF. */
-void handover_conclude(struct handover *handover, struct message *message,
-                       enum mail_outcome outcome, const char *status, const char *relay,
-                       int64_t now_ns);
 
 #endif

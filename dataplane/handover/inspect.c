@@ -1,7 +1,7 @@
-/* Messages before the prefilter: while they arrive, and until it has decided. See handover.h. */
+/* Messages before the prefilter: while they arrive, and until it has decided. See station.h. */
 #include <string.h>
 
-#include "dataplane/handover/internal.h"
+#include "dataplane/handover/station.h"
 #include "platform/check.h"
 
 /* One poll's share of the core; a worker has packets to receive. */
@@ -14,26 +14,27 @@
 
 static void inspect_list(struct handover *handover, struct message *message)
 {
-    struct handover_inspection *state = handover_inspection_of(handover, message);
+    struct passage *state = handover_passage(handover, message);
 
     if (state->listed)
         return;
     state->listed = true;
-    handover_list_append(&handover->inspecting, message);
+    state->at = STATION_INSPECT;
+    message_list_append(&handover->inspecting, message);
 }
 
 static void inspect_unlist(struct handover *handover, struct message *message)
 {
-    struct handover_inspection *state = handover_inspection_of(handover, message);
+    struct passage *state = handover_passage(handover, message);
 
     if (!state->listed)
         return;
     state->listed = false;
-    handover_list_remove(&handover->inspecting, message);
+    message_list_remove(&handover->inspecting, message);
 }
 
 /* Gives its inspection back; the next one starts at the message's first byte. */
-static void inspect_drop(struct handover *handover, struct handover_inspection *state)
+static void inspect_drop(struct handover *handover, struct passage *state)
 {
     if (state->inspection != NULL)
         inspection_give(handover->inspector, state->inspection);
@@ -43,20 +44,28 @@ static void inspect_drop(struct handover *handover, struct handover_inspection *
     state->inspected_bytes = 0;
 }
 
-void handover_inspect_forget(struct handover *handover, struct message *message)
+void handover_passage_clear(struct passage *passage)
 {
-    struct handover_inspection *state = handover_inspection_of(handover, message);
-
-    inspect_unlist(handover, message);
-    inspect_drop(handover, state);
-    state->asked_bytes = 0;
-    state->complete = false;
-    state->result.decision = INSPECT_UNDECIDED;
-    state->result.reason[0] = '\0';
-    state->result.key_count = 0;
+    CHECK(!passage->listed && passage->inspection == NULL);
+    passage->at = STATION_NONE;
+    passage->again = false;
+    passage->complete = false;
+    passage->asked_bytes = 0;
+    passage->result = (struct mail_result){0};
+    passage->relay = NULL;
+    passage->inspected.decision = INSPECT_UNDECIDED;
+    passage->inspected.reason[0] = '\0';
+    passage->inspected.key_count = 0;
 }
 
-static bool inspect_take(struct handover *handover, struct handover_inspection *state)
+static bool inspect_withdraw(struct handover *handover, struct message *message)
+{
+    inspect_unlist(handover, message);
+    inspect_drop(handover, handover_passage(handover, message));
+    return true;
+}
+
+static bool inspect_take(struct handover *handover, struct passage *state)
 {
     unsigned kept = state->complete ? 0 : HANDOVER_INSPECT_KEPT;
 
@@ -70,7 +79,7 @@ static bool inspect_take(struct handover *handover, struct handover_inspection *
 
 void handover_inspect_arrived(struct handover *handover, struct message *message)
 {
-    struct handover_inspection *state = handover_inspection_of(handover, message);
+    struct passage *state = handover_passage(handover, message);
 
     if (handover->inspector == NULL ||
         message->shared->size - state->asked_bytes < HANDOVER_INSPECT_ARRIVED ||
@@ -82,7 +91,7 @@ void handover_inspect_arrived(struct handover *handover, struct message *message
 
 /* Feeds up to `most` bytes; returns how many there were. */
 static uint32_t inspect_feed(struct handover *handover, const struct message *message,
-                             struct handover_inspection *state, uint32_t most)
+                             struct passage *state, uint32_t most)
 {
     const struct region *region = handover->store->region;
     uint32_t fed = 0;
@@ -154,112 +163,72 @@ static void inspect_absent(struct inspect_result *result, const char *reason)
     memcpy(result->reason, reason, strlen(reason));
 }
 
-static void inspect_scan(struct handover *handover, struct message *message, int64_t now_ns)
+/* Nothing is left to look at: the message goes on. */
+static enum station inspect_decided(struct handover *handover, const struct passage *state)
 {
-    handover_wait(handover, message, false);
-    (void)handover_scan_start(handover, now_ns);
+    inspect_count(handover, &state->inspected);
+    return STATION_DECIDE;
 }
 
-/* Words for X-Virus-Scanned: the engine whose verdict it is, or would have been. */
-static void inspect_engine(const struct handover *handover, struct message *message)
+static enum station inspect_start(struct handover *handover, struct message *message,
+                                  int64_t now_ns)
 {
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
-        if (peer_state_of(handover->slots[slot].life) != PEER_READY)
-            continue;
-        memcpy(message->engine, handover->peers->slots[slot].engine, sizeof(message->engine));
-        message->engine[sizeof(message->engine) - 1] = '\0';
-        return;
-    }
-}
+    struct passage *state = handover_passage(handover, message);
 
-/* The message has left the list and its inspection is given back. */
-static void inspect_decide(struct handover *handover, struct message *message, int64_t now_ns)
-{
-    struct inspect_result *result = &handover_inspection_of(handover, message)->result;
-    struct mail_result infected = {.outcome = MAIL_INFECTED, .name = message->verdict_name};
-
-    inspect_count(handover, result);
-    switch (result->decision) {
-    case INSPECT_SETTLED:
-        result->verdict = VERDICT_CLEAN;
-        break;
-    case INSPECT_CACHED:
-        break;
-    case INSPECT_UNDECIDED:
-    case INSPECT_SENT_ON:
-    case INSPECT_MALFORMED:
-        inspect_scan(handover, message, now_ns);
-        return;
-    }
-    message->verdict = result->verdict;
-    message->verdict_ns = now_ns;
-    inspect_engine(handover, message);
-    if (result->verdict == VERDICT_CLEAN) {
-        handover_relay_start(handover, message, now_ns);
-        return;
-    }
-    memcpy(message->verdict_name, result->name, sizeof(message->verdict_name));
-    handover_answer(handover, message, &infected, NULL, now_ns);
-}
-
-void handover_inspect_submit(struct handover *handover, struct message *message, int64_t now_ns)
-{
-    struct handover_inspection *state = handover_inspection_of(handover, message);
-
+    (void)now_ns;
     state->complete = true;
     if (handover->inspector != NULL) {
         inspect_list(handover, message);
-        return; /* the next poll, in this very round, looks at it */
+        return STATION_INSPECT; /* the next poll, in this very round, looks at it */
     }
-    inspect_absent(&state->result, "no prefilter");
-    inspect_decide(handover, message, now_ns);
+    inspect_absent(&state->inspected, "no prefilter");
+    return inspect_decided(handover, state);
 }
 
 /* All of it was looked at. */
-static void inspect_complete(struct handover *handover, struct message *message, int64_t now_ns)
+static enum station inspect_complete(struct handover *handover, struct message *message)
 {
-    struct handover_inspection *state = handover_inspection_of(handover, message);
+    struct passage *state = handover_passage(handover, message);
 
-    inspection_end(handover->inspector, state->inspection, &state->result);
+    inspection_end(handover->inspector, state->inspection, &state->inspected);
     inspect_unlist(handover, message);
     inspect_drop(handover, state);
-    if (!handover->vouched && state->result.decision != INSPECT_MALFORMED)
-        inspect_absent(&state->result, "no prefilter: the scanners have another database");
-    inspect_decide(handover, message, now_ns);
+    if (!handover->vouched && state->inspected.decision != INSPECT_MALFORMED)
+        inspect_absent(&state->inspected, "no prefilter: the scanners have another database");
+    return inspect_decided(handover, state);
 }
 
-unsigned handover_inspect_poll(struct handover *handover, int64_t now_ns)
+void handover_inspect_begin(struct handover *handover)
 {
-    uint32_t left = HANDOVER_INSPECT_BYTES;
-    unsigned done = 0;
+    handover->inspect_turns = handover->inspecting.count;
+    handover->inspect_left = HANDOVER_INSPECT_BYTES;
+}
 
-    for (uint32_t turns = handover->inspecting.count; turns > 0 && left > 0; turns--) {
-        struct message *message = handover->inspecting.first;
-        struct handover_inspection *state = handover_inspection_of(handover, message);
-        uint32_t turn = left < HANDOVER_INSPECT_TURN ? left : HANDOVER_INSPECT_TURN;
+/* One message's turn. */
+static bool inspect_work(struct handover *handover, struct station_step *step, int64_t now_ns)
+{
+    struct message *message = handover->inspecting.first;
+    uint32_t left = handover->inspect_left;
+    struct passage *state;
 
-        if (!inspect_take(handover, state)) {
-            /* Everybody after it would have to wait as well, or needs none. */
-            handover_list_remove(&handover->inspecting, message);
-            handover_list_append(&handover->inspecting, message);
-            continue;
-        }
-        left -= inspect_feed(handover, message, state, turn);
-        done++;
-        if (state->inspected_bytes == message->shared->size) {
-            if (state->complete)
-                inspect_complete(handover, message, now_ns);
-            else
-                inspect_unlist(handover, message);
-        } else {
-            handover_list_remove(&handover->inspecting, message);
-            handover_list_append(&handover->inspecting, message);
-        }
-        /* Answering one may have brought in, or ended, others. */
-        if (handover->inspecting.first == NULL)
-            break;
+    (void)now_ns;
+    if (message == NULL || handover->inspect_turns == 0 || left == 0)
+        return false;
+    handover->inspect_turns--;
+    state = handover_passage(handover, message);
+    /* Without an inspection everybody after it would have to wait as well, or needs none. */
+    if (inspect_take(handover, state))
+        handover->inspect_left -= inspect_feed(
+            handover, message, state, left < HANDOVER_INSPECT_TURN ? left : HANDOVER_INSPECT_TURN);
+    if (state->inspection == NULL || state->inspected_bytes < message->shared->size) {
+        message_list_remove(&handover->inspecting, message);
+        message_list_append(&handover->inspecting, message);
+    } else if (state->complete) {
+        *step = (struct station_step){message, inspect_complete(handover, message)};
+    } else {
+        inspect_unlist(handover, message);
     }
-    return done;
+    return true;
 }
 
 void handover_inspect_vouch(struct handover *handover)
@@ -277,39 +246,18 @@ void handover_inspect_vouch(struct handover *handover)
     handover->vouched = any;
 }
 
-void handover_use_prefilter(struct handover *handover, struct inspector *inspector,
-                            struct cache *cache)
+void handover_inspect_use(struct handover *handover, struct inspector *inspector,
+                          struct cache *cache)
 {
     for (uint32_t i = 0; i < handover->store->slot_count; i++)
-        inspect_drop(handover, &handover->inspections[i]);
+        inspect_drop(handover, &handover->passages[i]);
     handover->inspector = inspector;
     handover->cache = cache;
     handover_inspect_vouch(handover);
-    if (inspector != NULL)
-        return;
-    while (handover->inspecting.first != NULL) {
-        struct message *message = handover->inspecting.first;
-
-        inspect_unlist(handover, message);
-        if (handover_inspection_of(handover, message)->complete)
-            handover_inspect_submit(handover, message, message->received_ns);
-    }
 }
 
-/* Only what is final. Which part is infected is known only when no other was in doubt. */
-void handover_inspect_learn(struct handover *handover, const struct message *message,
-                            const struct scan_result *answer)
-{
-    struct inspect_result *result = &handover_inspection_of(handover, message)->result;
-    bool clean = answer->verdict == VERDICT_CLEAN;
-
-    if (handover->cache == NULL || result->decision != INSPECT_SENT_ON || !handover->vouched ||
-        (!clean && (answer->verdict != VERDICT_INFECTED || result->key_count != 1)))
-        return;
-    for (unsigned i = 0; i < result->key_count; i++) {
-        if (cache_store(handover->cache, &result->keys[i], clean ? VERDICT_CLEAN : VERDICT_INFECTED,
-                        clean ? NULL : answer->name))
-            count(handover->counters, COUNTER_CACHE_STORED);
-    }
-    result->key_count = 0;
-}
+const struct station_row station_inspect = {
+    .start = inspect_start,
+    .work = inspect_work,
+    .withdraw = inspect_withdraw,
+};

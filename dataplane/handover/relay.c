@@ -1,27 +1,27 @@
-/* Clean messages at control: handing over, and checking the customer's answer. */
+/* Messages at control: handing over, and checking the customer's answer. See station.h. */
 #include <string.h>
 
-#include "dataplane/handover/internal.h"
+#include "dataplane/handover/station.h"
+#include "dataplane/policy/decide.h"
 #include "platform/check.h"
 
-static void relay_refuse(struct handover *handover, struct message *message,
-                         enum mail_outcome outcome, const char *text, int64_t now_ns)
+/* The sender hears why it is not relayed, and comes again. `text` is fixed. */
+static enum station relay_refuse(struct handover *handover, const struct message *message,
+                                 enum mail_outcome outcome, const char *text)
 {
-    struct mail_result result = {.outcome = outcome, .code = 451, .text = text};
+    struct passage *passage = handover_passage(handover, message);
 
-    handover_answer(handover, message, &result, NULL, now_ns);
+    passage->result = (struct mail_result){.outcome = outcome, .code = 451, .text = text};
+    passage->relay = NULL;
+    return STATION_ANSWER;
 }
 
 /* Nothing it says counts any more. Main ends its link, which fails what is there with 451 and lets
  * control begin anew. */
 static void relay_broken(struct handover *handover)
 {
-    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
-
     count(handover->counters, COUNTER_RELAY_BROKEN);
-    peer->broken = true;
-    atomic_store_explicit(&handover->peers->slots[PEERS_CONTROL_SLOT].kill_epoch,
-                          peer_epoch_of(peer->life), memory_order_relaxed);
+    handover_peer_break(handover, PEERS_CONTROL_SLOT);
 }
 
 /* "clean", or "unscannable(reason)" where the policy is to deliver. */
@@ -41,10 +41,8 @@ static bool relay_write_envelope(struct handover *handover, struct message *mess
                                 strlen(message->engine)) == STATUS_OK;
 }
 
-/* `message` is on no list. */
-void handover_relay_start(struct handover *handover, struct message *message, int64_t now_ns)
+static enum status relay_push(struct handover *handover, struct message *message)
 {
-    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
     struct relay_job job = {
         .job = ++handover->job,
         .message = message->index,
@@ -52,35 +50,50 @@ void handover_relay_start(struct handover *handover, struct message *message, in
         .length = message->shared->size,
         .verdict = message->verdict,
     };
+    enum status status = ring_push(&handover->slots[PEERS_CONTROL_SLOT].channel.jobs, &job);
+
+    if (status == STATUS_OK)
+        message->job = job.job;
+    return status;
+}
+
+static enum station relay_start(struct handover *handover, struct message *message, int64_t now_ns)
+{
+    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
     enum status status;
 
+    CHECK(message->job == 0);
+    CHECK(message->verdict == VERDICT_CLEAN || message->verdict == VERDICT_UNSCANNABLE);
     message->stage = MESSAGE_RELAYING;
     message->relay_ns = now_ns;
     /* The sender would hear 451 in any case; to deliver as well makes a copy with each try. */
-    if (!handover_time_left(handover, message, now_ns)) {
-        relay_refuse(handover, message, MAIL_NO_RELAY, "no answer in time", now_ns);
-        return;
-    }
-    if (peer_state_of(peer->life) != PEER_READY || peer->broken) {
-        relay_refuse(handover, message, MAIL_NO_RELAY, "relay not ready", now_ns);
-        return;
-    }
-    if (!relay_write_envelope(handover, message)) {
-        relay_refuse(handover, message, MAIL_NO_ROOM, "out of memory", now_ns);
-        return;
-    }
-    status = ring_push(&peer->channel.jobs, &job);
+    if (!handover_time_left(handover, message, now_ns))
+        return relay_refuse(handover, message, MAIL_NO_RELAY, "no answer in time");
+    if (!handover_peer_usable(peer))
+        return relay_refuse(handover, message, MAIL_NO_RELAY, "relay not ready");
+    if (!relay_write_envelope(handover, message))
+        return relay_refuse(handover, message, MAIL_NO_ROOM, "out of memory");
+    status = relay_push(handover, message);
     if (status == STATUS_BROKEN_PEER)
         relay_broken(handover);
-    if (status != STATUS_OK) {
-        relay_refuse(handover, message, MAIL_NO_RELAY, "relay busy", now_ns);
-        return;
-    }
+    if (status != STATUS_OK)
+        return relay_refuse(handover, message, MAIL_NO_RELAY, "relay busy");
     count(handover->counters, COUNTER_RELAY_JOBS);
     peer->outstanding++;
-    message->job = job.job;
     message->deadline_ns = message->received_ns + handover->verdict_limit_ns;
-    handover_list_append(&handover->relaying, message);
+    message_list_append(&handover->relaying, message);
+    return STATION_RELAY;
+}
+
+/* Control has answered, or is no more: nobody reads the message. */
+static void relay_end(struct handover *handover, struct message *message)
+{
+    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
+
+    CHECK(peer->outstanding > 0 && message->job != 0);
+    peer->outstanding--;
+    message_list_remove(&handover->relaying, message);
+    message->job = 0;
 }
 
 /* Printable ASCII and line feeds only, and ended. */
@@ -93,97 +106,94 @@ static void relay_clean_text(char *text, size_t size, bool lines)
     }
 }
 
-static enum mail_outcome relay_outcome(const struct relay_result *answer)
-{
-    if (answer->outcome != RELAY_ANSWERED)
-        return MAIL_NO_RELAY;
-    if (answer->code < 300)
-        return MAIL_DELIVERED;
-    return answer->code < 500 ? MAIL_RELAY_TEMPORARY : MAIL_RELAY_PERMANENT;
-}
-
-static bool relay_answer_valid(const struct relay_result *answer)
-{
-    bool final =
-        (answer->code >= 200 && answer->code < 300) || (answer->code >= 400 && answer->code < 600);
-
-    return answer->outcome >= RELAY_ANSWERED && answer->outcome <= RELAY_REFUSED && final &&
-           (answer->outcome == RELAY_ANSWERED || answer->code >= 400);
-}
-
-static void relay_answer(struct handover *handover, struct relay_result *answer, int64_t now_ns)
+static struct message *relay_named(struct handover *handover, const struct relay_result *answer)
 {
     struct message *message = message_find(handover->store, answer->message, answer->generation);
-    struct mail_result result;
 
     if (message == NULL || message->stage != MESSAGE_RELAYING || message->job != answer->job ||
-        message->job == 0) {
-        count(handover->counters, COUNTER_HAND_OVER_STALE);
-        return;
+        message->job == 0)
+        return NULL;
+    return message;
+}
+
+static bool relay_answer(struct handover *handover, struct station_step *step, int64_t now_ns)
+{
+    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
+    struct relay_result *answer = &handover->relay_answer;
+    struct passage *passage;
+    enum status status;
+
+    (void)now_ns;
+    if (!handover_peer_usable(peer) || peer->outstanding == 0)
+        return false;
+    status = ring_pop(&peer->channel.results, answer);
+    if (status == STATUS_AGAIN)
+        return false;
+    if (status != STATUS_OK) {
+        relay_broken(handover);
+        return true;
     }
-    if (!relay_answer_valid(answer))
+    step->message = relay_named(handover, answer);
+    if (step->message == NULL) {
+        count(handover->counters, COUNTER_HAND_OVER_STALE);
+        return true;
+    }
+    if (!policy_relay_valid(answer))
         *answer = (struct relay_result){.outcome = RELAY_REFUSED, .code = 451};
     relay_clean_text(answer->text, sizeof(answer->text), true);
     relay_clean_text(answer->relay, sizeof(answer->relay), false);
-    handover->slots[PEERS_CONTROL_SLOT].outstanding--;
-    handover_list_remove(&handover->relaying, message);
-    message->job = 0;
-    if (message->concluded) {
-        handover_release(handover, message);
-        return;
-    }
-    result = (struct mail_result){
-        .outcome = relay_outcome(answer), .code = answer->code, .text = answer->text};
-    handover_answer(handover, message, &result, answer->relay, now_ns);
+    relay_end(handover, step->message);
+    passage = handover_passage(handover, step->message);
+    passage->result = (struct mail_result){
+        .outcome = policy_relay_outcome(answer), .code = answer->code, .text = answer->text};
+    passage->relay = answer->relay;
+    step->next = STATION_ANSWER;
+    return true;
 }
 
-unsigned handover_relay_answers(struct handover *handover, int64_t now_ns)
+static bool relay_lost(struct handover *handover, uint32_t slot, struct station_step *step,
+                       int64_t now_ns)
 {
-    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
-    unsigned taken = 0;
+    struct message *message = handover->relaying.first;
 
-    while (peer_state_of(peer->life) == PEER_READY && peer->outstanding > 0 && !peer->broken &&
-           taken < HANDOVER_ANSWERS_A_POLL) {
-        struct relay_result answer;
-        enum status status = ring_pop(&peer->channel.results, &answer);
-
-        if (status == STATUS_AGAIN)
-            break;
-        taken++;
-        if (status == STATUS_OK)
-            relay_answer(handover, &answer, now_ns);
-        else
-            relay_broken(handover);
+    (void)now_ns;
+    CHECK(slot == PEERS_CONTROL_SLOT);
+    if (message == NULL) {
+        handover->slots[slot].broken = false;
+        return false;
     }
-    return taken;
-}
-
-void handover_relay_lost(struct handover *handover, int64_t now_ns)
-{
-    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
-
-    while (handover->relaying.first != NULL) {
-        struct message *message = handover->relaying.first;
-
-        handover_list_remove(&handover->relaying, message);
-        peer->outstanding--;
-        message->job = 0;
-        if (message->concluded)
-            handover_release(handover, message);
-        else
-            relay_refuse(handover, message, MAIL_NO_RELAY, "relay ended", now_ns);
-    }
-    peer->broken = false;
+    relay_end(handover, message);
+    *step = (struct station_step){message,
+                                  relay_refuse(handover, message, MAIL_NO_RELAY, "relay ended")};
+    return true;
 }
 
 /* The sender does not wait for ever. The memory stays: control may still be reading it. */
-void handover_relay_sweep(struct handover *handover, int64_t now_ns)
+static bool relay_sweep(struct handover *handover, struct station_step *step, int64_t now_ns)
 {
-    struct message *next;
-
-    for (struct message *message = handover->relaying.first; message != NULL; message = next) {
-        next = message->next;
-        if (now_ns >= message->deadline_ns && !message->concluded)
-            relay_refuse(handover, message, MAIL_NO_RELAY, "no answer in time", now_ns);
+    for (struct message *message = handover->relaying.first; message != NULL;
+         message = message->next) {
+        if (message->concluded || now_ns < message->deadline_ns)
+            continue;
+        *step = (struct station_step){
+            message, relay_refuse(handover, message, MAIL_NO_RELAY, "no answer in time")};
+        return true;
     }
+    return false;
 }
+
+/* On its way already: what becomes of it is still counted. */
+static bool relay_withdraw(struct handover *handover, struct message *message)
+{
+    (void)handover;
+    (void)message;
+    return false;
+}
+
+const struct station_row station_relay = {
+    .start = relay_start,
+    .answer = relay_answer,
+    .lost = relay_lost,
+    .sweep = relay_sweep,
+    .withdraw = relay_withdraw,
+};

@@ -273,17 +273,17 @@ void smtp_server_application(struct smtp_server *server, struct tcp_application 
 }
 
 void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
-                 const struct message *message, const struct mail_result *result, int64_t now_ns)
+                 const struct message *message, const char *reply, size_t length, int64_t now_ns)
 {
     struct smtp_call call = session_call(server, connection, now_ns);
-    char text[SMTP_RESULT_BYTES];
 
     CHECK(call.session->state == SMTP_WAITING && call.session->message == message);
+    CHECK(length <= SMTP_RESULT_BYTES);
     smtp_move(&call, SMTP_GREETED);
     /* The caller's from here on: this only forgets it, nothing is concluded. */
     call.session->message = NULL;
     smtp_transaction_end(&call, MAIL_CUT_OFF, "");
-    smtp_say_lines(&call, text, smtp_result_reply(message, result, text, sizeof(text)));
+    smtp_say_lines(&call, reply, length);
     if (server->draining && call.session->pending_length == 0) {
         smtp_say_closing(&call, "421 4.3.2", "Service shutting down, try again later");
         return;

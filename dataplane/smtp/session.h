@@ -27,6 +27,7 @@
 #include "platform/link/channel.h"
 
 #define SMTP_COMMAND_BYTES 1024u /* with CRLF; RFC 5321 asks for 512, extensions add to it */
+#define SMTP_RESULT_BYTES  6144u /* longest reply to a message, all its lines */
 
 /* What became of a message. Each is one counter and one status in the log. */
 enum mail_outcome {
@@ -41,15 +42,6 @@ enum mail_outcome {
     MAIL_MALFORMED, /* bare CR or LF, loop */
     MAIL_CUT_OFF,   /* the connection ended or timed out before end of data */
     MAIL_ABANDONED, /* the sender left after end of data, before it was relayed */
-};
-
-/* The answer to a submitted message. Texts are borrowed for the call. */
-struct mail_result {
-    enum mail_outcome outcome;
-    unsigned code;             /* RELAY_*: the customer's code */
-    const char *text;          /* RELAY_*, DELIVERED: the customer's text, '\n' between lines */
-    const char *name;          /* INFECTED: signature; UNSCANNABLE: reason in words */
-    enum config_policy policy; /* UNSCANNABLE: reject or defer */
 };
 
 struct smtp_service {
@@ -103,22 +95,22 @@ struct smtp_session; /* dataplane/smtp/state.h */
 /* Fills `application` with the callbacks that speak SMTP for `server`. */
 void smtp_server_application(struct smtp_server *server, struct tcp_application *application);
 
-/* The worker has an outcome for a message whose sender still waits: says it and goes on. The
- * message stays the caller's (only its id is read). `connection` comes from
- * tcp_find(message->owner). Commands that were pipelined behind the message are handled before it
- * returns, so submit(), conclude() and rejected() may be called for a later message from within. */
+/* The worker has an outcome for a message whose sender still waits: says `reply` (whole lines, each
+ * with its CRLF, `length` <= SMTP_RESULT_BYTES) and goes on. The message stays the caller's.
+ * `connection` comes from tcp_find(message->owner). Commands that were pipelined behind the message
+ * are handled before it returns, so submit(), conclude() and rejected() may be called for a later
+ * message from within.
+ */
 void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
-                 const struct message *message, const struct mail_result *result, int64_t now_ns);
+                 const struct message *message, const char *reply, size_t length, int64_t now_ns);
 
 /* Shutting down: from now on new connections and transactions are answered 421 4.3.2, and sessions
  * between two messages are told so and closed. Called again and again until all are gone: a session
  * that finishes its message is closed by the next call. Walks all connections. */
 void smtp_server_drain(struct smtp_server *server, int64_t now_ns);
 
-/* Writes the reply `result` calls for, CRLF included, into `text` (`size` >= 512; not
- * zero-terminated); returns its length. A reply of several lines is cut to whole lines that fit.
- * The same words go to the sender and to the log. */
-size_t smtp_result_reply(const struct message *message, const struct mail_result *result,
-                         char *text, size_t size);
+/* Code and words, without CRLF, where the session or we ourselves end a message with `outcome`;
+ * `loop`: MAIL_MALFORMED for too many Received fields. */
+const char *smtp_refusal_text(enum mail_outcome outcome, bool loop);
 
 #endif

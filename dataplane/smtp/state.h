@@ -24,9 +24,8 @@
 #include "dataplane/smtp/session.h"
 #include "dataplane/smtp/text.h"
 
-#define SMTP_LINE_BYTES   508u  /* longest reply line without CRLF; with it under 512 */
-#define SMTP_RESULT_BYTES 6144u /* longest end-of-data reply of several lines */
-#define SMTP_REPLY_ROOM   (SMTP_RESULT_BYTES + 1024u)
+#define SMTP_LINE_BYTES 508u /* longest reply line without CRLF; with it under 512 */
+#define SMTP_REPLY_ROOM (SMTP_RESULT_BYTES + 1024u)
 _Static_assert(SMTP_REPLY_ROOM <= TCP_SEND_BYTES, "an empty queue takes every reply");
 
 /* How much faster than limits.data_rate data has to come while memory is short. */
@@ -171,8 +170,6 @@ void smtp_say_refused(struct smtp_call *call, const char *command, const char *r
 void smtp_say_closing(struct smtp_call *call, const char *code, const char *words);
 /* FIN after what was said; nothing is read any more. */
 void smtp_close(struct smtp_call *call);
-/* The words of a message that was refused while it came in. */
-const char *smtp_refusal_text(enum mail_outcome outcome, bool loop);
 
 /* transaction.c: the end of what MAIL and RCPT began, and their refusals. */
 /* Forgets MAIL and RCPT; a message ends as `outcome` with `status`. */

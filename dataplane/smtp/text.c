@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "dataplane/smtp/session.h"
+
 void smtp_text_put(struct smtp_text *text, const char *bytes, size_t length)
 {
     if (length > text->size - text->used)
@@ -49,4 +51,21 @@ void smtp_text_number(struct smtp_text *text, uint64_t number, unsigned digits)
 void smtp_text_hex(struct smtp_text *text, uint64_t number, unsigned digits)
 {
     text_digits(text, number, digits, 16);
+}
+
+const char *smtp_refusal_text(enum mail_outcome outcome, bool loop)
+{
+    switch (outcome) {
+    case MAIL_TOO_LARGE:
+        return "552 5.3.4 Message size exceeds fixed limit";
+    case MAIL_NO_ROOM:
+        return "452 4.3.1 Insufficient system storage";
+    case MAIL_MALFORMED:
+        return loop ? "554 5.4.6 Too many hops"
+                    : "550 5.5.2 Bare CR or LF in message data: lines end with CRLF";
+    case MAIL_CUT_OFF:
+        return "421 4.4.2 Connection lost before end of data";
+    default:
+        return "451 4.4.2 Connection lost while waiting for the reply";
+    }
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dataplane/counting.h"
+#include "dataplane/policy/reply.h"
 
 #define BENCH_TIMERS 64u /* as many a round as the worker's loop runs */
 
@@ -128,8 +129,12 @@ static void service_answer(struct bench *bench)
         struct tcp_connection *connection = tcp_find(&bench->endpoint, bench->submitted_owner[i]);
         struct mail_result result = {.outcome = MAIL_DELIVERED, .code = 250, .text = "2.0.0 Ok"};
 
+        char reply[SMTP_RESULT_BYTES];
+
         CHECK(connection != NULL);
-        smtp_finish(&bench->smtp, connection, bench->submitted[i], &result, bench->now_ns);
+        smtp_finish(&bench->smtp, connection, bench->submitted[i], reply,
+                    policy_reply(bench->submitted[i], &result, reply, sizeof(reply)),
+                    bench->now_ns);
         message_give(&bench->store, bench->submitted[i]);
     }
     bench->submitted_count = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/policy/reply.h"
 #include "dialogue.h"
 #include "oracle.h"
 #include "platform/check.h"
@@ -214,7 +215,7 @@ static unsigned mail_draw(struct random *random, struct mail_result *result)
     case 1:
         result->outcome = MAIL_UNSCANNABLE;
         result->name = "encrypted";
-        result->policy = CONFIG_POLICY_DEFER;
+        result->action = POLICY_DEFER;
         return 451;
     case 2:
         result->outcome = MAIL_NO_RELAY;
@@ -232,6 +233,7 @@ void mail_answer(struct world *world, uint32_t subject)
     struct mail_waiting waiting = mail->waiting[subject];
     struct tcp_connection *c;
     struct mail_result result;
+    char reply[SMTP_RESULT_BYTES];
 
     if (waiting.message == NULL)
         return;
@@ -244,7 +246,8 @@ void mail_answer(struct world *world, uint32_t subject)
     mail->waiting[subject].message = NULL;
     world->exchanges[waiting.exchange].dialogue->items[waiting.item].answer =
         mail_draw(&world->random, &result);
-    smtp_finish(&mail->server, c, waiting.message, &result, world->now_ns);
+    smtp_finish(&mail->server, c, waiting.message, reply,
+                policy_reply(waiting.message, &result, reply, sizeof(reply)), world->now_ns);
     message_give(&world->store, waiting.message);
     worker_poll_soon(world);
 }

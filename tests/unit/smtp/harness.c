@@ -229,12 +229,14 @@ bool harness_finish(struct harness *harness, const struct mail_result *result)
 {
     for (unsigned i = 0; i < harness->submitted; i++) {
         struct message *message = harness->messages[i].message;
+        char reply[SMTP_RESULT_BYTES];
 
         if (message == NULL)
             continue;
         harness->messages[i].message = NULL;
         CHECK(tcp_find(&harness->endpoint, message->owner) == &harness->stream);
-        smtp_finish(&harness->server, &harness->stream, message, result, harness->stream.now_ns);
+        smtp_finish(&harness->server, &harness->stream, message, reply,
+                    policy_reply(message, result, reply, sizeof(reply)), harness->stream.now_ns);
         message_give(&harness->store, message);
         if (!harness->stream.hold_acks)
             stream_acknowledge(&harness->stream,

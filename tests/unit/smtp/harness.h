@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_SMTP_HARNESS_H
 #define TESTS_UNIT_SMTP_HARNESS_H
 
-#include "dataplane/smtp/session.h"
+#include "dataplane/policy/reply.h"
 #include "stream.h"
 
 #define HARNESS_BLOCKS   1024u

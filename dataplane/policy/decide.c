@@ -1,0 +1,92 @@
+#include "dataplane/policy/decide.h"
+
+#include "platform/check.h"
+
+/* The verdict, from whoever has one. */
+static enum verdict_kind decide_verdict(const struct policy_facts *facts,
+                                        enum unscannable_reason *reason)
+{
+    *reason = UNSCANNABLE_NONE;
+    if (facts->verdict == VERDICT_UNSCANNABLE) {
+        *reason = facts->reason;
+        return VERDICT_UNSCANNABLE;
+    }
+    if (facts->verdict == VERDICT_CLEAN && facts->inspected == INSPECT_MALFORMED) {
+        /* Clean as libclamav reads it; others may read another mail. */
+        *reason = UNSCANNABLE_MALFORMED;
+        return VERDICT_UNSCANNABLE;
+    }
+    if (facts->verdict != 0 || !facts->vouched)
+        return facts->verdict;
+    switch (facts->inspected) {
+    case INSPECT_SETTLED:
+        return VERDICT_CLEAN;
+    case INSPECT_CACHED:
+        return facts->cached;
+    case INSPECT_UNDECIDED:
+    case INSPECT_SENT_ON:
+    case INSPECT_MALFORMED:
+        break;
+    }
+    return 0;
+}
+
+static enum policy_action decide_unscannable(const struct policy_facts *facts)
+{
+    if (facts->held)
+        return POLICY_DEFER;
+    switch (facts->unscannable) {
+    case CONFIG_POLICY_REJECT:
+        return POLICY_REJECT;
+    case CONFIG_POLICY_DELIVER:
+        /* Without time left there is none to relay in: then even what may be delivered has to come
+         * again, for want of a scanner most of the time. */
+        return facts->time_left ? POLICY_RELAY_TAGGED : POLICY_DEFER;
+    case CONFIG_POLICY_DEFER:
+        break;
+    }
+    return POLICY_DEFER;
+}
+
+struct policy_decision policy_decide(const struct policy_facts *facts)
+{
+    struct policy_decision decision = {.action = POLICY_SCAN};
+
+    CHECK(!facts->held || facts->verdict == VERDICT_UNSCANNABLE);
+    decision.verdict = decide_verdict(facts, &decision.reason);
+    switch (decision.verdict) {
+    case VERDICT_CLEAN:
+        decision.action = POLICY_RELAY;
+        break;
+    case VERDICT_INFECTED:
+        decision.action = POLICY_REJECT;
+        decision.outcome = MAIL_INFECTED;
+        break;
+    case VERDICT_UNSCANNABLE:
+        CHECK(decision.reason != UNSCANNABLE_NONE);
+        decision.action = decide_unscannable(facts);
+        decision.outcome = MAIL_UNSCANNABLE;
+        break;
+    default: /* none yet */
+        break;
+    }
+    return decision;
+}
+
+enum mail_outcome policy_relay_outcome(const struct relay_result *answer)
+{
+    if (answer->outcome != RELAY_ANSWERED)
+        return MAIL_NO_RELAY;
+    if (answer->code < 300)
+        return MAIL_DELIVERED;
+    return answer->code < 500 ? MAIL_RELAY_TEMPORARY : MAIL_RELAY_PERMANENT;
+}
+
+bool policy_relay_valid(const struct relay_result *answer)
+{
+    bool final =
+        (answer->code >= 200 && answer->code < 300) || (answer->code >= 400 && answer->code < 600);
+
+    return answer->outcome >= RELAY_ANSWERED && answer->outcome <= RELAY_REFUSED && final &&
+           (answer->outcome == RELAY_ANSWERED || answer->code >= 400);
+}

@@ -1,0 +1,220 @@
+/* One scanner at one message, on a real channel in memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/policy/attempt.h"
+
+#define LIMIT_NS 1000
+#define SLOT     3
+
+struct stage {
+    struct channel_memory memory;
+    struct channel worker;
+    struct channel scanner;
+    struct message_header shared;
+    struct message message;
+};
+
+static int set_up(void **state)
+{
+    static struct stage stage;
+
+    memset(&stage, 0, sizeof(stage));
+    assert_int_equal(channel_memory_create(&stage.memory, CHANNEL_SCANNER, 1), STATUS_OK);
+    channel_attach(&stage.worker, &stage.memory, 0);
+    channel_attach(&stage.scanner, &stage.memory, 0);
+    stage.shared.size = 77;
+    stage.message = (struct message){
+        .shared = &stage.shared, .index = 5, .generation = 9, .deadline_ns = 100 * LIMIT_NS};
+    *state = &stage;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    channel_memory_close(&((struct stage *)*state)->memory);
+    return 0;
+}
+
+static void begin(struct stage *stage, uint64_t job, int64_t now_ns)
+{
+    assert_true(attempt_begin(&stage->message, &stage->worker, job, SLOT, now_ns));
+}
+
+static void test_job_names_the_message(void **state)
+{
+    struct stage *stage = *state;
+    struct scan_job job;
+
+    begin(stage, 12, 50);
+    assert_int_equal(ring_pop(&stage->scanner.jobs, &job), STATUS_OK);
+    assert_int_equal(job.job, 12);
+    assert_int_equal(job.message, 5);
+    assert_int_equal(job.generation, 9);
+    assert_int_equal(job.length, 77);
+    assert_int_equal(job.tier, SCAN_TIER_FULL);
+    assert_int_equal(stage->message.job, 12);
+    assert_int_equal(stage->message.scanner_slot, SLOT);
+    assert_int_equal(stage->message.handed_ns, 50);
+    assert_int_equal(stage->message.scan_ns, 50);
+}
+
+static void test_scribbled_ring_gives_no_job(void **state)
+{
+    struct stage *stage = *state;
+
+    for (unsigned i = 0; i < SCAN_JOBS_A_RING; i++) {
+        begin(stage, i + 1, 0);
+        stage->message.job = 0;
+    }
+    atomic_store(&stage->scanner.jobs.shared->consumed, 12345);
+    assert_false(attempt_begin(&stage->message, &stage->worker, 99, SLOT, 0));
+    assert_int_equal(stage->message.job, 0);
+}
+
+static void test_only_the_right_names(void **state)
+{
+    struct stage *stage = *state;
+    struct scan_result right = {.job = 12, .message = 5, .generation = 9};
+    struct scan_result wrong;
+
+    begin(stage, 12, 0);
+    assert_true(attempt_named(&stage->message, &right, SLOT));
+    assert_false(attempt_named(NULL, &right, SLOT));
+    assert_false(attempt_named(&stage->message, &right, SLOT + 1));
+    wrong = right;
+    wrong.job = 11;
+    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    wrong = right;
+    wrong.message = 6;
+    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    wrong = right;
+    wrong.generation = 8;
+    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    stage->message.job = 0;
+    right.job = 0;
+    assert_false(attempt_named(&stage->message, &right, SLOT));
+}
+
+static void test_only_three_verdicts(void **state)
+{
+    (void)state;
+    for (uint32_t verdict = 0; verdict < 6; verdict++) {
+        for (uint32_t reason = 0; reason <= UNSCANNABLE_COUNT; reason++) {
+            struct scan_result answer = {.verdict = verdict, .reason = reason, .name = "N"};
+            bool sensible = verdict == VERDICT_CLEAN || verdict == VERDICT_INFECTED ||
+                            (verdict == VERDICT_UNSCANNABLE && reason != UNSCANNABLE_NONE &&
+                             reason < UNSCANNABLE_COUNT);
+
+            assert_int_equal(attempt_sensible(&answer), sensible);
+        }
+    }
+}
+
+static void test_names_are_made_safe(void **state)
+{
+    struct scan_result answer = {.verdict = VERDICT_INFECTED};
+
+    (void)state;
+    assert_false(attempt_sensible(&answer)); /* infected with nothing */
+    memset(answer.name, '\n', sizeof(answer.name));
+    assert_true(attempt_sensible(&answer));
+    assert_int_equal(strlen(answer.name), SCAN_NAME_BYTES - 1);
+    assert_int_equal(strspn(answer.name, "?"), SCAN_NAME_BYTES - 1);
+}
+
+static void test_clock_starts_at_work(void **state)
+{
+    struct stage *stage = *state;
+
+    begin(stage, 1, 0);
+    assert_false(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 50 * LIMIT_NS));
+    assert_false(stage->message.started);
+    atomic_store(stage->scanner.busy, 1);
+    assert_false(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 60 * LIMIT_NS));
+    assert_true(stage->message.started);
+    assert_false(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 61 * LIMIT_NS - 1));
+    assert_true(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 61 * LIMIT_NS));
+}
+
+static void test_message_has_its_own_end(void **state)
+{
+    struct stage *stage = *state;
+
+    begin(stage, 1, 0);
+    assert_true(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 100 * LIMIT_NS));
+    atomic_store(stage->scanner.busy, 1); /* too late to win time */
+    assert_true(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 100 * LIMIT_NS + 1));
+}
+
+/* Loses the attempt under way. */
+static bool lose(struct stage *stage, bool time_left)
+{
+    stage->message.job = 0;
+    return attempt_again(&stage->message, time_left);
+}
+
+static void test_two_attempts_at_work(void **state)
+{
+    struct stage *stage = *state;
+
+    begin(stage, 1, 0);
+    stage->message.started = true;
+    assert_true(lose(stage, true));
+    assert_int_equal(stage->message.scan_attempts, 1);
+    begin(stage, 2, 0);
+    stage->message.started = true;
+    assert_false(lose(stage, true));
+    assert_int_equal(stage->message.scan_attempts, ATTEMPTS_MAX);
+    assert_int_equal(stage->message.reason, UNSCANNABLE_SCANNER_DIED);
+}
+
+static void test_waiting_costs_no_attempt(void **state)
+{
+    struct stage *stage = *state;
+    struct scan_job job;
+
+    for (unsigned i = 1; i < 10; i++) {
+        begin(stage, i, 0);
+        assert_true(lose(stage, true));
+        assert_int_equal(ring_pop(&stage->scanner.jobs, &job), STATUS_OK);
+    }
+    assert_int_equal(stage->message.scan_attempts, 0);
+    begin(stage, 10, 0);
+    assert_false(lose(stage, false)); /* but time does */
+}
+
+static void test_reason_of_the_last_attempt(void **state)
+{
+    struct stage *stage = *state;
+
+    begin(stage, 1, 0);
+    attempt_spoil(&stage->message);
+    assert_true(lose(stage, true));
+    assert_int_equal(stage->message.reason, UNSCANNABLE_NONE);
+    begin(stage, 2, 0);
+    stage->message.started = true;
+    stage->message.reason = UNSCANNABLE_TIME;
+    assert_false(lose(stage, true));
+    assert_int_equal(stage->message.reason, UNSCANNABLE_TIME);
+}
+
+int main(void)
+{
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(test_job_names_the_message),    CASE(test_scribbled_ring_gives_no_job),
+        CASE(test_only_the_right_names),     CASE(test_only_three_verdicts),
+        CASE(test_names_are_made_safe),      CASE(test_clock_starts_at_work),
+        CASE(test_message_has_its_own_end),  CASE(test_two_attempts_at_work),
+        CASE(test_waiting_costs_no_attempt), CASE(test_reason_of_the_last_attempt),
+    };
+#undef CASE
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
