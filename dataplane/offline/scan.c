@@ -12,6 +12,8 @@
 #include "dataplane/offline/prefilter.h"
 #include "dataplane/offline/report.h"
 #include "dataplane/offline/scanners.h"
+#include "dataplane/policy/decide.h"
+#include "dataplane/policy/learn.h"
 #include "platform/check.h"
 #include "platform/program.h"
 
@@ -49,18 +51,21 @@ static struct scan_entry *scan_entry(struct scan *scan, size_t index)
     return &scan->entries[index % SCAN_WINDOW];
 }
 
-/* As handover_inspect_learn() does. */
-static void scan_learn(struct scan *scan, struct inspect_result *inspected,
-                       const struct scanners_answer *answer)
+/* What is known of a file, as the worker would decide it; what only a mail has (a customer, a time
+ * to be relayed in) makes no difference to the verdict. */
+static struct policy_decision scan_decide(const struct scan *scan, const struct report *report,
+                                          enum verdict_kind verdict, enum unscannable_reason reason)
 {
-    bool clean = answer->verdict == VERDICT_CLEAN;
+    const struct policy_facts facts = {
+        .inspected = report->inspected ? report->inspection.decision : INSPECT_SENT_ON,
+        .cached = report->inspection.verdict,
+        .vouched = scan->vouched,
+        .verdict = verdict,
+        .reason = reason,
+        .time_left = true,
+    };
 
-    if (!scan->vouched || inspected->decision != INSPECT_SENT_ON ||
-        (!clean && (answer->verdict != VERDICT_INFECTED || inspected->key_count != 1)))
-        return;
-    for (unsigned i = 0; i < inspected->key_count; i++)
-        (void)cache_store(scan->prefilter.cache, &inspected->keys[i],
-                          clean ? VERDICT_CLEAN : VERDICT_INFECTED, clean ? NULL : answer->name);
+    return policy_decide(&facts);
 }
 
 static void scan_done(void *context, size_t tag, struct message *message,
@@ -68,18 +73,16 @@ static void scan_done(void *context, size_t tag, struct message *message,
 {
     struct scan *scan = context;
     struct scan_entry *entry = scan_entry(scan, tag);
+    struct policy_decision decision =
+        scan_decide(scan, &entry->report, answer->verdict, answer->reason);
 
     message_give(&scan->store, message);
     scan->under_way--;
     entry->state = ENTRY_REPORT;
-    scan_learn(scan, &entry->report.inspection, answer);
-    entry->report.verdict = answer->verdict;
-    entry->report.reason = answer->reason;
-    if (answer->verdict == VERDICT_CLEAN && entry->report.inspected &&
-        entry->report.inspection.decision == INSPECT_MALFORMED) {
-        entry->report.verdict = VERDICT_UNSCANNABLE;
-        entry->report.reason = UNSCANNABLE_MALFORMED;
-    }
+    (void)policy_learn(scan->prefilter.cache, &entry->report.inspection, scan->vouched,
+                       answer->verdict, answer->name);
+    entry->report.verdict = decision.verdict;
+    entry->report.reason = decision.reason;
     entry->report.scanned = answer->engine[0] != '\0';
     entry->report.scan_ns = answer->scan_ns;
     entry->report.cpu_ns = answer->cpu_ns;
@@ -138,20 +141,20 @@ static bool scan_inspect(struct scan *scan, struct scan_entry *entry, struct mes
 {
     struct inspect_result *result = &entry->report.inspection;
     int64_t started_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    struct policy_decision decision;
 
     if (scan->prefilter.inspector == NULL || entry->report.kind != CONTENT_MESSAGE)
         return false;
     offline_prefilter_inspect(&scan->prefilter, &scan->store, message, result);
     entry->report.inspected = true;
     entry->report.inspect_ns = (uint64_t)(clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - started_ns);
-    if (!scan->vouched ||
-        (result->decision != INSPECT_SETTLED && result->decision != INSPECT_CACHED))
+    decision = scan_decide(scan, &entry->report, (enum verdict_kind)0, UNSCANNABLE_NONE);
+    if (decision.action == POLICY_SCAN)
         return false;
-    if (result->decision == INSPECT_SETTLED)
-        result->verdict = VERDICT_CLEAN;
+    result->verdict = decision.verdict;
     memcpy(entry->report.name, result->name, sizeof(entry->report.name));
     message_give(&scan->store, message);
-    scan_settle(scan, entry, result->verdict, UNSCANNABLE_NONE);
+    scan_settle(scan, entry, decision.verdict, decision.reason);
     return true;
 }
 

@@ -108,21 +108,33 @@ static void scanners_answer_unscannable(struct scanners *scanners, const struct 
     scanners->done(scanners->context, job->tag, job->message, &answer);
 }
 
+/* Nobody reads the slot's message any more. */
+static struct scanners_job scanners_end_job(struct scanners_slot *slot)
+{
+    struct scanners_job job = slot->job;
+
+    CHECK(job.message != NULL && job.message->job != 0);
+    job.message->job = 0;
+    slot->job.message = NULL;
+    return job;
+}
+
 /* The child that had a job is no more: once more, or never. */
 static void scanners_fail_job(struct scanners *scanners, struct scanners_slot *slot, int64_t now_ns)
 {
-    slot->busy = false;
-    if (slot->job.attempts < SCANNERS_ATTEMPTS) {
+    struct scanners_job job = scanners_end_job(slot);
+
+    if (attempt_again(job.message, true)) {
         /* In front: it has waited longest. There is room: at most one a slot comes back. */
         CHECK(scanners->waiting_count < LINK_SLOTS_MAX * 2);
         memmove(&scanners->waiting[1], &scanners->waiting[0],
                 scanners->waiting_count * sizeof(scanners->waiting[0]));
-        scanners->waiting[0] = slot->job;
+        scanners->waiting[0] = job;
         scanners->waiting_count++;
         return;
     }
-    scanners_answer_unscannable(scanners, &slot->job, slot->doom, now_ns - slot->started_ns,
-                                slot->engine);
+    scanners_answer_unscannable(scanners, &job, (enum unscannable_reason)job.message->reason,
+                                now_ns - job.message->handed_ns, slot->engine);
 }
 
 static void scanners_fail_waiting(struct scanners *scanners)
@@ -143,13 +155,14 @@ static void scanners_lose(struct scanners *scanners, int64_t now_ns)
     scanners->link = -1;
     for (uint32_t i = 0; i < scanners->slot_count; i++) {
         struct scanners_slot *slot = &scanners->slots[i];
+        struct scanners_job job;
 
         slot->state = SLOT_OFFERED;
-        if (!slot->busy)
+        if (slot->job.message == NULL)
             continue;
-        slot->busy = false;
-        scanners_answer_unscannable(scanners, &slot->job, UNSCANNABLE_SCANNER_DIED,
-                                    now_ns - slot->started_ns, slot->engine);
+        job = scanners_end_job(slot);
+        scanners_answer_unscannable(scanners, &job, UNSCANNABLE_SCANNER_DIED,
+                                    now_ns - job.message->handed_ns, slot->engine);
     }
     scanners_fail_waiting(scanners);
 }
@@ -164,7 +177,6 @@ static bool scanners_offer(struct scanners *scanners, uint32_t index)
     slot->epoch++;
     slot->state = SLOT_OFFERED;
     slot->identity = (struct link_identity){0};
-    slot->doom = UNSCANNABLE_SCANNER_DIED;
     if (channel_memory_create(&slot->memory, CHANNEL_SCANNER, 1) != STATUS_OK)
         return false;
     channel_attach(&slot->channel, &slot->memory, 0);
@@ -198,27 +210,23 @@ static void scanners_printable(char *text)
 }
 
 /* Asks for a child's death; its GONE settles the job. */
-static void scanners_kill(struct scanners *scanners, uint32_t index, enum unscannable_reason doom,
-                          int64_t now_ns)
+static void scanners_kill(struct scanners *scanners, uint32_t index, int64_t now_ns)
 {
     struct scanners_slot *slot = &scanners->slots[index];
     struct link_message message = {.type = LINK_KILL, .slot = index, .epoch = slot->epoch};
 
     slot->state = SLOT_KILLED;
     slot->killed_ns = now_ns;
-    slot->doom = doom;
     if (link_send(scanners->link, &message, -1) != STATUS_OK)
         scanners_lose(scanners, now_ns);
 }
 
-static bool scanners_result_fits(const struct scanners_slot *slot, const struct scan_result *result)
+/* It broke the protocol: the attempt of the message it has is spent. */
+static void scanners_broken(struct scanners *scanners, uint32_t index, int64_t now_ns)
 {
-    return slot->busy && result->job == slot->number &&
-           result->message == slot->job.message->index &&
-           result->generation == slot->job.message->generation &&
-           result->verdict >= VERDICT_CLEAN && result->verdict <= VERDICT_UNSCANNABLE &&
-           result->reason < UNSCANNABLE_COUNT &&
-           (result->verdict != VERDICT_UNSCANNABLE || result->reason != UNSCANNABLE_NONE);
+    if (scanners->slots[index].job.message != NULL)
+        attempt_spoil(scanners->slots[index].job.message);
+    scanners_kill(scanners, index, now_ns);
 }
 
 /* Takes a slot's answer, if there is one. */
@@ -227,6 +235,7 @@ static unsigned scanners_take(struct scanners *scanners, uint32_t index, int64_t
     struct scanners_slot *slot = &scanners->slots[index];
     struct scan_result result;
     struct scanners_answer answer;
+    struct scanners_job job;
     enum status status;
 
     if (slot->state != SLOT_READY)
@@ -234,22 +243,21 @@ static unsigned scanners_take(struct scanners *scanners, uint32_t index, int64_t
     status = ring_pop(&slot->channel.results, &result);
     if (status == STATUS_AGAIN)
         return 0;
-    if (status != STATUS_OK || !scanners_result_fits(slot, &result)) {
-        scanners_kill(scanners, index, UNSCANNABLE_BAD_ANSWER, now_ns);
+    if (status != STATUS_OK || !attempt_named(slot->job.message, &result, index) ||
+        !attempt_sensible(&result)) {
+        scanners_broken(scanners, index, now_ns);
         return 1;
     }
-    answer = (struct scanners_answer){.verdict = result.verdict,
+    job = scanners_end_job(slot);
+    answer = (struct scanners_answer){.verdict = (enum verdict_kind)result.verdict,
                                       .reason = result.verdict == VERDICT_UNSCANNABLE
                                                     ? (enum unscannable_reason)result.reason
                                                     : UNSCANNABLE_NONE,
-                                      .scan_ns = now_ns - slot->started_ns,
+                                      .scan_ns = now_ns - job.message->handed_ns,
                                       .cpu_ns = result.cpu_ns,
                                       .engine = slot->engine};
     memcpy(answer.name, result.name, sizeof(answer.name));
-    answer.name[sizeof(answer.name) - 1] = '\0';
-    scanners_printable(answer.name);
-    slot->busy = false;
-    scanners->done(scanners->context, slot->job.tag, slot->job.message, &answer);
+    scanners->done(scanners->context, job.tag, job.message, &answer);
     return 1;
 }
 
@@ -278,7 +286,7 @@ static bool scanners_hear(struct scanners *scanners, const struct link_message *
     }
     /* It may have answered before it died. */
     scanners_take(scanners, message->slot, now_ns);
-    if (slot->busy)
+    if (slot->job.message != NULL)
         scanners_fail_job(scanners, slot, now_ns);
     return scanners->link >= 0 && scanners_offer(scanners, message->slot);
 }
@@ -311,11 +319,13 @@ static void scanners_keep_deadlines(struct scanners *scanners, int64_t now_ns)
         struct scanners_slot *slot = &scanners->slots[i];
 
         any_ready = any_ready || slot->state == SLOT_READY;
-        if (slot->state == SLOT_READY && slot->busy &&
-            now_ns - slot->started_ns > scanners->limit_ns)
-            scanners_kill(scanners, i, UNSCANNABLE_TIME, now_ns);
-        else if (slot->state == SLOT_KILLED && now_ns - slot->killed_ns > SCANNERS_KILL_NS)
+        if (slot->state == SLOT_READY && slot->job.message != NULL &&
+            attempt_overdue(slot->job.message, &slot->channel, scanners->limit_ns, now_ns)) {
+            slot->job.message->reason = UNSCANNABLE_TIME;
+            scanners_kill(scanners, i, now_ns);
+        } else if (slot->state == SLOT_KILLED && now_ns - slot->killed_ns > SCANNERS_KILL_NS) {
             scanners_lose(scanners, now_ns); /* it does not even kill */
+        }
     }
     if (any_ready)
         scanners->absent_since_ns = 0;
@@ -326,33 +336,32 @@ static void scanners_keep_deadlines(struct scanners *scanners, int64_t now_ns)
         scanners_lose(scanners, now_ns);
 }
 
+/* Gives the message that has waited longest to the child of slot `index`. */
+static void scanners_begin(struct scanners *scanners, uint32_t index, int64_t now_ns)
+{
+    struct scanners_slot *slot = &scanners->slots[index];
+    struct message *message = scanners->waiting[0].message;
+
+    if (!attempt_begin(message, &slot->channel, ++scanners->number, index, now_ns)) {
+        scanners_broken(scanners, index, now_ns);
+        return;
+    }
+    message->started = true; /* nobody else's job is before it */
+    message->deadline_ns = now_ns + scanners->limit_ns;
+    slot->job = scanners->waiting[0];
+    scanners->waiting_count--;
+    memmove(&scanners->waiting[0], &scanners->waiting[1],
+            scanners->waiting_count * sizeof(scanners->waiting[0]));
+}
+
 static unsigned scanners_dispatch(struct scanners *scanners, int64_t now_ns)
 {
     unsigned done = 0;
 
     for (uint32_t i = 0; i < scanners->slot_count && scanners->waiting_count > 0; i++) {
-        struct scanners_slot *slot = &scanners->slots[i];
-        struct scan_job job;
-
-        if (slot->state != SLOT_READY || slot->busy)
+        if (scanners->slots[i].state != SLOT_READY || scanners->slots[i].job.message != NULL)
             continue;
-        slot->job = scanners->waiting[0];
-        scanners->waiting_count--;
-        memmove(&scanners->waiting[0], &scanners->waiting[1],
-                scanners->waiting_count * sizeof(scanners->waiting[0]));
-        slot->job.attempts++;
-        slot->number = ++scanners->number;
-        slot->busy = true;
-        slot->started_ns = now_ns;
-        slot->doom = UNSCANNABLE_SCANNER_DIED;
-        job = (struct scan_job){.job = slot->number,
-                                .message = slot->job.message->index,
-                                .generation = slot->job.message->generation,
-                                .length = slot->job.message->shared->size,
-                                .tier = SCAN_TIER_FULL};
-        /* Its ring is empty: only a child that scribbles over it can make this fail. */
-        if (ring_push(&slot->channel.jobs, &job) != STATUS_OK)
-            scanners_kill(scanners, i, UNSCANNABLE_BAD_ANSWER, now_ns);
+        scanners_begin(scanners, i, now_ns);
         done++;
     }
     return done;

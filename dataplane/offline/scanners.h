@@ -2,10 +2,11 @@
  * platform/link/link.h.
  *
  * Starts the program with one end of a socket pair, gives its children the region and a channel
- * each, hands them messages and takes their answers. Rules as in dataplane/handover/handover.h: a
+ * each, hands them messages and takes their answers, by the rules of dataplane/policy/attempt.h: a
  * child that dies, overruns 1.5 times the time limit (it is killed) or answers nonsense costs its
- * message one retry; the second time the message is unscannable. Everything the scanner says is
- * checked; nothing it says can end this process.
+ * message one retry; the second time the message is unscannable. A child has one message at a time
+ * and nobody else's, so a job that is out counts as begun. Everything the scanner says is checked;
+ * nothing it says can end this process.
  *
  * Threads: one. Nothing blocks but scanners_wait() (SCANNERS_WAIT_NS) and scanners_stop() (5 s).
  * Memory: fixed tables in struct scanners; channel memory is mapped for each incarnation of a
@@ -19,12 +20,12 @@
 #include <sys/types.h>
 
 #include "dataplane/message/store.h"
+#include "dataplane/policy/attempt.h"
 #include "platform/clock.h"
 #include "platform/link/channel.h"
 #include "platform/link/link.h"
 #include "signatures/content/inspect/inspect.h"
 
-#define SCANNERS_ATTEMPTS  2u
 #define SCANNERS_WAIT_NS   (200 * CLOCK_NS_PER_US)
 #define SCANNERS_START_NS  (300 * CLOCK_NS_PER_SECOND)
 #define SCANNERS_ABSENT_NS (60 * CLOCK_NS_PER_SECOND)
@@ -43,7 +44,6 @@ struct scanners_answer {
 struct scanners_job {
     struct message *message;
     size_t tag; /* the caller's */
-    unsigned attempts;
 };
 
 enum scanners_slot_state { SLOT_OFFERED, SLOT_READY, SLOT_KILLED };
@@ -55,12 +55,8 @@ struct scanners_slot {
     struct channel channel;
     char engine[LINK_TEXT_BYTES];
     struct link_identity identity; /* what it says it has loaded */
-    bool busy;
-    struct scanners_job job;
-    uint64_t number; /* of the job */
-    int64_t started_ns;
+    struct scanners_job job;       /* without a message: it has none */
     int64_t killed_ns;
-    enum unscannable_reason doom; /* what its death will mean for the job */
 };
 
 typedef void scanners_done(void *context, size_t tag, struct message *message,
