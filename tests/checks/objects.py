@@ -30,17 +30,20 @@ def plain(symbol):
     return symbol.split("@")[0] if symbol.startswith(".") else symbol.split("@")[0].split(".")[0]
 
 
-def symbols(path):
-    """What the object defines for others, what it defines at all, and what it wants from elsewhere."""
-    if not os.path.exists(path):
-        raise SystemExit(f"{path} is missing; run: ninja")
-    exported, defined, wanted = set(), set(), set()
-    for line in run("nm", path):
-        kind, name = line.split()[-2:]
+def symbols(paths):
+    """Object -> what it defines for others, what it defines at all, and what it wants from elsewhere."""
+    for path in paths:
+        if not os.path.exists(path):
+            raise SystemExit(f"{path} is missing; run: ninja")
+    tables = {path: (set(), set(), set()) for path in paths}
+    for line in run("nm", "--print-file-name", *tables) if tables else ():
+        path, entry = line.split(":", 1)
+        exported, defined, wanted = tables[path]
+        kind, name = entry.split()[-2:]
         (wanted if kind in "Uwv" else defined).add(plain(name))
         if kind.isupper() and kind not in "UWV":
             exported.add(plain(name))
-    return exported, defined, wanted
+    return tables
 
 
 def cycles(graph):
