@@ -82,18 +82,17 @@ static void check_cores(const char *file, const struct config *config)
 
 int command_check_config(int argc, char **argv)
 {
-    struct config_error error;
     struct config *config;
+    int code;
     const char *file = argc == 2 ? argv[1] : COMMAND_CONFIG_DEFAULT;
 
     if (argc > 2 || file[0] == '-') {
         fputs("usage: postern check-config [FILE]\n", stderr);
         return COMMAND_EXIT_USAGE;
     }
-    if (config_load(file, &config, &error) != STATUS_OK) {
-        fprintf(stderr, "%s\n", error.text);
-        return COMMAND_EXIT_CONFIG;
-    }
+    code = command_load(file, &config);
+    if (code != COMMAND_EXIT_OK)
+        return code;
     check_database(file, config->scanner.database);
     check_user(file, "scanner.user", config->scanner.user);
     check_user(file, "control.user", config->control_user);

@@ -11,6 +11,8 @@
 
 #include <stddef.h>
 
+#include "platform/config/config.h"
+
 #define COMMAND_EXIT_OK     0
 #define COMMAND_EXIT_FAILED 1
 #define COMMAND_EXIT_USAGE  2
@@ -23,6 +25,12 @@
 /* argv[0] is the command's name; each ends in an exit code. */
 int command_run(int argc, char **argv);
 int command_check_config(int argc, char **argv);
+int command_show_config(int argc, char **argv);
 int command_status(int argc, char **argv);
+
+/* Loads `file`, with every error on standard error. COMMAND_EXIT_OK: *config is the caller's;
+ * COMMAND_EXIT_CONFIG. */
+int command_load(const char *file, struct config **config);
+void command_print_errors(const struct config_errors *errors);
 
 #endif

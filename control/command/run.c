@@ -33,11 +33,9 @@ struct run {
 static bool run_reload(void *context)
 {
     struct run *run = context;
-    struct config_error error;
     struct config *config;
 
-    if (config_load(run->config_file, &config, &error) != STATUS_OK) {
-        fprintf(stderr, "%s\n", error.text);
+    if (command_load(run->config_file, &config) != COMMAND_EXIT_OK) {
         fputs("postern: the configuration was not reloaded\n", stderr);
         return false;
     }
@@ -121,14 +119,11 @@ static int run_make_bundles(const struct config *config)
 
 static int run_prepare(struct run *run, const char *file)
 {
-    struct config_error error;
     struct config *config;
-    int code;
+    int code = command_load(file, &config);
 
-    if (config_load(file, &config, &error) != STATUS_OK) {
-        fprintf(stderr, "%s\n", error.text);
-        return COMMAND_EXIT_CONFIG;
-    }
+    if (code != COMMAND_EXIT_OK)
+        return code;
     snprintf(run->socket, sizeof(run->socket), "%s/%s", config->runtime_directory,
              COMMAND_SOCKET_NAME);
     code = run_find_programs(run);

@@ -1,5 +1,7 @@
 #include "dataplane/policy/decide.h"
 
+#include <stddef.h>
+
 #include "platform/check.h"
 
 /* The verdict, from whoever has one. */
@@ -31,11 +33,34 @@ static enum verdict_kind decide_verdict(const struct policy_facts *facts,
     return 0;
 }
 
-static enum policy_action decide_unscannable(const struct policy_facts *facts)
+enum config_reason policy_reason(enum unscannable_reason reason)
 {
-    if (facts->held)
+    switch (reason) {
+    case UNSCANNABLE_ENCRYPTED:
+        return CONFIG_REASON_ENCRYPTED;
+    case UNSCANNABLE_MALFORMED:
+        return CONFIG_REASON_MALFORMED;
+    case UNSCANNABLE_LIMIT:
+    case UNSCANNABLE_TIME:
+        return CONFIG_REASON_LIMIT;
+    case UNSCANNABLE_NONE:
+    case UNSCANNABLE_NO_ENGINE:
+    case UNSCANNABLE_ENGINE_ERROR:
+    case UNSCANNABLE_SCANNER_DIED:
+    case UNSCANNABLE_BAD_ANSWER:
+    case UNSCANNABLE_BUSY:
+    case UNSCANNABLE_COUNT:
+        break;
+    }
+    return CONFIG_REASON_FAILED;
+}
+
+static enum policy_action decide_unscannable(const struct policy_facts *facts,
+                                             enum unscannable_reason reason)
+{
+    if (facts->held || facts->unscannable == NULL)
         return POLICY_DEFER;
-    switch (facts->unscannable) {
+    switch (facts->unscannable[policy_reason(reason)]) {
     case CONFIG_POLICY_REJECT:
         return POLICY_REJECT;
     case CONFIG_POLICY_DELIVER:
@@ -64,7 +89,7 @@ struct policy_decision policy_decide(const struct policy_facts *facts)
         break;
     case VERDICT_UNSCANNABLE:
         CHECK(decision.reason != UNSCANNABLE_NONE);
-        decision.action = decide_unscannable(facts);
+        decision.action = decide_unscannable(facts, decision.reason);
         decision.outcome = MAIL_UNSCANNABLE;
         break;
     default: /* none yet */

@@ -35,14 +35,14 @@ enum policy_action {
 };
 
 struct policy_facts {
-    enum inspect_decision inspected; /* the prefilter's result */
-    enum verdict_kind cached;        /* INSPECT_CACHED: what is known of the part in doubt */
-    bool vouched;                    /* every scanner has the prefilter's database */
-    enum verdict_kind verdict;       /* of a scanner, or of its failure; 0: not asked yet */
-    enum unscannable_reason reason;  /* VERDICT_UNSCANNABLE */
-    enum config_policy unscannable;  /* the customer's */
-    bool time_left;                  /* enough to begin a relay */
-    bool held;                       /* a peer still reads the message */
+    enum inspect_decision inspected;       /* the prefilter's result */
+    enum verdict_kind cached;              /* INSPECT_CACHED: what is known of the part in doubt */
+    bool vouched;                          /* every scanner has the prefilter's database */
+    enum verdict_kind verdict;             /* of a scanner, or of its failure; 0: not asked yet */
+    enum unscannable_reason reason;        /* VERDICT_UNSCANNABLE */
+    const enum config_policy *unscannable; /* the customer's, by enum config_reason; null: defer */
+    bool time_left;                        /* enough to begin a relay */
+    bool held;                             /* a peer still reads the message */
 };
 
 struct policy_decision {
@@ -53,6 +53,10 @@ struct policy_decision {
 };
 
 struct policy_decision policy_decide(const struct policy_facts *facts);
+
+/* What a customer's policy calls the reason: what no retry can heal has a word of its own, all that
+ * is our own fault is `failed`. */
+enum config_reason policy_reason(enum unscannable_reason reason);
 
 /* What control's answer counts as. `answer` has passed policy_relay_valid(). */
 enum mail_outcome policy_relay_outcome(const struct relay_result *answer);

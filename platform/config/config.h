@@ -1,9 +1,9 @@
 /* config.h: what /etc/postern/postern.yaml says, checked and in machine units.
  *
- * One struct for all processes; each loads the same file with config_load() and uses its part.
- * Lower-case keys with underscores, sizes as 50M, times as 30s, CPU lists as 0-3,8; an unknown key
- * is an error; every error names the file, line and column. docs/configuration.md explains each
- * key; the defaults and limits live in platform/config/schema.c alone.
+ * One struct for all processes; each uses its part. Lower-case keys with underscores, sizes as 50M,
+ * times as 30s, CPU lists as 0-3,8; an unknown key is an error; every error names the file, line
+ * and column, and all of them (up to CONFIG_ERRORS_MAX) are told at once. docs/configuration.md
+ * explains each key; the defaults and limits live in platform/config/schema.c alone.
  *
  * Threads: a loaded configuration is immutable and may be read by any thread. Memory: config_load()
  * allocates, config_free() frees all of it. Not for the hot path.
@@ -23,7 +23,9 @@
 #define CONFIG_NAME_BYTES  256u /* a domain or host name with its zero */
 #define CONFIG_PORTS_MAX   8u
 #define CONFIG_CPUS_MAX    64u
+#define CONFIG_SERVERS_MAX 8u
 #define CONFIG_ERROR_BYTES 512u
+#define CONFIG_ERRORS_MAX  20u
 
 enum config_port_kind { CONFIG_PORT_TAP, CONFIG_PORT_AF_PACKET, CONFIG_PORT_PCI };
 
@@ -120,8 +122,31 @@ struct config_prefilter {
 /* What to do with unscannable mail. */
 enum config_policy { CONFIG_POLICY_DEFER, CONFIG_POLICY_REJECT, CONFIG_POLICY_DELIVER };
 
-struct config_route {
+/* Why mail is unscannable, as far as policies tell reasons apart. X(UPPER, key) */
+#define CONFIG_REASON_LIST(X)                                                       \
+    X(ENCRYPTED, encrypted)     /* nobody without the key can look inside */        \
+    X(UNSUPPORTED, unsupported) /* a form the engine does not know */               \
+    X(MALFORMED, malformed)     /* mail programs would read it in different ways */ \
+    X(LIMIT, limit)             /* over a limit of the scan: size, depth, time */   \
+    X(PARTIAL, partial)         /* a part could not be looked at */                 \
+    X(FAILED, failed)           /* no engine, or it died: another time may do better */
+
+enum config_reason {
+#define X(upper, lower) CONFIG_REASON_##upper,
+    CONFIG_REASON_LIST(X)
+#undef X
+        CONFIG_REASONS
+};
+
+struct config_server {
     char host[CONFIG_NAME_BYTES]; /* name or address of the customer's server */
+    uint16_t port;
+};
+
+struct config_route {
+    unsigned server_count;         /* at least one */
+    struct config_server *servers; /* in the order they are to be tried; the configuration's */
+    char host[CONFIG_NAME_BYTES];  /* the first of them, for readers that know one */
     uint16_t port;
     unsigned connections; /* at once to this route */
     int64_t connect_timeout_ns;
@@ -137,13 +162,14 @@ struct config_customer {
     bool any_recipient;                 /* no list given */
     unsigned recipient_count;
     char (*recipients)[CONFIG_NAME_BYTES]; /* local@domain or local, lower case */
-    enum config_policy unscannable;
+    enum config_policy unscannable[CONFIG_REASONS];
     struct config_route route;
 };
 
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
 struct config {
+    int version; /* of the file's format */
     char file[CONFIG_PATH_BYTES];
     char hostname[CONFIG_NAME_BYTES];   /* banner, Received, X-Virus-Scanned */
     char postmaster[CONFIG_NAME_BYTES]; /* where bare <postmaster> goes; in a served domain */
@@ -158,6 +184,7 @@ struct config {
     struct config_limits limits;
     struct config_scanner scanner;
     struct config_prefilter prefilter;
+    enum config_policy unscannable[CONFIG_REASONS]; /* where a customer does not say */
     unsigned customer_count;
     struct config_customer *customers;
 };
@@ -170,8 +197,20 @@ struct config_error {
     char text[CONFIG_ERROR_BYTES];
 };
 
+/* All that is wrong with a file, by line and column. */
+struct config_errors {
+    unsigned count;
+    unsigned omitted; /* more than fit into the list */
+    struct config_error list[CONFIG_ERRORS_MAX];
+};
+
 /* Reads and checks `path`. On STATUS_OK *config is the caller's to config_free(). Otherwise
- * (STATUS_BAD_CONFIG, STATUS_NOT_FOUND, STATUS_NO_MEMORY) *config is null and *error is filled. */
+ * (STATUS_BAD_CONFIG, STATUS_NOT_FOUND, STATUS_NO_MEMORY) *config is null and *errors holds at
+ * least one. */
+enum status config_load_all(const char *path, struct config **config,
+                            struct config_errors *errors) STATUS_CHECKED;
+
+/* The same, and the first error alone. */
 enum status config_load(const char *path, struct config **config,
                         struct config_error *error) STATUS_CHECKED;
 

@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void fill(const char *path, struct config_error *error, size_t line, size_t column,
-                 const char *format, va_list arguments)
+static void add(const char *path, struct config_errors *errors, size_t line, size_t column,
+                const char *format, va_list arguments)
 {
+    struct config_error *error = &errors->list[errors->count];
     int used = 0;
 
+    if (errors->count == CONFIG_ERRORS_MAX) {
+        errors->omitted++;
+        return;
+    }
+    errors->count++;
     error->line = (unsigned)line;
     error->column = (unsigned)column;
     used = snprintf(error->text, sizeof(error->text), "%s:%zu:%zu: ", path, line, column);
@@ -17,13 +23,13 @@ static void fill(const char *path, struct config_error *error, size_t line, size
         vsnprintf(error->text + used, sizeof(error->text) - (size_t)used, format, arguments);
 }
 
-enum status locate_fail_at(const char *path, struct config_error *error, unsigned line,
+enum status locate_fail_at(const char *path, struct config_errors *errors, unsigned line,
                            unsigned column, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    fill(path, error, line, column, format, arguments);
+    add(path, errors, line, column, format, arguments);
     va_end(arguments);
     return STATUS_BAD_CONFIG;
 }
@@ -44,7 +50,7 @@ enum status locate_fail(struct locate *locate, int node, const char *format, ...
     if (found)
         mark = found->start_mark;
     va_start(arguments, format);
-    fill(locate->path, locate->error, mark.line + 1, mark.column + 1, format, arguments);
+    add(locate->path, locate->errors, mark.line + 1, mark.column + 1, format, arguments);
     va_end(arguments);
     return STATUS_BAD_CONFIG;
 }
@@ -64,6 +70,11 @@ static yaml_mark_t mark_of_offset(const unsigned char *text, size_t size, size_t
     return mark;
 }
 
+static int byte_at(const unsigned char *text, size_t size, const yaml_mark_t *mark)
+{
+    return mark->index < size ? text[mark->index] : -1;
+}
+
 static enum status parser_failed(struct locate *locate, const yaml_parser_t *parser,
                                  const unsigned char *text, size_t size)
 {
@@ -74,11 +85,16 @@ static enum status parser_failed(struct locate *locate, const yaml_parser_t *par
         return STATUS_NO_MEMORY;
     if (parser->error == YAML_READER_ERROR) {
         mark = mark_of_offset(text, size, parser->problem_offset);
-        return locate_fail_at(locate->path, locate->error, (unsigned)mark.line + 1,
+        return locate_fail_at(locate->path, locate->errors, (unsigned)mark.line + 1,
                               (unsigned)mark.column + 1,
                               "not readable as YAML: %s; write printable UTF-8", problem);
     }
-    return locate_fail_at(locate->path, locate->error, (unsigned)mark.line + 1,
+    if (byte_at(text, size, &parser->problem_mark) == '\t')
+        return locate_fail_at(locate->path, locate->errors, (unsigned)mark.line + 1,
+                              (unsigned)mark.column + 1,
+                              "not YAML: a tab stands where lines are indented; mend it with "
+                              "blanks");
+    return locate_fail_at(locate->path, locate->errors, (unsigned)mark.line + 1,
                           (unsigned)mark.column + 1, "not YAML: %s%s%s; mend the syntax", problem,
                           parser->context ? " " : "", parser->context ? parser->context : "");
 }
@@ -203,7 +219,7 @@ static enum status check_end(struct locate *locate, yaml_parser_t *parser,
         return parser_failed(locate, parser, text, size);
     root = yaml_document_get_root_node(&next);
     if (root)
-        status = locate_fail_at(locate->path, locate->error, (unsigned)next.start_mark.line + 1,
+        status = locate_fail_at(locate->path, locate->errors, (unsigned)next.start_mark.line + 1,
                                 (unsigned)next.start_mark.column + 1,
                                 "a second YAML document starts here; write one only");
     yaml_document_delete(&next);
@@ -227,23 +243,37 @@ static enum status check_brackets(struct locate *locate, const unsigned char *te
             yaml_mark_t mark = mark_of_offset(text, size, i);
 
             return locate_fail_at(
-                locate->path, locate->error, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+                locate->path, locate->errors, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
                 "more than %u brackets are open here; close them", BRACKETS_OPEN_MAX);
         }
     }
     return STATUS_OK;
 }
 
+/* Editors put these in front unseen; libyaml would only speak of a control character. */
+static enum status check_beginning(struct locate *locate, const unsigned char *text, size_t size)
+{
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        return locate_fail_at(locate->path, locate->errors, 1, 1,
+                              "a byte order mark (BOM) begins the file; save it as UTF-8 without");
+    if (size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return locate_fail_at(locate->path, locate->errors, 1, 1,
+                              "the file is UTF-16; save it as UTF-8");
+    return STATUS_OK;
+}
+
 enum status locate_init(struct locate *locate, const char *path, const unsigned char *text,
-                        size_t size, struct config_error *error)
+                        size_t size, struct config_errors *errors)
 {
     yaml_parser_t parser;
     enum status status = STATUS_OK;
 
     memset(locate, 0, sizeof(*locate));
     locate->path = path;
-    locate->error = error;
-    status = check_brackets(locate, text, size);
+    locate->errors = errors;
+    status = check_beginning(locate, text, size);
+    if (status == STATUS_OK)
+        status = check_brackets(locate, text, size);
     if (status != STATUS_OK)
         return status;
     if (!yaml_parser_initialize(&parser))
@@ -315,11 +345,45 @@ int locate_item(struct locate *locate, int node, unsigned index)
     return sequence->data.sequence.items.start[index];
 }
 
-const char *locate_kind(struct locate *locate, int node)
+unsigned locate_items(struct locate *locate, int node)
+{
+    const yaml_node_t *sequence = node_of(locate, node);
+
+    if (!sequence || sequence->type != YAML_SEQUENCE_NODE)
+        return 0;
+    return (unsigned)(sequence->data.sequence.items.top - sequence->data.sequence.items.start);
+}
+
+int locate_key_at(struct locate *locate, int node, unsigned index)
+{
+    const yaml_node_t *mapping = node_of(locate, node);
+
+    if (!mapping || mapping->type != YAML_MAPPING_NODE ||
+        index >= (size_t)(mapping->data.mapping.pairs.top - mapping->data.mapping.pairs.start))
+        return LOCATE_NONE;
+    return mapping->data.mapping.pairs.start[index].key;
+}
+
+const char *locate_text(struct locate *locate, int node)
+{
+    const yaml_node_t *scalar = node_of(locate, node);
+
+    return scalar && scalar->type == YAML_SCALAR_NODE ? (const char *)scalar->data.scalar.value
+                                                      : NULL;
+}
+
+enum locate_kind locate_kind(struct locate *locate, int node)
 {
     const yaml_node_t *found = node_of(locate, node);
 
     if (found && found->type == YAML_SEQUENCE_NODE)
-        return "a list";
-    return found && found->type == YAML_MAPPING_NODE ? "a mapping" : "a single value";
+        return LOCATE_LIST;
+    return found && found->type == YAML_MAPPING_NODE ? LOCATE_MAPPING : LOCATE_TEXT;
+}
+
+const char *locate_kind_text(enum locate_kind kind)
+{
+    static const char *const texts[] = {"a single value", "a list", "a mapping"};
+
+    return texts[kind];
 }

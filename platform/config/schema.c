@@ -1,6 +1,6 @@
 #include "platform/config/schema.h"
 
-#include <assert.h>
+#include <stddef.h>
 
 #define KIB    UINT64_C(1024)
 #define MIB    (1024 * KIB)
@@ -13,10 +13,11 @@
 #define MEMBER(base, member) \
     .offset = offsetof(base, member), .size = sizeof(((base *)NULL)->member)
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define SECTION(title, base, table)                                                  \
-    {                                                                                \
-        .name = (title), .offset = (base), .count = COUNT_OF(table), .keys = (table) \
-    }
+#define KEYS(table)     .count = COUNT_OF(table), .keys = (table)
+/* A list: its entries' array, or the pointer to one, and what counts them. */
+#define ENTRIES(base, member, counter)                                           \
+    .offset = offsetof(base, member), .size = sizeof(((base *)NULL)->member[0]), \
+    .count_offset = offsetof(base, counter)
 
 static const struct schema_choice port_kinds[] = {{"tap", CONFIG_PORT_TAP},
                                                   {"af_packet", CONFIG_PORT_AF_PACKET},
@@ -40,16 +41,6 @@ static const struct schema_choice policies[] = {{"defer", CONFIG_POLICY_DEFER},
                                                 {NULL, 0}};
 static const struct schema_choice log_formats[] = {
     {"text", CONFIG_LOG_TEXT}, {"json", CONFIG_LOG_JSON}, {NULL, 0}};
-
-static const struct schema_key top_keys[] = {
-    {"hostname", SCHEMA_DOMAIN, true, MEMBER(struct config, hostname)},
-    /* Without a default here: it depends on the customers and is filled in after them. */
-    {"postmaster", SCHEMA_MAILBOX, false, MEMBER(struct config, postmaster)},
-    {"runtime_directory", SCHEMA_PATH, false, MEMBER(struct config, runtime_directory),
-     .fallback = "/run/postern"},
-    {"state_directory", SCHEMA_PATH, false, MEMBER(struct config, state_directory),
-     .fallback = "/var/lib/postern"},
-};
 
 static const struct schema_key log_keys[] = {
     {"format", SCHEMA_CHOICE, false, MEMBER(struct config, log_format), .fallback = "text",
@@ -132,12 +123,12 @@ static const struct schema_key scanner_keys[] = {
 static const struct schema_key prefilter_keys[] = {
     {"use", SCHEMA_CHOICE, false, PREFILTER(enabled), .fallback = "yes", .choices = yes_no},
     {"file", SCHEMA_PATH, false, PREFILTER(file)},
-    {"cache_size", SCHEMA_SIZE, false, PREFILTER(cache_bytes), .min = 64 * KIB, .max = 4 * GIB,
-     .fallback = "16M"},
     {"message_size", SCHEMA_SIZE, false, PREFILTER(message_bytes_max), .min = KIB, .max = 100 * MIB,
      .fallback = "25M"},
     {"inspections", SCHEMA_COUNT, false, PREFILTER(inspections), .min = 8, .max = 4096,
      .fallback = "64"},
+    {"cache_size", SCHEMA_SIZE, false, PREFILTER(cache_bytes), .min = 64 * KIB, .max = 4 * GIB,
+     .fallback = "16M"},
 };
 
 static const struct schema_key control_keys[] = {
@@ -164,16 +155,31 @@ static const struct schema_key port_keys[] = {
      .choices = checksums},
 };
 
-static const struct schema_key customer_keys[] = {
-    {"name", SCHEMA_LABEL, true, MEMBER(struct config_customer, name)},
-    {"unscannable", SCHEMA_CHOICE, false, MEMBER(struct config_customer, unscannable),
-     .fallback = "defer", .choices = policies},
+static const struct schema_key unscannable_keys[] = {
+#define X(upper, lower)                                            \
+    {#lower,                                                       \
+     SCHEMA_CHOICE,                                                \
+     false,                                                        \
+     .offset = CONFIG_REASON_##upper * sizeof(enum config_policy), \
+     .size = sizeof(enum config_policy),                           \
+     .fallback = "defer",                                          \
+     .choices = policies},
+    CONFIG_REASON_LIST(X)
+#undef X
 };
+static const struct schema_group unscannable_group = {KEYS(unscannable_keys), .word = true};
+
+static const struct schema_key server_keys[] = {
+    {"host", SCHEMA_HOST, true, MEMBER(struct config_server, host)},
+    {"port", SCHEMA_TCP_PORT, false, MEMBER(struct config_server, port), .min = 1, .max = 65535,
+     .fallback = "25"},
+};
+static const struct schema_group server_group = {KEYS(server_keys)};
 
 #define ROUTE(member) MEMBER(struct config_route, member)
 static const struct schema_key route_keys[] = {
-    {"host", SCHEMA_HOST, true, ROUTE(host)},
-    {"port", SCHEMA_TCP_PORT, false, ROUTE(port), .min = 1, .max = 65535, .fallback = "25"},
+    {"servers", SCHEMA_LIST, true, ENTRIES(struct config_route, servers, server_count), .min = 1,
+     .max = CONFIG_SERVERS_MAX, .group = &server_group, .direct = true},
     {"connections", SCHEMA_COUNT, false, ROUTE(connections), .min = 1, .max = 1000,
      .fallback = "20"},
     {"connect_timeout", SCHEMA_TIME, false, ROUTE(connect_timeout_ns), .min = 100 * MS,
@@ -185,22 +191,55 @@ static const struct schema_key route_keys[] = {
     {"idle_timeout", SCHEMA_TIME, false, ROUTE(idle_timeout_ns), .min = 100 * MS, .max = HOUR,
      .fallback = "30s"},
 };
+static const struct schema_group route_group = {KEYS(route_keys)};
 
-static_assert(COUNT_OF(limits_keys) <= SCHEMA_KEYS_MAX, "raw.h keeps a text for each key");
-static_assert(COUNT_OF(port_keys) <= SCHEMA_KEYS_MAX, "raw.h keeps a text for each key");
-static_assert(COUNT_OF(scanner_keys) <= SCHEMA_KEYS_MAX, "raw.h keeps a text for each key");
+static const struct schema_key domain_entry = {"", SCHEMA_DOMAIN, true, .size = CONFIG_NAME_BYTES};
+static const struct schema_key recipient_entry = {"", SCHEMA_RECIPIENT, true,
+                                                  .size = CONFIG_NAME_BYTES};
 
-const struct schema_section schema_singles[SCHEMA_SINGLES] = {
-    SECTION("log", 0, log_keys),
-    SECTION("cores", offsetof(struct config, cores), cores_keys),
-    SECTION("memory", offsetof(struct config, memory), memory_keys),
-    SECTION("limits", offsetof(struct config, limits), limits_keys),
-    SECTION("scanner", offsetof(struct config, scanner), scanner_keys),
-    SECTION("prefilter", offsetof(struct config, prefilter), prefilter_keys),
-    SECTION("control", 0, control_keys),
+#define CUSTOMER(member) MEMBER(struct config_customer, member)
+static const struct schema_key customer_keys[] = {
+    {"name", SCHEMA_LABEL, true, CUSTOMER(name)},
+    {"domains", SCHEMA_LIST, true, ENTRIES(struct config_customer, domains, domain_count), .min = 1,
+     .max = SCHEMA_DOMAINS_MAX, .entry = &domain_entry},
+    {"recipients", SCHEMA_LIST, false, ENTRIES(struct config_customer, recipients, recipient_count),
+     .min = 1, .max = SCHEMA_RECIPIENTS_MAX, .entry = &recipient_entry},
+    {"unscannable", SCHEMA_GROUP, false, CUSTOMER(unscannable), .group = &unscannable_group,
+     .inherits = offsetof(struct config, unscannable)},
+    {"route", SCHEMA_GROUP, true, CUSTOMER(route), .group = &route_group},
 };
 
-const struct schema_section schema_top = SECTION("", 0, top_keys);
-const struct schema_section schema_port = SECTION("ports", 0, port_keys);
-const struct schema_section schema_customer = SECTION("customers", 0, customer_keys);
-const struct schema_section schema_route = SECTION("route", 0, route_keys);
+static const struct schema_group log_group = {KEYS(log_keys)};
+static const struct schema_group port_group = {KEYS(port_keys)};
+static const struct schema_group cores_group = {KEYS(cores_keys)};
+static const struct schema_group memory_group = {KEYS(memory_keys)};
+static const struct schema_group limits_group = {KEYS(limits_keys)};
+static const struct schema_group scanner_group = {KEYS(scanner_keys)};
+static const struct schema_group prefilter_group = {KEYS(prefilter_keys)};
+static const struct schema_group control_group = {KEYS(control_keys)};
+static const struct schema_group customer_group = {KEYS(customer_keys)};
+
+static const struct schema_choice versions[] = {{"1", 1}, {NULL, 0}};
+
+#define TOP(member) MEMBER(struct config, member)
+static const struct schema_key file_keys[] = {
+    {"version", SCHEMA_CHOICE, false, TOP(version), .fallback = "1", .choices = versions},
+    {"hostname", SCHEMA_DOMAIN, true, TOP(hostname)},
+    /* Without a default here: it depends on the customers and is filled in after them. */
+    {"postmaster", SCHEMA_MAILBOX, false, TOP(postmaster)},
+    {"runtime_directory", SCHEMA_PATH, false, TOP(runtime_directory), .fallback = "/run/postern"},
+    {"state_directory", SCHEMA_PATH, false, TOP(state_directory), .fallback = "/var/lib/postern"},
+    {"log", SCHEMA_GROUP, false, .group = &log_group},
+    {"ports", SCHEMA_LIST, true, ENTRIES(struct config, ports, port_count), .min = 1,
+     .max = CONFIG_PORTS_MAX, .group = &port_group, .in_place = true},
+    {"cores", SCHEMA_GROUP, false, TOP(cores), .group = &cores_group},
+    {"memory", SCHEMA_GROUP, false, TOP(memory), .group = &memory_group},
+    {"limits", SCHEMA_GROUP, false, TOP(limits), .group = &limits_group},
+    {"scanner", SCHEMA_GROUP, false, TOP(scanner), .group = &scanner_group},
+    {"prefilter", SCHEMA_GROUP, false, TOP(prefilter), .group = &prefilter_group},
+    {"control", SCHEMA_GROUP, false, .group = &control_group},
+    {"unscannable", SCHEMA_GROUP, false, TOP(unscannable), .group = &unscannable_group},
+    {"customers", SCHEMA_LIST, true, ENTRIES(struct config, customers, customer_count), .min = 1,
+     .max = SCHEMA_CUSTOMERS_MAX, .group = &customer_group},
+};
+const struct schema_group schema_file = {KEYS(file_keys)};

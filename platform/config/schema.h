@@ -1,9 +1,11 @@
 /* schema.h: every key of postern.yaml, once: its name, type, limits and default.
  *
- * The tables drive three things: what libcyaml accepts (raw.c), how a text becomes a value
- * (values.c) and what an error says would be right. A key is added here and in config.h, and
- * nowhere else. Lists (`ports`, `customers`, `domains`, `recipients`) and the nested `route` are
- * shapes, not values, and are named by raw.c.
+ * One table, nested as the file is: a key is a single value, a *group* (a mapping with keys of its
+ * own) or a *list* (of single values, or of groups). Everything that knows keys reads it: what may
+ * stand in the file and what an error says would be right (read.c), how a text becomes a value and
+ * back (values.c, format.c), what is freed (config_free()), `postern show-config` (show.c), and the
+ * test that holds docs/configuration.md against it. A key is added here and in config.h, and
+ * nowhere else.
  *
  * Constant data; any thread.
  */
@@ -12,10 +14,10 @@
 
 #include "platform/config/config.h"
 
-#define SCHEMA_KEYS_MAX       16u
-#define SCHEMA_CUSTOMERS_MAX  10000u
+#define SCHEMA_CUSTOMERS_MAX  100000u
 #define SCHEMA_DOMAINS_MAX    1000u  /* a customer */
 #define SCHEMA_RECIPIENTS_MAX 10000u /* a customer */
+#define SCHEMA_DEPTH          6u     /* groups and lists in one another, the file itself counted */
 
 enum schema_type {
     SCHEMA_SIZE,          /* uint64_t bytes */
@@ -36,7 +38,10 @@ enum schema_type {
     SCHEMA_DOMAIN,
     SCHEMA_HOST,
     SCHEMA_MAILBOX,
+    SCHEMA_RECIPIENT,
     SCHEMA_LABEL,
+    SCHEMA_GROUP, /* a struct of its own at `offset`, or members of the one around it (offset 0) */
+    SCHEMA_LIST,  /* an array; `min` to `max` entries of `size` bytes */
 };
 
 struct schema_choice {
@@ -44,32 +49,38 @@ struct schema_choice {
     int value;
 };
 
+struct schema_key;
+
+struct schema_group {
+    unsigned count;
+    const struct schema_key *keys;
+    /* A single value may stand for the group: then it is the value of each of its keys. */
+    bool word;
+};
+
 struct schema_key {
     const char *name;
     enum schema_type type;
     bool mandatory;
-    uint32_t offset; /* in the section's struct */
-    uint32_t size;   /* of the member */
+    uint32_t offset; /* in the group's struct */
+    uint32_t size;   /* of the member; SCHEMA_LIST: of an entry */
     uint64_t min;
     uint64_t max;
     const char *fallback;                /* as one would write it; null = none */
     const struct schema_choice *choices; /* ends with a null name */
+
+    const struct schema_group *group; /* SCHEMA_GROUP; SCHEMA_LIST of groups, else null */
+    const struct schema_key *entry;   /* SCHEMA_LIST of single values, else null */
+    uint32_t count_offset;            /* SCHEMA_LIST: of the `unsigned` that counts entries */
+    bool in_place; /* SCHEMA_LIST: the member is the array, not a pointer to one */
+    /* SCHEMA_LIST of groups: the keys of one entry may stand where the list's own key would, for a
+     * list of one. */
+    bool direct;
+    /* SCHEMA_GROUP: keys that are not given are those of the group of the same kind at this offset
+     * of struct config, which stands earlier in the table. 0: none, their fallbacks apply. */
+    uint32_t inherits;
 };
 
-struct schema_section {
-    const char *name;
-    uint32_t offset; /* in struct config; 0 for entries of lists */
-    unsigned count;
-    const struct schema_key *keys;
-};
-
-/* Mappings that occur once, directly below the top. */
-#define SCHEMA_SINGLES 7u
-extern const struct schema_section schema_singles[SCHEMA_SINGLES];
-
-extern const struct schema_section schema_top;
-extern const struct schema_section schema_port;     /* base: struct config_port */
-extern const struct schema_section schema_customer; /* base: struct config_customer */
-extern const struct schema_section schema_route;    /* base: struct config_route */
+extern const struct schema_group schema_file; /* base: struct config */
 
 #endif

@@ -63,14 +63,20 @@ static bool take_number(const char **text, uint64_t *number)
     return true;
 }
 
-static bool parse_units(const struct schema_key *key, const struct unit *units, const char *text,
-                        uint64_t *value)
+static const struct unit *units_of(const struct schema_key *key)
+{
+    if (key->type == SCHEMA_SIZE)
+        return size_units;
+    return key->type == SCHEMA_TIME ? time_units : plain_units;
+}
+
+static bool parse_units(const struct schema_key *key, const char *text, uint64_t *value)
 {
     uint64_t number = 0;
 
     if (!take_number(&text, &number))
         return false;
-    for (const struct unit *unit = units; unit->name; unit++) {
+    for (const struct unit *unit = units_of(key); unit->name; unit++) {
         if (strcmp(text, unit->name) != 0)
             continue;
         if (number > UINT64_MAX / unit->factor)
@@ -93,6 +99,21 @@ static void units_text(const struct unit *units, uint64_t value, char *text, siz
 void values_size_text(uint64_t bytes, char *text, size_t size)
 {
     units_text(size_units, bytes, text, size);
+}
+
+void values_number_text(const struct schema_key *key, uint64_t value, char *text, size_t size)
+{
+    units_text(units_of(key), value, text, size);
+}
+
+void values_range_text(const struct schema_key *key, char *text, size_t size)
+{
+    char min[32];
+    char max[32];
+
+    values_number_text(key, key->min, min, sizeof(min));
+    values_number_text(key, key->max, max, sizeof(max));
+    snprintf(text, size, "%s to %s", min, max);
 }
 
 static bool add_cpu(struct config_cpus *cpus, uint64_t cpu, uint64_t max)
@@ -307,6 +328,14 @@ static bool is_mailbox(const char *text)
     return at && values_is_local_part(text, (size_t)(at - text)) && values_is_domain(at + 1);
 }
 
+/* A local part, or an address; whether its domain is served is for verify.c. */
+static bool is_recipient(const char *text)
+{
+    const char *at = strrchr(text, '@');
+
+    return values_is_local_part(text, at ? (size_t)(at - text) : strlen(text));
+}
+
 static bool is_host(const char *text)
 {
     struct in6_addr address;
@@ -342,6 +371,8 @@ static bool parse_text(const struct schema_key *key, const char *text, char *out
         return values_is_domain(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_HOST:
         return is_host(text) && values_copy_lower(out, key->size, text);
+    case SCHEMA_RECIPIENT:
+        return is_recipient(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_MAILBOX:
         return is_mailbox(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_INTERFACE:
@@ -371,9 +402,9 @@ bool values_parse(const struct schema_key *key, const char *text, void *base)
 
     switch (key->type) {
     case SCHEMA_SIZE:
-        return parse_units(key, size_units, text, out);
+        return parse_units(key, text, out);
     case SCHEMA_TIME:
-        if (!parse_units(key, time_units, text, &number))
+        if (!parse_units(key, text, &number))
             return false;
         *(int64_t *)out = (int64_t)number;
         return true;
@@ -381,12 +412,12 @@ bool values_parse(const struct schema_key *key, const char *text, void *base)
     case SCHEMA_COUNT:
         if (key->type == SCHEMA_COUNT_OR_AUTO && strcmp(text, "auto") == 0)
             number = 0;
-        else if (!parse_units(key, plain_units, text, &number))
+        else if (!parse_units(key, text, &number))
             return false;
         *(unsigned *)out = (unsigned)number;
         return true;
     case SCHEMA_TCP_PORT:
-        if (!parse_units(key, plain_units, text, &number))
+        if (!parse_units(key, text, &number))
             return false;
         *(uint16_t *)out = (uint16_t)number;
         return true;
@@ -419,15 +450,12 @@ static void wanted_choices(const struct schema_key *key, char *wanted)
     }
 }
 
-static void wanted_range(const struct schema_key *key, const struct unit *units, const char *what,
-                         char *wanted)
+static void wanted_range(const struct schema_key *key, const char *what, char *wanted)
 {
-    char min[32];
-    char max[32];
+    char range[80];
 
-    units_text(units, key->min, min, sizeof(min));
-    units_text(units, key->max, max, sizeof(max));
-    snprintf(wanted, VALUES_WANTED_BYTES, "write %s from %s to %s", what, min, max);
+    values_range_text(key, range, sizeof(range));
+    snprintf(wanted, VALUES_WANTED_BYTES, "write %s from %s", what, range);
 }
 
 void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES])
@@ -448,22 +476,24 @@ void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES
         [SCHEMA_DOMAIN] = "write a domain name in ASCII, such as mx1.example.org",
         [SCHEMA_HOST] = "write a host name or an IP address",
         [SCHEMA_MAILBOX] = "write a mail address, such as postmaster@example.org",
+        [SCHEMA_RECIPIENT] = "write a local part such as alice, or an address in one of the "
+                             "customer's domains",
         [SCHEMA_LABEL] = "write 1 to 63 characters a-z, 0-9, '_' and '-'",
     };
 
     switch (key->type) {
     case SCHEMA_SIZE:
-        wanted_range(key, size_units, "a size in bytes or with K, M or G,", wanted);
+        wanted_range(key, "a size in bytes or with K, M or G,", wanted);
         return;
     case SCHEMA_TIME:
-        wanted_range(key, time_units, "a time with ms, s, m or h,", wanted);
+        wanted_range(key, "a time with ms, s, m or h,", wanted);
         return;
     case SCHEMA_COUNT_OR_AUTO:
-        wanted_range(key, plain_units, "auto or a whole number", wanted);
+        wanted_range(key, "auto or a whole number", wanted);
         return;
     case SCHEMA_COUNT:
     case SCHEMA_TCP_PORT:
-        wanted_range(key, plain_units, "a whole number", wanted);
+        wanted_range(key, "a whole number", wanted);
         return;
     case SCHEMA_CHOICE:
         wanted_choices(key, wanted);
@@ -472,6 +502,10 @@ void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES
         snprintf(wanted, VALUES_WANTED_BYTES, "write auto or %s",
                  key->max == 1 ? "one cpu number"
                                : "cpu numbers such as 0-3,8, each once, at most 64");
+        return;
+    case SCHEMA_LIST:
+        snprintf(wanted, VALUES_WANTED_BYTES, "write a list of %u to %u entries",
+                 (unsigned)key->min, (unsigned)key->max);
         return;
     case SCHEMA_PATH:
         snprintf(wanted, VALUES_WANTED_BYTES, "write an absolute path of at most %u bytes",

@@ -12,10 +12,20 @@
 #include "platform/config/schema.h"
 
 #define VALUES_WANTED_BYTES 256u
+#define VALUES_TEXT_BYTES   320u /* the longest single value: 64 cpus, a domain name, a path */
 
 /* Puts what `text` means at `base` + key->offset. false: the text is not acceptable, and
  * values_wanted() says what is. */
 bool values_parse(const struct schema_key *key, const char *text, void *base);
+
+/* The value at `base` + key->offset as one would write it, without quotes; values_parse() reads it
+ * back. false: there is none (an optional key that was not given), or it is a group or list. */
+bool values_format(const struct schema_key *key, const void *base, char text[VALUES_TEXT_BYTES]);
+
+/* A number of a key with a range in its units, 52428800 of a SCHEMA_SIZE as 50M; and the range,
+ * "1K to 100M". */
+void values_number_text(const struct schema_key *key, uint64_t value, char *text, size_t size);
+void values_range_text(const struct schema_key *key, char *text, size_t size);
 
 /* What would be right for this key, as the end of a sentence: "write a size such as ...". */
 void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES]);

@@ -54,8 +54,8 @@ static enum status verify_port_keys(struct locate *locate, int node, const struc
     return STATUS_OK;
 }
 
-enum status verify_port(struct locate *locate, int node, const struct config *config,
-                        unsigned index)
+static enum status verify_port(struct locate *locate, int node, const struct config *config,
+                               unsigned index)
 {
     const struct config_port *port = &config->ports[index];
     enum status status = verify_port_keys(locate, node, port, index + 1);
@@ -107,7 +107,7 @@ static int node_of_key(struct locate *locate, const char *section, const char *k
     return child ? child : node;
 }
 
-static enum status verify_sizes(struct locate *locate, const struct config *config)
+static enum status verify_sizes(struct locate *locate, struct config *config)
 {
     uint64_t needed = config->limits.message_bytes * LARGEST_MESSAGES_MIN;
     const struct config_limits *limits = &config->limits;
@@ -176,7 +176,7 @@ static enum status domain_twice(struct locate *locate, const struct config *conf
                        second->index + 1);
 }
 
-static enum status verify_domains(struct locate *locate, const struct config *config)
+static enum status verify_domains(struct locate *locate, struct config *config)
 {
     struct owner *owners = NULL;
     enum status status = STATUS_OK;
@@ -209,7 +209,7 @@ static int compare_names(const void *a, const void *b)
     return order != 0 ? order : *left < *right ? -1 : *left > *right;
 }
 
-static enum status verify_names(struct locate *locate, const struct config *config)
+static enum status verify_names(struct locate *locate, struct config *config)
 {
     const struct config_customer **sorted = calloc(config->customer_count, sizeof(const void *));
     enum status status = STATUS_OK;
@@ -271,17 +271,66 @@ static enum status verify_prefilter(struct locate *locate, struct config *config
                        "state_directory is too long for a default (prefilter.file); write one");
 }
 
+static enum status verify_ports(struct locate *locate, struct config *config)
+{
+    int list = locate_child(locate, locate_root(locate), "ports");
+    enum status status = STATUS_OK;
+
+    for (unsigned i = 0; status == STATUS_OK && i < config->port_count; i++)
+        status = verify_port(locate, locate_item(locate, list, i), config, i);
+    return status;
+}
+
+static bool has_domain(const struct config_customer *customer, const char *domain)
+{
+    for (unsigned i = 0; i < customer->domain_count; i++)
+        if (strcmp(customer->domains[i], domain) == 0)
+            return true;
+    return false;
+}
+
+static void verify_recipients(struct locate *locate, int node, unsigned number,
+                              const struct config_customer *customer)
+{
+    int list = locate_child(locate, node, "recipients");
+
+    for (unsigned i = 0; i < customer->recipient_count; i++) {
+        const char *at = strrchr(customer->recipients[i], '@');
+
+        if (at && !has_domain(customer, at + 1))
+            (void)locate_fail(locate, locate_item(locate, list, i),
+                              "\"%.60s\" is in none of this customer's domains "
+                              "(customers[%u].recipients[%u]); add the domain, or write an address "
+                              "in one of them",
+                              customer->recipients[i], number, i + 1);
+    }
+}
+
+static enum status verify_customers(struct locate *locate, struct config *config)
+{
+    int list = locate_child(locate, locate_root(locate), "customers");
+
+    for (unsigned i = 0; i < config->customer_count; i++) {
+        struct config_customer *customer = &config->customers[i];
+        struct config_route *route = &customer->route;
+
+        customer->any_recipient = customer->recipient_count == 0;
+        memcpy(route->host, route->servers[0].host, sizeof(route->host));
+        route->port = route->servers[0].port;
+        verify_recipients(locate, locate_item(locate, list, i), i + 1, customer);
+    }
+    return locate->errors->count > 0 ? STATUS_BAD_CONFIG : STATUS_OK;
+}
+
 enum status verify_config(struct locate *locate, struct config *config)
 {
-    enum status status = verify_sizes(locate, config);
+    static enum status (*const rules[])(struct locate *, struct config *) = {
+        verify_ports,   verify_customers,  verify_sizes,     verify_names,
+        verify_domains, verify_postmaster, verify_prefilter,
+    };
 
-    if (status == STATUS_OK)
-        status = verify_names(locate, config);
-    if (status == STATUS_OK)
-        status = verify_domains(locate, config);
-    if (status == STATUS_OK)
-        status = verify_postmaster(locate, config);
-    if (status == STATUS_OK)
-        status = verify_prefilter(locate, config);
-    return status;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (rules[i](locate, config) == STATUS_NO_MEMORY)
+            return STATUS_NO_MEMORY;
+    return locate->errors->count > 0 ? STATUS_BAD_CONFIG : STATUS_OK;
 }

@@ -10,11 +10,9 @@
 
 #include "platform/config/locate.h"
 
-/* One port, at node `node`, against those before it in `config`. */
-enum status verify_port(struct locate *locate, int node, const struct config *config,
-                        unsigned index) STATUS_CHECKED;
-
-/* Everything else; also fills in the default postmaster. */
+/* All of them; also fills in what follows from other keys: the default postmaster, the prefilter's
+ * file, what is derived in customers. STATUS_BAD_CONFIG when an error was added, STATUS_NO_MEMORY.
+ */
 enum status verify_config(struct locate *locate, struct config *config) STATUS_CHECKED;
 
 #endif

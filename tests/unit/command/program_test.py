@@ -116,6 +116,7 @@ class Program(unittest.TestCase):
     def test_usage(self):
         for arguments in [], ["nonsense"], ["run", "more"], ["run", "--what"], ["run", "-c"], \
                 ["check-config", "a", "b"], ["check-config", "-x"], ["status", "more"], \
+                ["show-config", "a", "b"], ["show-config", "--defaults", "a"], ["show-config", "-x"], \
                 ["status", "-c", "x", "--socket", "y"], ["scan"], ["scan", "--what", "x"]:
             with self.subTest(arguments):
                 code, out, err = self.call(*arguments)
@@ -124,8 +125,12 @@ class Program(unittest.TestCase):
         for arguments in ["help"], ["--help"], ["-h"]:
             code, out, err = self.call(*arguments)
             self.assertEqual((code, err), (0, ""))
-            for command in "run", "check-config", "status", "scan":
+            for command in "run", "check-config", "show-config", "status", "scan", "signatures":
                 self.assertIn("\n  %s " % command, out)
+        for command in "run", "check-config", "show-config", "status", "scan", "signatures":
+            code, out, err = self.call(command, "--help")
+            self.assertEqual((code, err), (0, ""))
+            self.assertTrue(out.startswith("usage: postern %s " % command), out)
         code, out, err = self.call("--version")
         self.assertEqual((code, err), (0, ""))
         self.assertRegex(out, r"^postern \d+\.\d+\.\d+\n$")
@@ -144,6 +149,29 @@ class Program(unittest.TestCase):
             code, out, err = self.call(*arguments)
             self.assertEqual((code, out), (78, ""))
             self.assertRegex(err, r"^%s:14:1: [^\n]*nonsense[^\n]*\n$" % self.config)
+
+    def test_all_errors_at_once(self):
+        self.write_config("nonsense: 1\nmemory: {massages: 1G, packets: none}\n")
+        for arguments in ["check-config", self.config], ["show-config", self.config], \
+                ["run", "-c", self.config]:
+            code, out, err = self.call(*arguments)
+            self.assertEqual((code, out), (78, ""))
+            lines = err.splitlines()
+            self.assertEqual(len(lines), 3, err)
+            self.assertTrue(lines[0].startswith(self.config + ":14:1: "), err)
+            self.assertIn(":15:10: unknown key \"massages\" (memory.massages); did you mean messages?", lines[1])
+            self.assertIn(":15:33: \"none\" is not valid (memory.packets)", lines[2])
+
+    def test_show_config(self):
+        code, shown, err = self.call("show-config", self.config)
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("\nlimits:\n  message_size: 50M\n", shown)
+        with open(self.config, "w") as file:
+            file.write(shown)
+        self.assertEqual(self.call("show-config", self.config), (0, shown, ""))
+        code, out, err = self.call("show-config", "--defaults")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("\nhostname: # mandatory; ", out)
 
     def test_status(self):
         run = os.path.join(self.base, "run")

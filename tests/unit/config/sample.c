@@ -10,6 +10,7 @@
 
 const char sample_full[] = "# Every key once.\n"
                            "hostname: MX1.example.org\n"
+                           "version: 1\n"
                            "postmaster: Admin@example.net\n"
                            "runtime_directory: /run/other\n"
                            "state_directory: /var/lib/other\n"
@@ -72,6 +73,11 @@ const char sample_full[] = "# Every key once.\n"
                            "  message_size: 10M\n"
                            "  inspections: 9\n"
                            "control: {user: relay}\n"
+                           "unscannable:\n"
+                           "  encrypted: reject\n"
+                           "  limit: reject\n"
+                           "  partial: reject\n"
+                           "  failed: reject\n"
                            "customers:\n"
                            "  - name: example\n"
                            "    domains: [example.org, Example.NET]\n"
@@ -89,7 +95,15 @@ const char sample_full[] = "# Every key once.\n"
                            "    domains:\n"
                            "      - example.com\n"
                            "    unscannable: deliver\n"
-                           "    route: {host: \"::1\"}\n";
+                           "    route: {host: \"::1\"}\n"
+                           "  - name: third\n"
+                           "    domains: [example.edu]\n"
+                           "    unscannable: {encrypted: deliver, unsupported: defer}\n"
+                           "    route:\n"
+                           "      servers:\n"
+                           "        - {host: first.example.org, port: 2527}\n"
+                           "        - {host: 192.0.2.7}\n"
+                           "      connections: 3\n";
 
 const char sample_minimal[] = "hostname: mx1.example.org\n"
                               "ports:\n"
@@ -114,14 +128,25 @@ const char *sample_path(void)
     return path;
 }
 
-enum status sample_load(const char *text, size_t size, struct config **config,
-                        struct config_error *error)
+static const char *fill(const char *text, size_t size)
 {
     const char *path = sample_path();
 
     CHECK(ftruncate(file, 0) == 0);
     CHECK(pwrite(file, text, size, 0) == (ssize_t)size);
-    return config_load(path, config, error);
+    return path;
+}
+
+enum status sample_load(const char *text, size_t size, struct config **config,
+                        struct config_error *error)
+{
+    return config_load(fill(text, size), config, error);
+}
+
+enum status sample_load_all(const char *text, size_t size, struct config **config,
+                            struct config_errors *errors)
+{
+    return config_load_all(fill(text, size), config, errors);
 }
 
 char *sample_replace(const char *text, const char *old, const char *replacement)

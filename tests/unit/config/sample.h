@@ -16,6 +16,9 @@ extern const char sample_minimal[]; /* mandatory keys alone */
 enum status sample_load(const char *text, size_t size, struct config **config,
                         struct config_error *error);
 
+enum status sample_load_all(const char *text, size_t size, struct config **config,
+                            struct config_errors *errors);
+
 /* The path of that file. */
 const char *sample_path(void);
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "platform/config/schema.h"
+#include "platform/config/unknown.h"
 #include "sample.h"
 
 struct breakage {
@@ -23,12 +24,22 @@ struct breakage {
 };
 
 static const struct breakage top_cases[] = {
+    {"version: 1", "version: ~2", {"(version)", "write 1"}},
+    {"version: 1", "version: ~one", {"(version)", "write 1"}},
     {"hostname: MX1.example.org", "hostname: ~mx_1.example.org", {"(hostname)", "a domain name"}},
     {"hostname: MX1.example.org", "hostname: ~10.0.0.1", {"(hostname)", "\"10.0.0.1\""}},
     {"hostname: MX1.example.org", "hostname:~ ", {"(hostname)", "\"\""}},
     {"hostname: MX1.example.org", "hostname: ~[mx1.example.org]", {"(hostname)", "a list where"}},
     {"hostname: MX1.example.org\n", "~", {"(hostname)", "missing"}},
     {"hostname: MX1", "~host_name: MX1", {"unknown key \"host_name\"", "postmaster"}},
+    {"hostname: MX1", "~hostnmae: MX1", {"(hostnmae)", "did you mean hostname? Else write"}},
+    {"  encrypted: reject", "  encrypted: ~drop", {"(unscannable.encrypted)", "defer, reject or"}},
+    {"  limit: reject", "  limit: ~[reject]", {"(unscannable.limit)", "a list where a single"}},
+    {"  partial: reject", "  partial: ~no", {"(unscannable.partial)", "defer, reject or"}},
+    {"  failed: reject", "  failed: ~''", {"(unscannable.failed)", "defer, reject or"}},
+    {"  limit: reject", "  unsupported: ~0", {"(unscannable.unsupported)", "defer, reject or"}},
+    {"  limit: reject", "  malformed: ~0", {"(unscannable.malformed)", "defer, reject or"}},
+    {"  limit: reject", "  ~limits: reject", {"(unscannable.limits)", "did you mean limit?"}},
     {"postmaster: Admin@example.net", "postmaster: ~admin", {"(postmaster)", "mail address"}},
     {"postmaster: Admin@example.net", "postmaster: ~a@elsewhere.org", {"(postmaster)", "in no"}},
     {"runtime_directory: /run/other", "runtime_directory: ~run", {"(runtime_directory)", "path"}},
@@ -212,6 +223,18 @@ static const struct breakage customer_cases[] = {
      "unscannable: ~drop",
      {"(customers[1].unscannable)", "defer, reject or deliver"}},
     {"    unscannable: reject", "    ~unscanable: reject", {"(customers[1].unscanable)", "route"}},
+    {"{encrypted: deliver, unsupported: defer}",
+     "{encrypted: ~drop, unsupported: defer}",
+     {"(customers[3].unscannable.encrypted)", "defer, reject or deliver"}},
+    {"{encrypted: deliver, unsupported: defer}",
+     "{unsupported: ~drop}",
+     {"(customers[3].unscannable.unsupported)", "defer, reject or deliver"}},
+    {"{encrypted: deliver, unsupported: defer}",
+     "{malformed: ~drop}",
+     {"(customers[3].unscannable.malformed)", "defer, reject or deliver"}},
+    {"{encrypted: deliver, unsupported: defer}",
+     "~[deliver]",
+     {"(customers[3].unscannable)", "a list where a mapping with keys belongs"}},
 };
 
 static const struct breakage route_cases[] = {
@@ -232,11 +255,23 @@ static const struct breakage route_cases[] = {
      {"(customers[1].route.idle_timeout)", "100ms to 1h"}},
     {"{host: \"::1\"}", "{~hosts: \"::1\"}", {"(customers[2].route.hosts)", "unknown key"}},
     {"{host: \"::1\"}", "~\"::1\"", {"(customers[2].route)", "a mapping with keys"}},
+    {"host: 192.0.2.7", "host: ~192.0.2", {"(customers[3].route.servers[2].host)", "IP address"}},
+    {"port: 2527", "port: ~0", {"(customers[3].route.servers[1].port)", "1 to 65535"}},
+    {"{host: 192.0.2.7}", "~{port: 7}", {"(customers[3].route.servers[2].host)", "missing"}},
+    {"{host: 192.0.2.7}", "~192.0.2.7", {"(customers[3].route.servers[2])", "a mapping with keys"}},
+    {"servers:\n        - {host: first.example.org, port: 2527}\n        - {host: 192.0.2.7}",
+     "servers: ~[]",
+     {"(customers[3].route.servers)", "too few entries"}},
+    {"      servers:\n",
+     "      ~host: a.org\n      servers:\n",
+     {"(customers[3].route.host)", "beside"}},
 };
 
 static const struct breakage yaml_cases[] = {
     {"log: {format: json}", "log: {format: json\nports~: [}", {"not YAML", "mend"}},
-    {"    mtu: 1400", "~\tmtu: 1400", {"not YAML", "mend"}},
+    {"    mtu: 1400", "~\tmtu: 1400", {"not YAML: a tab", "blanks"}},
+    {"# Every", "~\xef\xbb\xbf# Every", {"byte order mark (BOM)", "UTF-8 without"}},
+    {"# Every", "~\xff\xfe# Every", {"UTF-16", "save it as UTF-8"}},
     {"hostname: MX1.example.org", "hostname: ~\"a\\nb\"", {"control character", "one line"}},
     {"hostname: MX1.example.org", "hostname: ~\"a\\0b\"", {"control character", "one line"}},
     {"hostname: MX1", "hostname: ~\x01MX1", {"not readable as YAML", "printable UTF-8"}},
@@ -320,7 +355,7 @@ static bool has_case(const char *prefix, const char *key)
 {
     char piece[96];
 
-    snprintf(piece, sizeof(piece), "(%s%s%s)", prefix, prefix[0] ? "." : "", key);
+    snprintf(piece, sizeof(piece), "(%s%s%s)", prefix, prefix[0] && key[0] ? "." : "", key);
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
         for (unsigned j = 0; j < groups[i].count; j++)
             if (strcmp(groups[i].cases[j].pieces[0], piece) == 0)
@@ -328,43 +363,59 @@ static bool has_case(const char *prefix, const char *key)
     return false;
 }
 
-static void check_section(const struct schema_section *section, const char *const *prefixes)
+/* Each key below `group`, whose own path is `prefix`; entries of lists by any of their numbers. */
+static bool has_case_below(const char *prefix, const char *key)
 {
-    for (unsigned i = 0; i < section->count; i++) {
-        bool found = false;
+    char path[128];
+    const char *list = strchr(prefix, '*');
 
-        for (unsigned j = 0; prefixes[j]; j++)
-            found = found || has_case(prefixes[j], section->keys[i].name);
-        if (!found)
-            fail_msg("no case breaks %s.%s", section->name, section->keys[i].name);
+    if (!list)
+        return has_case(prefix, key);
+    for (unsigned i = 1; i <= 3; i++) {
+        snprintf(path, sizeof(path), "%.*s%u%s", (int)(list - prefix), prefix, i, list + 1);
+        if (has_case_below(path, key))
+            return true;
+    }
+    return false;
+}
+
+static void check_group(const struct schema_group *group, const char *prefix)
+{
+    char path[128];
+
+    for (unsigned i = 0; i < group->count; i++) {
+        const struct schema_key *key = &group->keys[i];
+
+        if (!key->group && !key->entry && !has_case_below(prefix, key->name))
+            fail_msg("no case breaks %s.%s", prefix, key->name);
+        snprintf(path, sizeof(path), "%s%s%s%s", prefix, prefix[0] ? "." : "", key->name,
+                 key->type == SCHEMA_LIST ? "[*]" : "");
+        if (key->entry && !has_case_below(path, ""))
+            fail_msg("no case breaks an entry of %s", path);
+        if (key->group && strcmp(path, "customers[*].unscannable") != 0)
+            check_group(key->group, path);
     }
 }
 
 static void each_key_of_the_schema_is_broken_once(void **state)
 {
-    static const char *const top[] = {"", NULL};
-    static const char *const ports[] = {"ports[1]", "ports[2]", "ports[3]", NULL};
-    static const char *const customers[] = {"customers[1]", "customers[2]", NULL};
-    static const char *const routes[] = {"customers[1].route", "customers[2].route", NULL};
-
     (void)state;
-    check_section(&schema_top, top);
-    check_section(&schema_port, ports);
-    check_section(&schema_customer, customers);
-    check_section(&schema_route, routes);
-    for (unsigned i = 0; i < SCHEMA_SINGLES; i++)
-        check_section(&schema_singles[i], (const char *const[]){schema_singles[i].name, NULL});
+    check_group(&schema_file, "");
 }
 
+/* Among the errors of `text` is this one. */
 static void refuse(const char *text, unsigned line, unsigned column, const char *piece)
 {
     struct config *config = NULL;
-    struct config_error error;
+    struct config_errors errors;
 
-    assert_int_equal(sample_load(text, strlen(text), &config, &error), STATUS_BAD_CONFIG);
+    assert_int_equal(sample_load_all(text, strlen(text), &config, &errors), STATUS_BAD_CONFIG);
     assert_null(config);
-    if (error.line != line || error.column != column || !strstr(error.text, piece))
-        fail_msg("expected %u:%u \"%s\": %s", line, column, piece, error.text);
+    for (unsigned i = 0; i < errors.count; i++)
+        if (errors.list[i].line == line && errors.list[i].column == column &&
+            strstr(errors.list[i].text, piece))
+            return;
+    fail_msg("expected %u:%u \"%s\": %s", line, column, piece, errors.list[0].text);
 }
 
 static void files_without_content_are_refused(void **state)
@@ -394,6 +445,66 @@ static void ports_are_at_most_eight(void **state)
     refuse(text, 3, 3, "too many entries (ports); write 1 to 8");
 }
 
+/* As the operator wrote it, so that one look at the file mends all. */
+static void all_errors_are_told_at_once(void **state)
+{
+    struct config *config = NULL;
+    struct config_errors errors;
+    static const char text[] =
+        "hostname: a.org\nlog: {fromat: json}\nports:\n  - {kind: tun, mtu: 9}\n"
+        "limits:\n  window: 1K\n";
+
+    (void)state;
+    assert_int_equal(sample_load_all(text, strlen(text), &config, &errors), STATUS_BAD_CONFIG);
+    assert_int_equal(errors.count, 6);
+    assert_int_equal(errors.omitted, 0);
+    assert_non_null(strstr(errors.list[0].text, ":1:1: customers is missing"));
+    assert_non_null(strstr(errors.list[1].text, ":2:7: unknown key \"fromat\""));
+    assert_non_null(strstr(errors.list[2].text, ":4:5: address is missing (ports[1].address)"));
+    assert_non_null(strstr(errors.list[3].text, ":4:12: \"tun\""));
+    assert_non_null(strstr(errors.list[4].text, ":4:22: \"9\""));
+    assert_non_null(strstr(errors.list[5].text, ":6:11: \"1K\""));
+}
+
+static void errors_are_bounded(void **state)
+{
+    struct config *config = NULL;
+    struct config_errors errors;
+    char text[1024];
+    int used = snprintf(text, sizeof(text), "%s", sample_minimal);
+
+    (void)state;
+    for (unsigned i = 0; i < CONFIG_ERRORS_MAX + 5; i++)
+        used += snprintf(text + used, sizeof(text) - (size_t)used, "unknown%u: 1\n", i);
+    assert_int_equal(sample_load_all(text, (size_t)used, &config, &errors), STATUS_BAD_CONFIG);
+    assert_int_equal(errors.count, CONFIG_ERRORS_MAX);
+    assert_int_equal(errors.omitted, 5);
+}
+
+/* What a later format means by its keys is not for us to say. */
+static void an_unknown_version_is_the_only_error(void **state)
+{
+    struct config *config = NULL;
+    struct config_errors errors;
+    static const char text[] = "version: 2\nlisteners: []\n";
+
+    (void)state;
+    assert_int_equal(sample_load_all(text, strlen(text), &config, &errors), STATUS_BAD_CONFIG);
+    assert_int_equal(errors.count, 1);
+    assert_non_null(strstr(errors.list[0].text, ":1:10: \"2\" is not valid (version); write 1"));
+}
+
+static void distances_count_changes(void **state)
+{
+    (void)state;
+    assert_int_equal(unknown_distance("limit", "limit"), 0);
+    assert_int_equal(unknown_distance("mian", "main"), 1);
+    assert_int_equal(unknown_distance("host", "hosts"), 1);
+    assert_int_equal(unknown_distance("", "abc"), 3);
+    assert_int_equal(unknown_distance("kitten", "sitting"), 3);
+    assert_true(unknown_distance("user", "group") > 2);
+}
+
 /* Where only one of two related keys is written, the complaint points at that one. */
 static void defaults_are_held_against_written_values(void **state)
 {
@@ -413,6 +524,10 @@ int main(void)
         cmocka_unit_test(each_key_of_the_schema_is_broken_once),
         cmocka_unit_test(files_without_content_are_refused),
         cmocka_unit_test(ports_are_at_most_eight),
+        cmocka_unit_test(all_errors_are_told_at_once),
+        cmocka_unit_test(errors_are_bounded),
+        cmocka_unit_test(an_unknown_version_is_the_only_error),
+        cmocka_unit_test(distances_count_changes),
         cmocka_unit_test(defaults_are_held_against_written_values),
     };
 

@@ -34,6 +34,12 @@ static void assert_cpus(const struct config_cpus *cpus, unsigned count, const un
     assert_memory_equal(cpus->cpu, expected, count * sizeof(*expected));
 }
 
+static void assert_policies(const enum config_policy *policies, enum config_policy expected)
+{
+    for (unsigned reason = 0; reason < CONFIG_REASONS; reason++)
+        assert_int_equal(policies[reason], expected);
+}
+
 static void full_file_ports(void **state)
 {
     static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0x1f};
@@ -142,7 +148,7 @@ static void full_file_customers(void **state)
     const struct config_customer *customer = &config->customers[0];
 
     (void)state;
-    assert_int_equal(config->customer_count, 2);
+    assert_int_equal(config->customer_count, 3);
     assert_string_equal(customer->name, "example");
     assert_int_equal(customer->domain_count, 2);
     assert_string_equal(customer->domains[0], "example.org");
@@ -151,7 +157,10 @@ static void full_file_customers(void **state)
     assert_int_equal(customer->recipient_count, 2);
     assert_string_equal(customer->recipients[0], "alice");
     assert_string_equal(customer->recipients[1], "bob@example.net");
-    assert_int_equal(customer->unscannable, CONFIG_POLICY_REJECT);
+    assert_policies(customer->unscannable, CONFIG_POLICY_REJECT);
+    assert_int_equal(customer->route.server_count, 1);
+    assert_string_equal(customer->route.servers[0].host, "relay.example.org");
+    assert_int_equal(customer->route.servers[0].port, 2526);
     assert_string_equal(customer->route.host, "relay.example.org");
     assert_int_equal(customer->route.port, 2526);
     assert_int_equal(customer->route.connections, 7);
@@ -161,9 +170,24 @@ static void full_file_customers(void **state)
     assert_int_equal(customer->route.idle_timeout_ns, SECOND / 4);
     customer = &config->customers[1];
     assert_true(customer->any_recipient);
-    assert_int_equal(customer->unscannable, CONFIG_POLICY_DELIVER);
+    assert_policies(customer->unscannable, CONFIG_POLICY_DELIVER);
     assert_string_equal(customer->route.host, "::1");
     assert_int_equal(customer->route.port, 25);
+    customer = &config->customers[2];
+    assert_int_equal(customer->unscannable[CONFIG_REASON_ENCRYPTED], CONFIG_POLICY_DELIVER);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_UNSUPPORTED], CONFIG_POLICY_DEFER);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_MALFORMED], CONFIG_POLICY_DEFER);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_LIMIT], CONFIG_POLICY_REJECT);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_PARTIAL], CONFIG_POLICY_REJECT);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_FAILED], CONFIG_POLICY_REJECT);
+    assert_int_equal(customer->route.server_count, 2);
+    assert_string_equal(customer->route.servers[0].host, "first.example.org");
+    assert_int_equal(customer->route.servers[0].port, 2527);
+    assert_string_equal(customer->route.servers[1].host, "192.0.2.7");
+    assert_int_equal(customer->route.servers[1].port, 25);
+    assert_string_equal(customer->route.host, "first.example.org");
+    assert_int_equal(customer->route.port, 2527);
+    assert_int_equal(customer->route.connections, 3);
     config_free(config);
 }
 
@@ -190,7 +214,9 @@ static void minimal_file_gets_defaults(void **state)
     assert_int_equal(config->memory.hugepages, CONFIG_HUGEPAGES_AUTO);
     assert_int_equal(config->memory.messages_bytes, 256u << 20);
     assert_int_equal(config->memory.packets_bytes, 128u << 20);
-    assert_int_equal(config->customers[0].unscannable, CONFIG_POLICY_DEFER);
+    assert_int_equal(config->version, 1);
+    assert_policies(config->unscannable, CONFIG_POLICY_DEFER);
+    assert_policies(config->customers[0].unscannable, CONFIG_POLICY_DEFER);
     assert_true(config->customers[0].any_recipient);
     config_free(config);
 }
@@ -309,10 +335,10 @@ static void long_path_is_refused(void **state)
     assert_non_null(strstr(error.text, "longer than 255 bytes"));
 }
 
-/* A good file, made large with comments: 4 MiB pass, one byte more does not. */
+/* A good file, made large with comments: 64 MiB pass, one byte more does not. */
 static void file_size_is_bounded(void **state)
 {
-    size_t size = 4u << 20;
+    size_t size = 64u << 20;
     size_t used = strlen(sample_minimal);
     char *text = malloc(size + 1);
     struct config *config = NULL;
@@ -328,7 +354,7 @@ static void file_size_is_bounded(void **state)
     config_free(config);
     assert_int_equal(sample_load(text, size + 1, &config, &error), STATUS_BAD_CONFIG);
     assert_null(config);
-    assert_non_null(strstr(error.text, ":0:0: is larger than 4194304 bytes"));
+    assert_non_null(strstr(error.text, ":0:0: is larger than 67108864 bytes"));
     free(text);
 }
 

@@ -49,7 +49,8 @@ static void configure(struct appliance *appliance)
         customer->domain_count = 1;
         customer->domains = &domains[i];
         customer->any_recipient = true;
-        customer->unscannable = policies[i];
+        for (unsigned reason = 0; reason < CONFIG_REASONS; reason++)
+            customer->unscannable[reason] = policies[i];
     }
     config->customer_count = 3;
     config->customers = appliance->customers;

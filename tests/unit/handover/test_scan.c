@@ -165,6 +165,37 @@ static void test_unscannable_by_policy(void **state)
     assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 1);
 }
 
+/* Each reason goes by the word the customer has for its kind. */
+static void test_policy_by_reason(void **state)
+{
+    static const struct {
+        enum unscannable_reason reason;
+        enum config_reason kind;
+    } cases[] = {
+        {UNSCANNABLE_ENCRYPTED, CONFIG_REASON_ENCRYPTED},
+        {UNSCANNABLE_MALFORMED, CONFIG_REASON_MALFORMED},
+        {UNSCANNABLE_LIMIT, CONFIG_REASON_LIMIT},
+        {UNSCANNABLE_TIME, CONFIG_REASON_LIMIT},
+        {UNSCANNABLE_ENGINE_ERROR, CONFIG_REASON_FAILED},
+    };
+    struct appliance *appliance = *state;
+    enum config_policy *policy = appliance->customers[0].unscannable;
+
+    appliance_scanners(appliance, &scanners, 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (unsigned kind = 0; kind < CONFIG_REASONS; kind++)
+            policy[kind] = kind == cases[i].kind ? CONFIG_POLICY_REJECT : CONFIG_POLICY_DEFER;
+        struct tcp_connection *sender = appliance_mail(appliance, 0, "defer.example");
+
+        answer(appliance, VERDICT_UNSCANNABLE, cases[i].reason, "");
+        appliance_expect(sender, "554 5.7.1 [");
+        policy[cases[i].kind] = CONFIG_POLICY_DEFER;
+        sender = appliance_mail(appliance, 0, "defer.example");
+        answer(appliance, VERDICT_UNSCANNABLE, cases[i].reason, "");
+        appliance_expect(sender, "451 4.7.1 [");
+    }
+}
+
 static void test_death_at_work(void **state)
 {
     struct appliance *appliance = *state;
@@ -707,6 +738,7 @@ int main(void)
         HANDOVER_TEST(test_clean),
         HANDOVER_TEST(test_infected),
         HANDOVER_TEST(test_unscannable_by_policy),
+        HANDOVER_TEST(test_policy_by_reason),
         HANDOVER_TEST(test_death_at_work),
         HANDOVER_TEST(test_retry_that_succeeds),
         HANDOVER_TEST(test_death_before_the_start),

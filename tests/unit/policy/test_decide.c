@@ -75,7 +75,7 @@ static bool line_holds(size_t line, const struct policy_facts *facts)
            (lines[line].inspected & BIT(facts->inspected)) != 0 &&
            (lines[line].vouched & BIT(facts->vouched)) != 0 &&
            (lines[line].cached & BIT(facts->cached)) != 0 &&
-           (lines[line].policy & BIT(facts->unscannable)) != 0 &&
+           (lines[line].policy & BIT(facts->unscannable[0])) != 0 &&
            (lines[line].time_left & BIT(facts->time_left)) != 0 &&
            (lines[line].held & BIT(facts->held)) != 0;
 }
@@ -105,7 +105,7 @@ static void check_rules(const struct policy_facts *facts, const struct policy_de
         assert_int_equal(decision->verdict, VERDICT_CLEAN);
     if (decision->action == POLICY_RELAY_TAGGED)
         assert_true(decision->verdict == VERDICT_UNSCANNABLE &&
-                    facts->unscannable == CONFIG_POLICY_DELIVER && facts->time_left);
+                    facts->unscannable[0] == CONFIG_POLICY_DELIVER && facts->time_left);
     if (relayed)
         assert_false(facts->held);
     /* Nothing is clean that neither a scanner nor a prefilter it agrees with has called so. */
@@ -144,17 +144,20 @@ static size_t check_verdict(enum verdict_kind verdict, enum unscannable_reason r
     for (unsigned bits = 0; bits < 16; bits++) {
         for (unsigned inspected = INSPECT_UNDECIDED; inspected <= INSPECT_MALFORMED; inspected++) {
             for (unsigned policy = CONFIG_POLICY_DEFER; policy <= CONFIG_POLICY_DELIVER; policy++) {
+                enum config_policy policies[CONFIG_REASONS];
                 const struct policy_facts facts = {
                     .inspected = (enum inspect_decision)inspected,
                     .cached = (bits & 1) != 0 ? VERDICT_INFECTED : VERDICT_CLEAN,
                     .vouched = (bits & 2) != 0,
                     .verdict = verdict,
                     .reason = reason,
-                    .unscannable = (enum config_policy)policy,
+                    .unscannable = policies,
                     .time_left = (bits & 4) != 0,
                     .held = (bits & 8) != 0,
                 };
 
+                for (unsigned kind = 0; kind < CONFIG_REASONS; kind++)
+                    policies[kind] = (enum config_policy)policy;
                 if (!facts.held || verdict == VERDICT_UNSCANNABLE)
                     count += check_facts(&facts, used);
             }
@@ -178,6 +181,51 @@ static void test_every_combination(void **state)
     assert_int_equal(count, 3 * 120 + (UNSCANNABLE_COUNT - 1) * 240);
     for (size_t line = 0; line < sizeof(lines) / sizeof(lines[0]); line++)
         assert_true(used[line] > 0);
+}
+
+/* Each reason goes by the word the customer has for its kind, and by no other. */
+static void test_each_reason_has_its_word(void **state)
+{
+    static const enum config_reason kinds[UNSCANNABLE_COUNT] = {
+        [UNSCANNABLE_NO_ENGINE] = CONFIG_REASON_FAILED,
+        [UNSCANNABLE_ENCRYPTED] = CONFIG_REASON_ENCRYPTED,
+        [UNSCANNABLE_LIMIT] = CONFIG_REASON_LIMIT,
+        [UNSCANNABLE_TIME] = CONFIG_REASON_LIMIT,
+        [UNSCANNABLE_ENGINE_ERROR] = CONFIG_REASON_FAILED,
+        [UNSCANNABLE_SCANNER_DIED] = CONFIG_REASON_FAILED,
+        [UNSCANNABLE_BAD_ANSWER] = CONFIG_REASON_FAILED,
+        [UNSCANNABLE_BUSY] = CONFIG_REASON_FAILED,
+        [UNSCANNABLE_MALFORMED] = CONFIG_REASON_MALFORMED,
+    };
+
+    (void)state;
+    for (unsigned reason = UNSCANNABLE_NONE + 1; reason < UNSCANNABLE_COUNT; reason++) {
+        for (unsigned kind = 0; kind < CONFIG_REASONS; kind++) {
+            enum config_policy policies[CONFIG_REASONS] = {0};
+            const struct policy_facts facts = {
+                .inspected = INSPECT_SENT_ON,
+                .verdict = VERDICT_UNSCANNABLE,
+                .reason = (enum unscannable_reason)reason,
+                .unscannable = policies,
+                .time_left = true,
+            };
+
+            policies[kind] = CONFIG_POLICY_REJECT;
+            assert_int_equal(policy_decide(&facts).action,
+                             kind == kinds[reason] ? POLICY_REJECT : POLICY_DEFER);
+        }
+    }
+}
+
+static void test_nobody_s_mail_is_deferred(void **state)
+{
+    const struct policy_facts facts = {.inspected = INSPECT_SENT_ON,
+                                       .verdict = VERDICT_UNSCANNABLE,
+                                       .reason = UNSCANNABLE_LIMIT,
+                                       .time_left = true};
+
+    (void)state;
+    assert_int_equal(policy_decide(&facts).action, POLICY_DEFER);
 }
 
 /* Every outcome and every code control might name, and some it might not. */
@@ -208,6 +256,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_combination),
+        cmocka_unit_test(test_each_reason_has_its_word),
+        cmocka_unit_test(test_nobody_s_mail_is_deferred),
         cmocka_unit_test(test_relay_answers),
     };
 
