@@ -269,6 +269,7 @@ unsigned handover_poll(struct handover *handover, int64_t now_ns)
             did += handover_steps(handover, stations[at]->work, UINT_MAX, now_ns);
     }
     handover_sweep(handover, now_ns);
+    CHECK_SLOW(did == 0 || (handover_sound(handover) && store_sound(handover->store, NULL)));
     return did;
 }
 

@@ -126,6 +126,11 @@ void handover_configure(struct handover *handover, const struct config *config);
  * enforces deadlines (a bounded slice of them a call). Returns how many things it did: 0 = idle. */
 unsigned handover_poll(struct handover *handover, int64_t now_ns);
 
+/* The costly invariants between two polls, for CHECK_SLOW() (each poll that did something asks) and
+ * tests: every submitted message is on exactly one list, what is out at each peer is as much as is
+ * counted as out, and turns.h's agree. Stops at a CHECK where one does not hold, else true. */
+bool handover_sound(const struct handover *handover);
+
 /* Messages on any list: being looked at, waiting, being scanned or relayed. */
 uint32_t handover_pending(const struct handover *handover);
 

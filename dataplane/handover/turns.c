@@ -172,3 +172,42 @@ void turns_end(struct turns *turns, const struct message *message, int64_t took_
     if (took_ns > TURNS_BEGIN_NS)
         turns_charge(turns, client, took_ns - TURNS_BEGIN_NS);
 }
+
+/* -- what must hold ---------------------------------------------------------------------------- */
+
+static uint32_t turns_sound_client(const struct turns *turns, uint32_t number)
+{
+    const struct turns_client *client = &turns->clients[number];
+    const struct message *previous = NULL;
+    uint32_t count = 0;
+
+    for (const struct message *message = client->first; message != NULL;
+         message = message->turn_next) {
+        CHECK(message->turn_previous == previous && message->waiting);
+        CHECK(turns_of(turns, message) == number);
+        previous = message;
+        count++;
+    }
+    CHECK(client->last == previous);
+    CHECK(count == 0 || (client->place < turns->count && turns->queue[client->place] == number));
+    return count;
+}
+
+bool turns_sound(const struct turns *turns, uint32_t waiting, uint32_t scanning)
+{
+    uint32_t messages = 0;
+    uint32_t clients = 0;
+
+    for (uint32_t number = 0; number < TURNS_CLIENTS; number++) {
+        uint32_t count = turns_sound_client(turns, number);
+
+        messages += count;
+        clients += count > 0;
+    }
+    CHECK(messages == waiting);
+    CHECK(clients == turns->count);
+    CHECK(turns->scanning == scanning);
+    for (uint32_t place = 1; place < turns->count; place++)
+        CHECK(!turns_before(turns, turns->queue[place], turns->queue[(place - 1) / 2]));
+    return true;
+}

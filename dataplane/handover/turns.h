@@ -68,4 +68,9 @@ void turns_begin(struct turns *turns, const struct message *message);
 /* A scanner is done with it, or gone, after `took_ns`. */
 void turns_end(struct turns *turns, const struct message *message, int64_t took_ns);
 
+/* The costly invariants, for CHECK_SLOW() and tests: `waiting` messages in all, each of the client
+ * it is under; the queue holds exactly the clients that wait, in the order of a heap; `scanning`
+ * messages have begun and not ended. Stops at a CHECK where one does not hold, else true. */
+bool turns_sound(const struct turns *turns, uint32_t waiting, uint32_t scanning);
+
 #endif

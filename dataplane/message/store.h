@@ -158,4 +158,11 @@ enum status message_envelope_put(struct store *store, struct message *message,
 /* The message a peer's answer names, or null when it is stale or not ours. */
 struct message *message_find(struct store *store, uint32_t index, uint32_t generation);
 
+/* The costly invariants, for CHECK_SLOW() and tests: each block and each slot is free (and on its
+ * free list once) or held exactly as often as it is named; each message's sizes are the sum of its
+ * extents; a slot's generation is that of its present or next use. Stops at a CHECK where one does
+ * not hold, else true. `others` (may be null): holds that are not messages' own, which whoever
+ * knows them (the TCP receive path) can compare. Walks everything; changes and restores. */
+bool store_sound(struct store *store, uint32_t *others);
+
 #endif

@@ -310,6 +310,7 @@ struct world {
     struct worker_round round;
     bool lenient_acks; /* an acknowledgement may be late: the port was full, or memory is short */
 
+    uint64_t rounds;
     uint64_t frames_given;
     uint64_t frames_sent;
     uint64_t frames_lost;

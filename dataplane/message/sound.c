@@ -1,0 +1,146 @@
+/* What must hold of a worker's blocks and slots at any time: see store.h, store_sound(). */
+#include "dataplane/message/store.h"
+
+#include "platform/check.h"
+
+#define SOUND_FREE UINT16_MAX /* more holders than block_hold() ever allows */
+
+static uint16_t *sound_holders(const struct store *store, uint32_t block)
+{
+    CHECK(block >= store->block_first && block - store->block_first < store->block_count);
+    return &store->holders[block - store->block_first];
+}
+
+/* -- blocks ------------------------------------------------------------------------------------ */
+
+/* Each block on the free list is there once and has no holder; all others have one. */
+static void sound_mark_free(const struct store *store)
+{
+    uint32_t held = 0;
+
+    CHECK(store->free_count <= store->block_count);
+    for (uint32_t i = 0; i < store->free_count; i++) {
+        uint16_t *holders = sound_holders(store, store->free_blocks[i]);
+
+        CHECK(*holders == 0);
+        *holders = SOUND_FREE;
+    }
+    for (uint32_t i = 0; i < store->block_count; i++) {
+        CHECK(store->holders[i] != 0);
+        held += store->holders[i] != SOUND_FREE;
+    }
+    CHECK(held + store->free_count == store->block_count);
+}
+
+static void sound_unmark_free(const struct store *store)
+{
+    for (uint32_t i = 0; i < store->free_count; i++)
+        *sound_holders(store, store->free_blocks[i]) = 0;
+}
+
+/* Takes the holds that `message` has away (-1) or gives them back (1). */
+static void sound_hold(const struct store *store, uint32_t block, int step)
+{
+    uint16_t *holders = sound_holders(store, block);
+
+    CHECK(*holders != SOUND_FREE);
+    CHECK(step > 0 || *holders > 0);
+    *holders = (uint16_t)(*holders + step);
+}
+
+static void sound_holds(const struct store *store, const struct message *message, int step)
+{
+    const struct message_header *shared = message->shared;
+
+    for (uint32_t i = 0; i < shared->extent_count; i++)
+        sound_hold(store, message_extent_slot(store, message, i)->block, step);
+    for (uint32_t i = 0; i * MESSAGE_EXTENTS_A_BLOCK < shared->extent_count; i++)
+        sound_hold(store, shared->extent_blocks[i], step);
+    for (uint32_t i = 0; i < shared->envelope_block_count; i++)
+        sound_hold(store, shared->envelope_blocks[i], step);
+    if (message->own_block != MESSAGE_BLOCK_NONE)
+        sound_hold(store, message->own_block, step);
+}
+
+/* -- slots ------------------------------------------------------------------------------------- */
+
+static void sound_message(const struct store *store, const struct message *message)
+{
+    const struct message_header *shared = message->shared;
+    uint32_t size = 0;
+
+    CHECK(shared == region_message(store->region, message->index));
+    CHECK(message == &store->messages[message->index - store->slot_first]);
+    CHECK(shared->worker == store->worker);
+    CHECK(shared->extent_count <= MESSAGE_EXTENTS_MAX);
+    CHECK(shared->envelope_block_count <= MESSAGE_ENVELOPE_BLOCKS_MAX);
+    CHECK(message->envelope_used <= MESSAGE_BLOCK_BYTES);
+    CHECK(message->own_block == MESSAGE_BLOCK_NONE || message->own_used < MESSAGE_BLOCK_BYTES);
+    for (uint32_t i = 0; i < shared->extent_count; i++) {
+        const struct message_extent *extent = message_extent_slot(store, message, i);
+
+        CHECK(extent->length > 0 && extent->offset + extent->length <= MESSAGE_BLOCK_BYTES);
+        size += extent->length;
+    }
+    CHECK(size == shared->size && shared->trace_size <= size);
+}
+
+/* What is shared of a slot names its present or next use, never a past one. */
+static void sound_slot(const struct store *store, uint32_t slot)
+{
+    const struct message *message = &store->messages[slot];
+    uint32_t generation = atomic_load_explicit(
+        &region_message(store->region, store->slot_first + slot)->generation, memory_order_relaxed);
+
+    CHECK(generation != 0);
+    if (message->stage == MESSAGE_FREE) {
+        CHECK(generation != message->generation);
+        return;
+    }
+    CHECK(generation == message->generation);
+    sound_message(store, message);
+}
+
+/* Each free slot is on the free list once, and nothing else is. */
+static void sound_free_slots(const struct store *store)
+{
+    uint32_t free = 0;
+
+    CHECK(store->free_slot_count <= store->slot_count);
+    for (uint32_t i = 0; i < store->slot_count; i++)
+        free += store->messages[i].stage == MESSAGE_FREE;
+    CHECK(free == store->free_slot_count);
+    for (uint32_t i = 0; i < store->free_slot_count; i++) {
+        uint32_t slot = store->free_slots[i] - store->slot_first;
+
+        CHECK(slot < store->slot_count);
+        CHECK(store->messages[slot].stage == MESSAGE_FREE && !store->messages[slot].waiting);
+        store->messages[slot].waiting = true; /* a free message's own fields are nobody's */
+    }
+    for (uint32_t i = 0; i < store->free_slot_count; i++)
+        store->messages[store->free_slots[i] - store->slot_first].waiting = false;
+}
+
+bool store_sound(struct store *store, uint32_t *others)
+{
+    uint32_t left = 0;
+
+    sound_free_slots(store);
+    for (uint32_t i = 0; i < store->slot_count; i++)
+        sound_slot(store, i);
+    sound_mark_free(store);
+    for (uint32_t i = 0; i < store->slot_count; i++) {
+        if (store->messages[i].stage != MESSAGE_FREE)
+            sound_holds(store, &store->messages[i], -1);
+    }
+    for (uint32_t i = 0; i < store->block_count; i++)
+        left += store->holders[i] == SOUND_FREE ? 0 : store->holders[i];
+    for (uint32_t i = 0; i < store->slot_count; i++) {
+        if (store->messages[i].stage != MESSAGE_FREE)
+            sound_holds(store, &store->messages[i], 1);
+    }
+    sound_unmark_free(store);
+    if (others != NULL)
+        *others = left;
+    return true;
+}
