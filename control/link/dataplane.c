@@ -99,6 +99,19 @@ static void dataplane_answer(void *context, uint32_t number, const struct relay_
         dataplane_keep_answer(worker, result);
 }
 
+/* Not for us, whatever it is: nothing is done with the message. */
+static void dataplane_refuse(struct dataplane *dataplane, uint32_t number,
+                             const struct relay_job *job)
+{
+    struct relay_result result;
+
+    channel_refuse(&dataplane->workers[number].channel);
+    dataplane->refused++;
+    transaction_result(&result, job, RELAY_REFUSED, 451, "4.3.0 Nothing is known of such a job");
+    result.kind = JOB_RELAY;
+    dataplane_answer(dataplane, number, &result);
+}
+
 bool dataplane_has_answers(const struct dataplane *dataplane)
 {
     for (uint32_t i = 0; i < dataplane->worker_count; i++) {
@@ -147,6 +160,10 @@ static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t num
         *any = true;
         worker->open++;
         dataplane_set_busy(worker);
+        if (job.kind != JOB_RELAY) {
+            dataplane_refuse(dataplane, number, &job);
+            continue;
+        }
         relay_submit(dataplane->relay, &job, number, dataplane->hold, dataplane_answer, dataplane);
     }
     return STATUS_OK;

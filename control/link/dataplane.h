@@ -61,6 +61,7 @@ struct dataplane {
     struct region_hold *hold;
     uint32_t worker_count;
     uint32_t epoch;
+    uint64_t refused; /* jobs of a kind that is not ours */
     bool has_channels;
     struct channel_memory memory;
     struct dataplane_worker workers[REGION_WORKERS_MAX];

@@ -199,6 +199,7 @@ void transaction_result(struct relay_result *result, const struct relay_job *job
         .generation = job->generation,
         .outcome = outcome,
         .code = code,
+        .kind = job->kind,
     };
     (void)snprintf(result->text, sizeof(result->text), "%s", text);
 }

@@ -99,6 +99,8 @@ static json_t *status_dataplane(const struct dataplane *dataplane)
             object, "started",
             json_integer((json_int_t)(header->started_wall_ns / CLOCK_NS_PER_SECOND)));
         (void)json_object_set_new(object, "hugepages", json_boolean(header->hugepages == 1));
+        (void)json_object_set_new(object, "jobs_refused",
+                                  json_integer((json_int_t)dataplane->refused));
         (void)json_object_set_new(object, "workers", json_integer(header->worker_count));
     }
     return object;

@@ -16,22 +16,27 @@ static void decide_copy_words(char *to, size_t size, const char *words)
     to[length] = '\0';
 }
 
-/* Words for X-Virus-Scanned: the engine whose verdict it is, or would have been. */
-static const char *decide_engine(const struct handover *handover)
+/* The scanner whose verdict it would have been; null: none is ready. */
+static const struct peer_slot *decide_scanner(const struct handover *handover)
 {
     for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
         if (peer_state_of(handover->slots[slot].life) == PEER_READY)
-            return handover->peers->slots[slot].engine;
+            return &handover->peers->slots[slot];
     }
-    return "";
+    return NULL;
 }
 
 /* A verdict that no scanner gave. */
 static void decide_prefiltered(const struct handover *handover, struct message *message,
                                struct passage *passage, enum verdict_kind verdict)
 {
+    const struct peer_slot *scanner = decide_scanner(handover);
+
     passage->inspected.verdict = verdict;
-    decide_copy_words(message->engine, sizeof(message->engine), decide_engine(handover));
+    /* Words for X-Virus-Scanned. */
+    decide_copy_words(message->engine, sizeof(message->engine),
+                      scanner == NULL ? "" : scanner->engine);
+    message->signatures = scanner == NULL ? 0 : link_signatures(&scanner->identity);
     if (verdict == VERDICT_INFECTED)
         decide_copy_words(message->verdict_name, sizeof(message->verdict_name),
                           passage->inspected.name);

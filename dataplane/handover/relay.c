@@ -49,6 +49,9 @@ static enum status relay_push(struct handover *handover, struct message *message
         .generation = message->generation,
         .length = message->shared->size,
         .verdict = message->verdict,
+        .kind = JOB_RELAY,
+        .deadline_ns = message->received_ns + handover->verdict_limit_ns,
+        .signatures = message->signatures,
     };
     enum status status = ring_push(&handover->slots[PEERS_CONTROL_SLOT].channel.jobs, &job);
 
@@ -138,7 +141,9 @@ static bool relay_answer(struct handover *handover, struct station_step *step, i
         count(handover->counters, COUNTER_HAND_OVER_STALE);
         return true;
     }
-    if (!policy_relay_valid(answer))
+    if (answer->kind != JOB_RELAY)
+        count(handover->counters, COUNTER_RELAY_BROKEN);
+    if (answer->kind != JOB_RELAY || !policy_relay_valid(answer))
         *answer = (struct relay_result){.outcome = RELAY_REFUSED, .code = 451};
     relay_clean_text(answer->text, sizeof(answer->text), true);
     relay_clean_text(answer->relay, sizeof(answer->relay), false);

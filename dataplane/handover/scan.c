@@ -78,6 +78,7 @@ static bool scan_work(struct handover *handover, struct station_step *step, int6
     if (slot == PEERS_SLOTS)
         return false;
     CHECK(message->waiting);
+    message->signatures = link_signatures(&handover->peers->slots[slot].identity);
     if (!attempt_begin(message, &handover->slots[slot].channel, ++handover->job, slot, now_ns)) {
         scan_broken(handover, slot, COUNTER_SCAN_BROKEN);
         return true;

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/smtp/session.h"
 #include "platform/check.h"
 #include "platform/clock.h"
+#include "platform/link/verdict.h"
 
 /* One byte becomes at most six (\u00XX); keys and numbers fit into the rest. */
 _Static_assert(sizeof(struct log_record) * 6 + CONFIG_NAME_BYTES * 6 + 1024 <= LOG_LINE_BYTES,

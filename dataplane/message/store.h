@@ -73,6 +73,7 @@ struct message {
     uint32_t scanner_slot;
     uint32_t verdict;       /* enum verdict_kind; 0 until known */
     uint32_t reason;        /* enum unscannable_reason */
+    uint64_t signatures;    /* that gave the verdict, or are to give it; 0: not known */
     char verdict_name[160]; /* signature, or the engine's words */
     char engine[128];       /* what gave the verdict */
     /* For the log line. */

@@ -342,6 +342,8 @@ static void scanners_begin(struct scanners *scanners, uint32_t index, int64_t no
     struct scanners_slot *slot = &scanners->slots[index];
     struct message *message = scanners->waiting[0].message;
 
+    message->deadline_ns = 0; /* its time begins with the scan */
+    message->signatures = link_signatures(&slot->identity);
     if (!attempt_begin(message, &slot->channel, ++scanners->number, index, now_ns)) {
         scanners_broken(scanners, index, now_ns);
         return;

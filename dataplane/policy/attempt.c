@@ -11,6 +11,9 @@ bool attempt_begin(struct message *message, struct channel *channel, uint64_t jo
         .generation = message->generation,
         .length = message->shared->size,
         .tier = SCAN_TIER_FULL,
+        .kind = JOB_SCAN,
+        .deadline_ns = message->deadline_ns,
+        .signatures = message->signatures,
     };
 
     CHECK(message->job == 0 && job != 0);
@@ -37,7 +40,8 @@ bool attempt_named(const struct message *message, const struct scan_result *answ
 {
     return message != NULL && message->job != 0 && message->job == answer->job &&
            message->index == answer->message && message->generation == answer->generation &&
-           message->scanner_slot == slot;
+           message->scanner_slot == slot && answer->kind == JOB_SCAN &&
+           answer->signatures == message->signatures;
 }
 
 bool attempt_sensible(struct scan_result *answer)

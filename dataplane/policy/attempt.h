@@ -2,16 +2,16 @@
  * and what an end without an answer costs.
  *
  * The rules, for the worker and for `postern scan` alike:
- *   - an answer must name the job that is out, its message and its generation, and say one of three
- *     verdicts; anything else is no answer, and the scanner is not to be asked again;
+ *   - an answer must name the job that is out, its kind, message, generation and signatures, and
+ * say one of three verdicts; anything else is no answer, and the scanner is not to be asked again;
  *   - a scanner that dies, answers nonsense or is killed for its time costs the message an attempt,
  *     if it was seen at work on it (waiting behind somebody else's bomb is no fault of this one);
  *   - ATTEMPTS_MAX attempts, then it is unscannable for the reason the last one failed;
  *   - the clock of an attempt starts when the scanner is seen at work.
  *
  * What is remembered between the calls lies in struct message: job, scanner_slot, started,
- * handed_ns, deadline_ns, scan_attempts, and `reason`: why the attempt fails, UNSCANNABLE_NONE
- * while nothing is known against it.
+ * handed_ns, deadline_ns, signatures, scan_attempts, and `reason`: why the attempt fails,
+ * UNSCANNABLE_NONE while nothing is known against it.
  *
  * Threads: whoever owns the message. No memory, no time of its own. Hot path.
  */

@@ -29,21 +29,6 @@
 #define SMTP_COMMAND_BYTES 1024u /* with CRLF; RFC 5321 asks for 512, extensions add to it */
 #define SMTP_RESULT_BYTES  6144u /* longest reply to a message, all its lines */
 
-/* What became of a message. Each is one counter and one status in the log. */
-enum mail_outcome {
-    MAIL_DELIVERED, /* the customer's server said 2xx */
-    MAIL_INFECTED,
-    MAIL_UNSCANNABLE,     /* refused or deferred by policy (delivered ones are MAIL_DELIVERED) */
-    MAIL_RELAY_TEMPORARY, /* the customer's 4xx */
-    MAIL_RELAY_PERMANENT, /* the customer's 5xx */
-    MAIL_NO_RELAY,        /* customer's server or control unreachable, broken off, or too slow */
-    MAIL_TOO_LARGE,
-    MAIL_NO_ROOM,   /* our memory ran out while it came in */
-    MAIL_MALFORMED, /* bare CR or LF, loop */
-    MAIL_CUT_OFF,   /* the connection ended or timed out before end of data */
-    MAIL_ABANDONED, /* the sender left after end of data, before it was relayed */
-};
-
 struct smtp_service {
     void *context;
     /* More bytes of a message are there; it stays the session's. May be null. */

@@ -23,7 +23,7 @@ static struct channel_shape channel_shape(enum channel_kind kind)
                                   sizeof(struct relay_result)};
 }
 
-/* busy word (own cache line) | jobs ring | results ring */
+/* busy and refused (own cache line) | jobs ring | results ring */
 static size_t channel_stride(enum channel_kind kind)
 {
     struct channel_shape shape = channel_shape(kind);
@@ -35,17 +35,6 @@ static size_t channel_stride(enum channel_kind kind)
 static size_t channel_bytes(enum channel_kind kind, uint32_t worker_count)
 {
     return (channel_stride(kind) * worker_count + 4095) & ~(size_t)4095;
-}
-
-const char *unscannable_text(enum unscannable_reason reason)
-{
-    static const char *const texts[] = {
-#define X(name, text) [UNSCANNABLE_##name] = (text),
-        UNSCANNABLE_LIST(X)
-#undef X
-    };
-
-    return (unsigned)reason < UNSCANNABLE_COUNT ? texts[reason] : "unknown reason";
 }
 
 static enum status channel_memory_map(struct channel_memory *memory)
@@ -108,6 +97,7 @@ void channel_attach(struct channel *channel, const struct channel_memory *memory
 
     CHECK(worker < memory->worker_count);
     channel->busy = (_Atomic uint32_t *)base;
+    channel->refused = channel->busy + 1;
     ring_attach(&channel->jobs, jobs, shape.capacity, shape.job_bytes);
     ring_attach(&channel->results, jobs + ring_bytes(shape.capacity, shape.job_bytes),
                 shape.capacity, shape.result_bytes);

@@ -22,10 +22,11 @@
 #define PLATFORM_LINK_LINK_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "platform/status.h"
 
-#define LINK_VERSION       2u
+#define LINK_VERSION       3u
 #define LINK_TEXT_BYTES    128u
 #define LINK_SLOTS_MAX     64u
 #define LINK_DIGEST_BYTES  32u
@@ -54,6 +55,15 @@ struct link_identity {
     uint32_t reserved;
     uint64_t scan_bytes;
 };
+
+/* A short name for the database, as jobs and results carry it; 0 when it is not known. */
+static inline uint64_t link_signatures(const struct link_identity *identity)
+{
+    uint64_t name;
+
+    memcpy(&name, identity->database, sizeof(name));
+    return name;
+}
 
 struct link_message {
     uint32_t version; /* LINK_VERSION; set by link_send() */

@@ -31,6 +31,7 @@ struct child {
     const struct child_setting *setting;
     struct channel_memory memory;
     struct channel channels[REGION_WORKERS_MAX];
+    uint64_t signatures;
 };
 
 static void child_report(const struct child_setting *setting, enum child_said said,
@@ -172,6 +173,10 @@ static void child_scan(struct child *child, const struct scan_job *job, struct s
     struct message_view view;
     enum status status;
 
+    if (job->deadline_ns != 0 && clock_monotonic_ns() >= job->deadline_ns) {
+        verdict_unscannable(result, UNSCANNABLE_TIME, "its time was over before it was scanned");
+        return;
+    }
     if (job->tier != SCAN_TIER_FULL) {
         verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "job of an unknown tier");
         return;
@@ -193,6 +198,12 @@ static void child_scan(struct child *child, const struct scan_job *job, struct s
         _exit(1);
 }
 
+/* Work it is here for, by the signatures it has. */
+static bool child_takes(const struct child *child, const struct scan_job *job)
+{
+    return job->kind == JOB_SCAN && (job->signatures == 0 || job->signatures == child->signatures);
+}
+
 /* One job of that worker's, if there is one. */
 static int child_serve(struct child *child, struct channel *channel)
 {
@@ -208,7 +219,14 @@ static int child_serve(struct child *child, struct channel *channel)
     result.job = job.job;
     result.message = job.message;
     result.generation = job.generation;
-    child_scan(child, &job, &result);
+    result.kind = JOB_SCAN;
+    result.signatures = child->signatures;
+    if (child_takes(child, &job)) {
+        child_scan(child, &job, &result);
+    } else {
+        channel_refuse(channel);
+        verdict_unscannable(&result, UNSCANNABLE_ENGINE_ERROR, "job of an unknown kind");
+    }
     child_answer(channel, &result);
     atomic_store_explicit(channel->busy, 0, memory_order_relaxed);
     return 1;
@@ -229,7 +247,8 @@ void child_run(const struct child_setting *given)
     int64_t sleep_ns = CHILD_SLEEP_MIN_NS;
 
     setting = *given;
-    child = (struct child){.setting = &setting};
+    child = (struct child){.setting = &setting,
+                           .signatures = link_signatures(engine_identity(setting.engine))};
     child_prepare(&child, &setting);
     for (;;) {
         int served = 0;
