@@ -4,6 +4,7 @@
 
 #include "tests/oracle/encode.h"
 #include "tests/oracle/mail.h"
+#include "tests/oracle/wrap.h"
 
 #define PLACE_FIELDS "From: <a@example.net>\r\nTo: <user@example.org>\r\nMIME-Version: 1.0\r\n"
 
@@ -200,101 +201,14 @@ static void make_text_of_base64(struct place_work *work, const struct place *pla
     bytes_free(&padded);
 }
 
-/* Another format around the payload: which, `number` says. */
+/* Another format around the payload: which, wrap.h says. */
 static void place_wrap(struct bytes *body, const struct place_work *work, unsigned format)
 {
     struct bytes inner = {0};
-    struct bytes second = {0};
 
     place_surround(&inner, work, 20);
-    switch (format) {
-    case 0:
-        encode_zip(body, &inner, "inside.txt");
-        break;
-    case 1:
-        encode_zip(&second, &inner, "inside.txt");
-        encode_zip(body, &second, "inside.zip");
-        break;
-    case 2:
-        encode_png(body, &inner);
-        break;
-    case 3:
-        encode_gif(body, &inner);
-        break;
-    case 4:
-        bytes_text(&second, "words");
-        encode_png(body, &second);
-        encode_zip(body, &inner, "inside.txt");
-        break;
-    case 5:
-        bytes_text(&second, "words");
-        encode_gif(body, &second);
-        encode_html(body, work->payload, 0);
-        break;
-    case 6:
-        place_words(body, 100, work->random);
-        encode_zip(body, &inner, "inside.txt");
-        break;
-    case 7:
-        encode_utf16(body, &inner, random_chance(work->random, 5000), true);
-        break;
-    case 9:
-        encode_utf16(body, &inner, false, false);
-        break;
-    case 10:
-        encode_html(&second, work->payload, 0);
-        encode_utf16(body, &second, random_chance(work->random, 5000), true);
-        break;
-    case 11:
-        place_words(body, 100, work->random);
-        encode_uuencode(body, &inner, "file.txt");
-        break;
-    case 12:
-        place_words(body, 100, work->random);
-        encode_yenc(body, &inner, "file.txt");
-        break;
-    case 13:
-        place_words(body, 100, work->random);
-        encode_binhex(body, &inner, "file.txt");
-        break;
-    case 14:
-        bytes_append(body, "\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xfe\x01\x10", 24);
-        bytes_append(body, inner.data, inner.length);
-        bytes_append(body, "\xff\xd9", 2);
-        break;
-    case 15:
-        bytes_text(body, "{\\rtf1 ");
-        bytes_append(body, inner.data, inner.length);
-        bytes_text(body, "}");
-        break;
-    case 16:
-        bytes_text(body, "%PDF-1.4\r\n1 0 obj\r\n<< >>\r\nstream\r\n");
-        bytes_append(body, inner.data, inner.length);
-        bytes_text(body, "endstream\r\nendobj\r\ntrailer << >>\r\n%%EOF\r\n");
-        break;
-    case 17:
-        bytes_text(body, "<?xml version=\"1.0\"?>\r\n<doc>");
-        bytes_append(body, inner.data, inner.length);
-        bytes_text(body, "</doc>\r\n");
-        break;
-    case 18:
-        bytes_text(body, "<html><body><img src=\"data:image/png;base64,");
-        encode_base64(body, inner.data, inner.length, 4096);
-        bytes_text(body, "\"></body></html>\r\n");
-        break;
-    case 19:
-        bytes_text(body, "From: x@example.net\r\nTo: y@example.org\r\nSubject: inner\r\n\r\n");
-        bytes_append(body, inner.data, inner.length);
-        break;
-    default:
-        for (unsigned i = 0; i < 64; i++)
-            bytes_append(body, "\0\1\xf0\x90", 4);
-        bytes_append(body, work->payload->data, work->payload->length);
-        bytes_append(body, "\0\0\xff\3", 4);
-        break;
-    }
+    wrap_bytes(body, format, &inner, work->payload, work->random);
     bytes_free(&inner);
-    bytes_free(&second);
 }
 
 static void make_wrapped(struct place_work *work, const struct place *place)

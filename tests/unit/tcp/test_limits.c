@@ -1,0 +1,256 @@
+/* Who may connect when many want to: cookies, and limits of clients and connections (RFC 4987). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/ip/bed.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define HALF_OPEN    16u
+
+static struct bed bed;
+static struct client client;
+
+static int set_up(void **state)
+{
+    static const struct bed_options options = {
+        .connections = 40, .half_open = HALF_OPEN, .connections_a_client = 3};
+
+    bed_open(&bed, &options);
+    client_init(&client, &bed, 1);
+    *state = &bed;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    bed_close(&bed);
+    return 0;
+}
+
+/* RFC 4987: when the table is full, cookies; whoever answers one is served like everybody. */
+static void test_rfc_4987_cookies(void **state)
+{
+    struct client others[38];
+    unsigned cookies;
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT(others); i++) {
+        struct client *other = &others[i];
+
+        client_init(other, &bed, (uint8_t)(1 + i));
+        other->mss = (uint16_t)(i % 3 == 0 ? 1460 : i % 3 == 1 ? 1000 : 536);
+        other->timestamps = i % 2 == 0;
+        other->sack = i % 4 < 2;
+        other->scale = i % 5 == 0 ? -1 : (int)(i % 15);
+        assert_int_equal(client_syn(other), COUNTER_TCP_IN_ACCEPTED);
+        assert_non_null(client_next(other));
+    }
+    cookies = (unsigned)bed_counter(&bed, COUNTER_SYN_COOKIES_SENT);
+    assert_in_range(bed.endpoint.half_open_count, 1, HALF_OPEN);
+    assert_int_equal(cookies + bed.endpoint.half_open_count, COUNT(others));
+    bed_advance(&bed, 100 * BED_MS);
+    for (unsigned i = 0; i < COUNT(others); i++) {
+        struct client *other = &others[i];
+        uint32_t good = (uint32_t)bed_counter(&bed, COUNTER_SYN_COOKIES_GOOD);
+        bool by_cookie;
+
+        assert_int_equal(client_send_ack(other, other->ack), COUNTER_TCP_IN_ACCEPTED);
+        assert_int_equal(bed.opened, i + 1);
+        by_cookie = bed_counter(&bed, COUNTER_SYN_COOKIES_GOOD) != good;
+        assert_int_equal(bed.connection->timestamps, other->timestamps);
+        assert_int_equal(bed.connection->sack, other->sack && (!by_cookie || other->timestamps));
+        assert_int_equal(bed.connection->scaling,
+                         other->scale >= 0 && (!by_cookie || other->timestamps));
+        if (bed.connection->scaling)
+            assert_int_equal(bed.connection->send_scale, other->scale);
+        assert_true(bed.connection->mss <= other->mss && bed.connection->mss >= 536);
+        other->scale = bed.connection->scaling ? other->scale : -1;
+        assert_int_equal(client_send(other, TCP_FLAG_ACK, other->seq, "x", 1),
+                         COUNTER_TCP_IN_ACCEPTED);
+        other->seq++;
+        bed_flush(&bed);
+        assert_int_equal(client_edge(other, client_next(other)), other->seq + TCP_COMMAND_WINDOW);
+    }
+    assert_int_equal(bed_counter(&bed, COUNTER_SYN_COOKIES_GOOD), cookies);
+}
+
+static uint32_t fill_the_table(void)
+{
+    for (unsigned i = 0; bed_counter(&bed, COUNTER_SYN_COOKIES_SENT) == 0; i++) {
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+        assert_non_null(client_next(&client));
+    }
+    return client.ack;
+}
+
+static void check_refused_cookie(uint32_t seq, uint32_t ack)
+{
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK, seq, NULL, 0),
+                     COUNTER_TCP_IN_NO_CONNECTION);
+    assert_int_equal(client_next(&client)->tcp.seq, ack);
+    assert_int_equal(bed.opened, 0);
+}
+
+/* A cookie is good for this peer, this number and its time, and not otherwise. */
+static void test_rfc_4987_bad_cookies(void **state)
+{
+    uint32_t cookie;
+
+    (void)state;
+    cookie = fill_the_table();
+    for (unsigned bit = 0; bit < 32; bit++) {
+        if (bit >= 24 && bit < 27)
+            continue; /* the MSS: lying there only hurts oneself */
+        client.ack = cookie - 1;
+        client.ack ^= 1u << bit;
+        client.ack++;
+        check_refused_cookie(client.seq, client.ack);
+    }
+    client.ack = cookie;
+    check_refused_cookie(client.seq + 1, cookie);
+    check_refused_cookie(client.seq - 1, cookie);
+    client.port++;
+    check_refused_cookie(client.seq, cookie);
+    client.port--;
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK | TCP_FLAG_SYN, client.seq, NULL, 0),
+                     COUNTER_TCP_IN_NO_CONNECTION);
+    bed_drain(&bed);
+    /* Good for one to two periods, and no longer. */
+    bed_advance(&bed, 2 * TCP_COOKIE_PERIOD_NS);
+    bed_drain(&bed);
+    check_refused_cookie(client.seq, cookie);
+}
+
+static void test_rfc_4987_cookie_of_the_last_period(void **state)
+{
+    (void)state;
+    (void)fill_the_table();
+    bed_advance(&bed, TCP_COOKIE_PERIOD_NS - BED_SECOND);
+    bed_drain(&bed);
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.opened, 1);
+}
+
+/* limits.connections_per_client: one more is reset; one less makes room. */
+static void test_limit_a_client(void **state)
+{
+    struct client clients[4];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        client_init(&clients[i], &bed, 1);
+        clients[i].port = (uint16_t)(40000 + i);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        client_connect(&clients[i]);
+    assert_int_equal(client_syn(&clients[3]), COUNTER_TCP_IN_REFUSED);
+    assert_int_equal(client_next(&clients[3])->tcp.flags, TCP_FLAG_RST | TCP_FLAG_ACK);
+    assert_int_equal(bed_counter(&bed, COUNTER_CONNECTIONS_REFUSED), 1);
+    client_init(&client, &bed, 2); /* others are served */
+    client_connect(&client);
+    tcp_close(bed.connection);
+    bed_flush(&bed);
+    (void)client_next(&client);
+    /* A half-open one may come too late as well. */
+    bed.connection = NULL;
+    assert_int_equal(client_send(&clients[0], TCP_FLAG_RST, clients[0].seq, NULL, 0),
+                     COUNTER_TCP_IN_RESET);
+    client_connect(&clients[3]);
+    assert_int_equal(bed.opened, 5);
+}
+
+static void test_limit_reached_while_half_open(void **state)
+{
+    struct client clients[4];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        client_init(&clients[i], &bed, 1);
+        clients[i].port = (uint16_t)(40000 + i);
+        assert_int_equal(client_syn(&clients[i]), COUNTER_TCP_IN_ACCEPTED);
+        assert_non_null(client_next(&clients[i]));
+    }
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(client_send_ack(&clients[i], clients[i].ack),
+                         i < 3 ? COUNTER_TCP_IN_ACCEPTED : COUNTER_TCP_IN_REFUSED);
+    assert_int_equal(client_next(&clients[3])->tcp.flags, TCP_FLAG_RST);
+    assert_int_equal(bed.opened, 3);
+}
+
+/* limits.connections: the next is reset; a connection in TIME-WAIT makes room. */
+static void test_limit_of_connections(void **state)
+{
+    struct client first;
+
+    (void)state;
+    client_init(&first, &bed, 1);
+    client_connect(&first);
+    for (unsigned i = 1; i < 40; i++) {
+        client_init(&client, &bed, (uint8_t)(1 + i));
+        client_connect(&client);
+    }
+    client_init(&client, &bed, 100);
+    assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
+    assert_non_null(client_next(&client));
+    assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_REFUSED);
+    assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_RST);
+    assert_int_equal(bed.endpoint.connection_count, 40);
+    tcp_close(bed.connection);
+    bed_flush(&bed);
+    client_init(&first, &bed, 40);
+    first.seq = first.first = first.initial + 1;
+    first.ack = bed.connection->send_max;
+    bed_drain(&bed);
+    assert_int_equal(client_send(&first, TCP_FLAG_ACK | TCP_FLAG_FIN, first.seq, NULL, 0),
+                     COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(bed.endpoint.time_wait.count, 1);
+    bed_flush(&bed);
+    bed_drain(&bed);
+    client_init(&client, &bed, 101);
+    client_connect(&client);
+    assert_int_equal(bed.endpoint.time_wait.count, 0);
+    assert_int_equal(bed.endpoint.connection_count, 40);
+}
+
+/* What a connection can ask about those of its neighbours. */
+static void test_peer_exceeds(void **state)
+{
+    struct client neighbour;
+    struct tcp_connection *first;
+
+    (void)state;
+    client_init(&client, &bed, 1);
+    client_connect(&client);
+    first = bed.connection;
+    assert_true(tcp_peer_exceeds(first, 0, 1));
+    assert_true(tcp_peer_exceeds(first, 1, 0));
+    assert_false(tcp_peer_exceeds(first, 1, 1));
+    client_init(&neighbour, &bed, 2);
+    client_connect(&neighbour);
+    assert_false(tcp_peer_exceeds(first, 1, 2));
+    assert_true(tcp_peer_exceeds(first, 1, 1));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_rfc_4987_cookies),
+        TEST(test_rfc_4987_bad_cookies),
+        TEST(test_rfc_4987_cookie_of_the_last_period),
+        TEST(test_limit_a_client),
+        TEST(test_limit_reached_while_half_open),
+        TEST(test_limit_of_connections),
+        TEST(test_peer_exceeds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
