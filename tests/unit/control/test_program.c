@@ -285,10 +285,59 @@ static void test_broken_dataplane_is_left(void **state)
     program_stop(&program, 0);
 }
 
+/* What is no relay job is refused and counted, and what is one still goes. */
+static void test_other_kinds_are_refused(void **state)
+{
+    static const uint32_t kinds[] = {0, JOB_SCAN, 77};
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct program program;
+    struct relay_result result;
+    uint32_t uid;
+    uint32_t gid = UINT32_MAX;
+    json_t *object;
+
+    (void)state;
+    program_start(&program);
+    if (geteuid() == 0)
+        assert_int_equal(sandbox_user("nobody", &uid, &gid), STATUS_OK);
+    assert_int_equal(link_listen(program.link_path, gid, &program.listening), STATUS_OK);
+    program_link(&program, 1);
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
+        struct relay_job job;
+        struct message *message = harness_message(&program.harness, &mail, &job);
+        enum status status;
+
+        job.kind = kinds[i];
+        assert_int_equal(ring_push(&program.channel.jobs, &job), STATUS_OK);
+        while ((status = ring_pop(&program.channel.results, &result)) == STATUS_AGAIN &&
+               clock_monotonic_ns() < end_ns)
+            sleep_ms(1);
+        assert_int_equal(status, STATUS_OK);
+        assert_true(result.job == job.job);
+        assert_int_equal(result.kind, JOB_RELAY);
+        assert_int_equal(result.outcome, RELAY_REFUSED);
+        assert_int_equal(result.code, 451);
+        assert_int_equal(atomic_load(program.channel.refused), i + 1);
+        message_give(&program.harness.store, message);
+    }
+    object = program_status(&program, true);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(object, "dataplane"), "jobs_refused")),
+        3);
+    json_decref(object);
+    assert_int_equal(harness_connections(&program.harness), 0);
+    program_relay(&program, &result);
+    assert_int_equal(result.code, 250);
+    assert_int_equal(result.kind, JOB_RELAY);
+    program_stop(&program, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life),
+        cmocka_unit_test(test_other_kinds_are_refused),
         cmocka_unit_test(test_broken_dataplane_is_left),
     };
 

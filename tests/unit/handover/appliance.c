@@ -227,8 +227,11 @@ void appliance_settle(struct appliance *appliance)
                 peer_hear(appliance->attached[i]);
         }
         for (uint32_t i = 0; i < APPLIANCE_WORKERS; i++) {
-            if (!appliance->workers[i].asleep)
-                (void)handover_poll(&appliance->workers[i].handover, appliance->now_ns);
+            if (appliance->workers[i].asleep)
+                continue;
+            (void)handover_poll(&appliance->workers[i].handover, appliance->now_ns);
+            (void)handover_sound(&appliance->workers[i].handover);
+            (void)store_sound(&appliance->workers[i].store, NULL);
         }
     }
 }

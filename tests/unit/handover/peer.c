@@ -114,7 +114,9 @@ struct scan_result peer_result(const struct scan_job *job, enum verdict_kind ver
                                  .message = job->message,
                                  .generation = job->generation,
                                  .verdict = verdict,
-                                 .reason = reason};
+                                 .reason = reason,
+                                 .kind = job->kind,
+                                 .signatures = job->signatures};
 
     strncpy(result.name, name, sizeof(result.name) - 1);
     return result;
@@ -143,6 +145,7 @@ struct relay_result peer_relayed(const struct relay_job *job, enum relay_outcome
                                   .generation = job->generation,
                                   .outcome = outcome,
                                   .code = code,
+                                  .kind = job->kind,
                                   .relay = "mail.acme.example[198.18.0.9]:25"};
 
     strncpy(result.text, text, sizeof(result.text) - 1);

@@ -275,6 +275,32 @@ static void test_answers_for_others(void **state)
     message_view_close(&view);
 }
 
+/* The job says what is to be done, by when, and whose verdict it carries; an answer of another kind
+ * is refused, counted and delivers nothing. */
+static void test_kinds(void **state)
+{
+    static const uint32_t kinds[] = {0, JOB_SCAN, 3, UINT32_MAX};
+    struct appliance *appliance = *state;
+
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct tcp_connection *sender = clean_mail(appliance);
+        struct relay_result result;
+        struct relay_job job;
+
+        assert_true(peer_relay(&control, 0, &job));
+        assert_int_equal(job.kind, JOB_RELAY);
+        assert_int_equal(job.deadline_ns, appliance->now_ns + VERDICT_LIMIT_NS);
+        assert_true(job.signatures == link_signatures(&scanners.identity));
+        result = peer_relayed(&job, RELAY_ANSWERED, 250, "2.0.0 Ok");
+        result.kind = kinds[i];
+        peer_answer_relay(&control, 0, &result);
+        appliance_settle(appliance);
+        appliance_expect(sender, "451 4.4.1 [");
+        assert_int_equal(appliance_count(appliance, COUNTER_RELAY_BROKEN), i + 1);
+    }
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 0);
+}
+
 /* A ring that makes no sense ends the link: senders are answered, control may begin anew. */
 static void test_garbled_rings(void **state)
 {
@@ -435,6 +461,7 @@ int main(void)
         HANDOVER_TEST(test_codes_that_close),
         HANDOVER_TEST(test_hostile_text),
         HANDOVER_TEST(test_answers_for_others),
+        HANDOVER_TEST(test_kinds),
         HANDOVER_TEST(test_garbled_rings),
         HANDOVER_TEST(test_ring_full),
         HANDOVER_TEST(test_envelope_full),

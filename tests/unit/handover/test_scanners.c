@@ -88,6 +88,9 @@ enum lie {
     LIE_NO_REASON,
     LIE_WILD_REASON,
     LIE_NAMELESS_VIRUS,
+    LIE_OTHER_KIND,
+    LIE_NO_KIND,
+    LIE_OTHER_SIGNATURES,
     LIE_RESULT_INDEX_FAR,
     LIE_RESULT_INDEX_BACK,
     LIES
@@ -132,6 +135,15 @@ static void tell(struct peer *peer, uint32_t slot, const struct scan_job *job, e
         break;
     case LIE_NAMELESS_VIRUS:
         result.verdict = VERDICT_INFECTED;
+        break;
+    case LIE_OTHER_KIND:
+        result.kind = JOB_RELAY;
+        break;
+    case LIE_NO_KIND:
+        result.kind = 0;
+        break;
+    case LIE_OTHER_SIGNATURES:
+        result.signatures++;
         break;
     case LIE_RESULT_INDEX_FAR:
         atomic_store(&results->shared->produced, results->produced + SCAN_JOBS_A_RING + 1);

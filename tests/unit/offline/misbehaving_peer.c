@@ -67,6 +67,8 @@ static int answer(struct channel *channel, const struct scan_job *job, uint32_t 
                                  .message = job->message,
                                  .generation = job->generation,
                                  .verdict = VERDICT_CLEAN,
+                                 .kind = job->kind,
+                                 .signatures = job->signatures,
                                  .name = "a name\x1b"};
 
     if (is("die") || (is("die-once") && epoch == 1)) {

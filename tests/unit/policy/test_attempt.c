@@ -80,13 +80,19 @@ static void test_scribbled_ring_gives_no_job(void **state)
 static void test_only_the_right_names(void **state)
 {
     struct stage *stage = *state;
-    struct scan_result right = {.job = 12, .message = 5, .generation = 9};
+    struct scan_result right = {.job = 12, .message = 5, .generation = 9, .kind = JOB_SCAN};
     struct scan_result wrong;
 
     begin(stage, 12, 0);
     assert_true(attempt_named(&stage->message, &right, SLOT));
     assert_false(attempt_named(NULL, &right, SLOT));
     assert_false(attempt_named(&stage->message, &right, SLOT + 1));
+    wrong = right;
+    wrong.kind = JOB_RELAY;
+    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    wrong = right;
+    wrong.signatures = 1;
+    assert_false(attempt_named(&stage->message, &wrong, SLOT));
     wrong = right;
     wrong.job = 11;
     assert_false(attempt_named(&stage->message, &wrong, SLOT));

@@ -177,6 +177,7 @@ struct message *harness_message(struct harness *harness, const struct harness_ma
         .message = message->index,
         .generation = message->generation,
         .length = message->shared->size,
+        .kind = JOB_RELAY,
         .verdict = mail->job_verdict != 0 ? mail->job_verdict : VERDICT_CLEAN,
     };
     return message;

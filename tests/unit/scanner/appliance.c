@@ -258,7 +258,8 @@ void appliance_hand_over(struct appliance *appliance, unsigned slot, unsigned wo
                            .message = message->index,
                            .generation = message->generation,
                            .length = message->shared->size,
-                           .tier = SCAN_TIER_FULL};
+                           .tier = SCAN_TIER_FULL,
+                           .kind = JOB_SCAN};
 
     appliance_push(appliance, slot, worker, &job);
 }

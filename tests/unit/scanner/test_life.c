@@ -191,7 +191,38 @@ static void expect_refused(struct appliance *appliance, const struct scan_job *j
     assert_int_equal(result.generation, job->generation);
     assert_int_equal(result.verdict, VERDICT_UNSCANNABLE);
     assert_int_equal(result.reason, UNSCANNABLE_ENGINE_ERROR);
+    assert_int_equal(result.kind, JOB_SCAN);
     assert_true(strlen(result.name) > 0);
+}
+
+/* An answer that would come too late is not worked for. */
+static void late_jobs_are_not_begun(void **state)
+{
+    struct appliance appliance;
+    struct message *message;
+    struct scan_result result;
+    struct scan_job job;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    message = appliance_put_file(&appliance, sample("clean.eml"));
+    job = (struct scan_job){.job = 7,
+                            .message = message->index,
+                            .generation = message->generation,
+                            .length = message->shared->size,
+                            .tier = SCAN_TIER_FULL,
+                            .kind = JOB_SCAN,
+                            .deadline_ns = clock_monotonic_ns()};
+    appliance_push(&appliance, 0, 0, &job);
+    assert_true(appliance_result(&appliance, 0, 0, &result));
+    assert_int_equal(result.verdict, VERDICT_UNSCANNABLE);
+    assert_int_equal(result.reason, UNSCANNABLE_TIME);
+    job.deadline_ns = clock_monotonic_ns() + 60 * CLOCK_NS_PER_SECOND;
+    appliance_push(&appliance, 0, 0, &job);
+    assert_true(appliance_result(&appliance, 0, 0, &result));
+    assert_int_not_equal(result.verdict, VERDICT_UNSCANNABLE);
+    message_give(&appliance.store, message);
+    assert_int_equal(appliance_stop(&appliance), 0);
 }
 
 static void garbage_jobs_are_answered(void **state)
@@ -209,7 +240,8 @@ static void garbage_jobs_are_answered(void **state)
                              .message = message->index,
                              .generation = message->generation,
                              .length = message->shared->size,
-                             .tier = SCAN_TIER_FULL};
+                             .tier = SCAN_TIER_FULL,
+                             .kind = JOB_SCAN};
     job = good;
     job.generation++;
     expect_refused(&appliance, &job);
@@ -222,6 +254,16 @@ static void garbage_jobs_are_answered(void **state)
     job = good;
     job.tier = 77;
     expect_refused(&appliance, &job);
+    assert_int_equal(atomic_load(appliance.slot[0].channels[0].refused), 0);
+    job = good;
+    job.kind = JOB_RELAY;
+    expect_refused(&appliance, &job);
+    job.kind = 0;
+    expect_refused(&appliance, &job);
+    job = good;
+    job.signatures = 1; /* it has others */
+    expect_refused(&appliance, &job);
+    assert_int_equal(atomic_load(appliance.slot[0].channels[0].refused), 3);
     saved = message->shared->extent_count;
     message->shared->extent_count = UINT32_MAX;
     expect_refused(&appliance, &good);
@@ -516,6 +558,7 @@ int main(void)
         cmocka_unit_test(kill_message_kills_that_epoch_only),
         cmocka_unit_test(children_that_die_at_once_are_delayed),
         cmocka_unit_test(garbage_jobs_are_answered),
+        cmocka_unit_test(late_jobs_are_not_begun),
         cmocka_unit_test(broken_ring_ends_the_child_only),
         cmocka_unit_test(all_channels_are_served),
         cmocka_unit_test(closed_link_ends_all),
