@@ -54,7 +54,7 @@ static bool covered_type(const struct witness_layer *layer)
     return false;
 }
 
-static unsigned bit(enum inspect_stream stream)
+static unsigned bit(enum search_kind stream)
 {
     return 1u << stream;
 }
@@ -69,11 +69,11 @@ static bool covered_text(const struct witness_buffer *buffer)
 static unsigned covered_streams(const struct witness_buffer *buffer)
 {
     if (buffer->target == 4)
-        return bit(INSPECT_RAW);
+        return bit(SEARCH_RAW);
     if (buffer->target == 3)
-        return bit(INSPECT_NOCOMMENT) | bit(INSPECT_NOTAGS);
+        return bit(SEARCH_NOCOMMENT) | bit(SEARCH_NOTAGS);
     if (covered_text(buffer))
-        return bit(INSPECT_RAW) | bit(INSPECT_TEXT);
+        return bit(SEARCH_RAW) | bit(SEARCH_TEXT);
     return 0;
 }
 
@@ -111,7 +111,7 @@ static bool covered_equal(const struct probe *probe, const struct witness_buffer
     for (size_t i = 0; i < probe_stream_count(probe); i++) {
         const struct probe_stream *stream = probe_stream(probe, i);
 
-        if ((stream->kind == INSPECT_BINARY || stream->kind == INSPECT_FORCED) &&
+        if ((stream->kind == SEARCH_BINARY || stream->kind == SEARCH_FORCED) &&
             stream->exact.length == buffer->length &&
             memcmp(stream->exact.data, witness_bytes(buffer), buffer->length) == 0)
             return true;

@@ -20,7 +20,7 @@ struct probe {
     uint64_t cpu_ns;
 };
 
-static void probe_tap_begin(void *context, enum inspect_stream stream)
+static void probe_tap_begin(void *context, enum search_kind kind)
 {
     struct probe *probe = context;
     struct probe_stream *entry;
@@ -36,13 +36,13 @@ static void probe_tap_begin(void *context, enum inspect_stream stream)
         probe->stream_room = room;
     }
     entry = &probe->streams[probe->stream_count++];
-    entry->kind = stream;
+    entry->kind = kind;
     entry->squeezed.length = 0;
     entry->exact.length = 0;
 }
 
 /* Of the streams of a kind, the last begun takes the bytes. */
-static void probe_tap_bytes(void *context, enum inspect_stream stream, bool exact,
+static void probe_tap_bytes(void *context, enum search_kind kind, uint32_t domains, bool exact,
                             const uint8_t *bytes, size_t length)
 {
     struct probe *probe = context;
@@ -50,13 +50,13 @@ static void probe_tap_bytes(void *context, enum inspect_stream stream, bool exac
     for (size_t i = probe->stream_count; i-- > 0;) {
         struct probe_stream *entry = &probe->streams[i];
 
-        if (entry->kind != stream)
+        if (entry->kind != kind)
             continue;
         bytes_append(exact ? &entry->exact : &entry->squeezed, bytes, length);
         return;
     }
-    probe_tap_begin(context, stream);
-    probe_tap_bytes(context, stream, exact, bytes, length);
+    probe_tap_begin(context, kind);
+    probe_tap_bytes(context, kind, domains, exact, bytes, length);
 }
 
 struct probe *probe_open(const char *path, bool tapped, char *why, size_t why_size)
@@ -78,7 +78,7 @@ struct probe *probe_open(const char *path, bool tapped, char *why, size_t why_si
     }
     settings.prefilter = &probe->prefilter;
     if (tapped)
-        settings.tap = (struct inspect_tap){
+        settings.tap = (struct search_tap){
             .context = probe, .begin = probe_tap_begin, .bytes = probe_tap_bytes};
     if (inspector_create(&probe->inspector, &settings) != STATUS_OK) {
         (void)snprintf(why, why_size, "no memory for an inspector");

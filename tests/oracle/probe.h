@@ -11,7 +11,7 @@
 
 /* One byte string that was searched, as the tap showed it. */
 struct probe_stream {
-    enum inspect_stream kind;
+    enum search_kind kind;
     struct bytes squeezed;
     struct bytes exact;
 };

@@ -18,14 +18,14 @@
 
 #include "platform/link/link.h"
 #include "signatures/content/inspect/cache.h"
-#include "signatures/content/mime/gate.h"
+#include "signatures/content/inspect/doubt.h"
+#include "signatures/content/search/tap.h"
 #include "signatures/prefilter/prefilter.h"
 
-#define INSPECT_PIECE_MAX    16384u
-#define INSPECT_REASON_BYTES 192u
-#define INSPECT_TYPE_BYTES   24u
-#define INSPECT_PARTS_MAX    16u /* reported; more are counted */
-#define INSPECT_CACHED_MAX   8u  /* parts of a message that the cache may answer for */
+#define INSPECT_PIECE_MAX  16384u
+#define INSPECT_TYPE_BYTES 24u
+#define INSPECT_PARTS_MAX  16u /* reported; more are counted */
+#define INSPECT_CACHED_MAX 8u  /* parts of a message that the cache may answer for */
 
 enum inspect_decision {
     INSPECT_UNDECIDED, /* still arriving */
@@ -34,28 +34,6 @@ enum inspect_decision {
     INSPECT_SENT_ON,   /* a full scan decides */
     INSPECT_MALFORMED, /* a full scan, and what it finds clean is unscannable(malformed) */
 };
-
-/* What sent a message on: the first cause, in this order of the message. X(NAME, "text") */
-#define INSPECT_CAUSE_LIST(X) \
-    X(NONE, "none")           \
-    X(GATE, "gate")           \
-    X(TYPE, "type")           \
-    X(SIGNATURE, "signature") \
-    X(ALWAYS, "always")       \
-    X(HASH, "hash")           \
-    X(NAME, "name")           \
-    X(LIMIT, "limit")         \
-    X(ABSENT, "no prefilter")
-
-enum inspect_cause {
-#define X(name, text) INSPECT_CAUSE_##name,
-    INSPECT_CAUSE_LIST(X)
-#undef X
-        INSPECT_CAUSE_COUNT
-};
-
-/* Fixed text, never null. */
-const char *inspect_cause_text(enum inspect_cause cause);
 
 /* A part as it was typed, for reports. */
 struct inspect_part {
@@ -81,26 +59,6 @@ struct inspect_result {
     struct cache_key keys[INSPECT_CACHED_MAX];
 };
 
-/* The byte strings that are searched, for the oracle. */
-enum inspect_stream {
-    INSPECT_RAW,       /* h(message), and exactly around odd bytes */
-    INSPECT_TEXT,      /* h(text part) */
-    INSPECT_NOCOMMENT, /* h(nocomment form) */
-    INSPECT_NOTAGS,
-    INSPECT_BINARY, /* exact */
-    INSPECT_FORCED, /* exact: a part decoded as base64 besides, when that gives no text */
-    INSPECT_STREAM_COUNT
-};
-
-/* Sees everything before it is searched: `exact` tells the original bytes from squeezed ones. A
- * `begin` of a stream ends what was there before. */
-struct inspect_tap {
-    void *context;
-    void (*begin)(void *context, enum inspect_stream stream);
-    void (*bytes)(void *context, enum inspect_stream stream, bool exact, const uint8_t *bytes,
-                  size_t length);
-};
-
 struct inspect_settings {
     const struct prefilter *prefilter; /* borrowed; must outlive the inspector */
     struct cache *cache;               /* may be null */
@@ -108,7 +66,7 @@ struct inspect_settings {
     unsigned inspection_count;
     uint64_t message_bytes_max; /* larger messages are sent on */
     unsigned parts_max;         /* more are sent on: below the engine's limit of files */
-    struct inspect_tap tap;     /* zeroes: none */
+    struct search_tap tap;      /* zeroes: none */
 };
 
 struct inspector;

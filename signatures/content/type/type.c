@@ -13,9 +13,6 @@ static const char type_name_tar[] = "CL_TYPE_OLD_TAR";
 static const char type_name_ignored[] = "CL_TYPE_IGNORED";
 static const char type_name_mydoom[] = "Heuristics.Worm.Mydoom.M.log";
 
-const char type_name_ascii[] = "CL_TYPE_TEXT_ASCII";
-const char type_name_table[] = "type table too large";
-
 /* What a byte may be in text, as textdet.c has it: of plain text, of some eight-bit character set,
  * or of none. */
 enum { TEXT_NONE, TEXT_PLAIN, TEXT_HIGH };

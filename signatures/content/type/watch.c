@@ -1,6 +1,8 @@
 /* Looking for the patterns of file types in byte strings. See type.h. */
 #include "signatures/content/type/type_table.h"
 
+const char type_name_ascii[] = "CL_TYPE_TEXT_ASCII";
+const char type_name_table[] = "type table too large";
 static const char type_name_gif[] = "CL_TYPE_GIF";
 
 static bool type_same(const char *one, const char *other)
