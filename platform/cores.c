@@ -14,7 +14,7 @@
 #include "platform/check.h"
 
 #define MACHINE_CPUS_MAX      1024u
-#define CPUS_A_WORKER         4u
+#define CPUS_PER_WORKER       4u
 #define SCANNER_PROCESSES_MIN 2u
 #define SCANNER_PROCESSES_MAX 32u
 #define CPU_LIST_BYTES        96u
@@ -192,7 +192,7 @@ static const struct machine_cpu *best_worker(const struct plan *plan)
 
 static enum status plan_workers(const struct plan *plan)
 {
-    unsigned wanted = plan->machine->count / CPUS_A_WORKER;
+    unsigned wanted = plan->machine->count / CPUS_PER_WORKER;
     struct core_map *map = plan->map;
 
     if (plan->cores->workers.count > 0)

@@ -146,7 +146,7 @@ static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t num
     struct dataplane_worker *worker = &dataplane->workers[number];
     uint32_t open_max = dataplane->hold->region.header.message_count;
 
-    for (unsigned n = 0; n < DATAPLANE_JOBS_A_POLL; n++) {
+    for (unsigned n = 0; n < DATAPLANE_JOBS_PER_POLL; n++) {
         struct relay_job job;
         enum status status;
 

@@ -20,11 +20,11 @@
 #include "control/relay/relay.h"
 #include "platform/link/link.h"
 
-#define DATAPLANE_POLL_BUSY_US 200u
-#define DATAPLANE_POLL_IDLE_US 2000u
-#define DATAPLANE_JOBS_A_POLL  64u /* of one worker, before the sockets get their turn */
-#define DATAPLANE_RETRY_MIN_MS 100u
-#define DATAPLANE_RETRY_MAX_MS 1000u
+#define DATAPLANE_POLL_BUSY_US  200u
+#define DATAPLANE_POLL_IDLE_US  2000u
+#define DATAPLANE_JOBS_PER_POLL 64u /* of one worker, before the sockets get their turn */
+#define DATAPLANE_RETRY_MIN_MS  100u
+#define DATAPLANE_RETRY_MAX_MS  1000u
 
 enum dataplane_state {
     DATAPLANE_ABSENT,  /* trying to connect */

@@ -261,7 +261,8 @@ unsigned handover_poll(struct handover *handover, int64_t now_ns)
 
     for (enum station at = STATION_INSPECT; at < STATION_COUNT; at++) {
         if (stations[at]->answer != NULL)
-            did += handover_steps(handover, stations[at]->answer, HANDOVER_ANSWERS_A_POLL, now_ns);
+            did +=
+                handover_steps(handover, stations[at]->answer, HANDOVER_ANSWERS_PER_POLL, now_ns);
     }
     handover_inspect_begin(handover);
     for (enum station at = STATION_INSPECT; at < STATION_COUNT; at++) {

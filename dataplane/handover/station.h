@@ -20,9 +20,9 @@
 #include "dataplane/handover/handover.h"
 #include "platform/clock.h"
 
-#define HANDOVER_SWEEP_NS       (50 * CLOCK_NS_PER_MS)
-#define HANDOVER_ANSWERS_A_POLL 32u
-#define HANDOVER_DEBT_SHARE     4 /* of limits.verdict_timeout: the most a client may owe */
+#define HANDOVER_SWEEP_NS         (50 * CLOCK_NS_PER_MS)
+#define HANDOVER_ANSWERS_PER_POLL 32u
+#define HANDOVER_DEBT_SHARE       4 /* of limits.verdict_timeout: the most a client may owe */
 
 /* A message that goes on. */
 struct station_step {

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LOG_RECORDS_A_RING 1024u
+#define LOG_RECORDS_PER_RING 1024u
 
 enum log_kind {
     LOG_MESSAGE, /* a message came to its end */

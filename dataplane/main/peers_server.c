@@ -8,10 +8,10 @@
 #include "platform/check.h"
 #include "platform/clock.h"
 
-#define PEERS_LINKS_MAX       8u /* connections at once: one scanner parent, one control, late ones */
-#define PEERS_IDLE_LINKS_MAX  2u /* of another user's that are not at work */
-#define PEERS_HELLO_LIMIT_NS  (5 * CLOCK_NS_PER_SECOND)
-#define PEERS_MESSAGES_A_POLL 64u
+#define PEERS_LINKS_MAX         8u /* connections at once: one scanner parent, one control, late ones */
+#define PEERS_IDLE_LINKS_MAX    2u /* of another user's that are not at work */
+#define PEERS_HELLO_LIMIT_NS    (5 * CLOCK_NS_PER_SECOND)
+#define PEERS_MESSAGES_PER_POLL 64u
 
 enum peer_link_stage { PEER_LINK_UNUSED, PEER_LINK_HELLO, PEER_LINK_WAITING, PEER_LINK_ACTIVE };
 
@@ -234,7 +234,7 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
 
 static void peers_hear(struct peers_server *server, struct peer_link *link)
 {
-    for (unsigned i = 0; i < PEERS_MESSAGES_A_POLL; i++) {
+    for (unsigned i = 0; i < PEERS_MESSAGES_PER_POLL; i++) {
         struct link_message message;
         int fd;
         enum status status = link_receive(link->fd, &message, &fd);

@@ -6,7 +6,7 @@
 
 /* A file limit below which a message's parts are never many for the engine: it counts more than the
  * parts (the forms of HTML, forced decodings). */
-#define PREFILTER_FILES_A_PART 16u
+#define PREFILTER_FILES_PER_PART 16u
 
 enum status prefilter_watch_init(struct prefilter_watch *watch, const struct config *config,
                                  struct worker_orders *orders, const struct worker *workers,
@@ -53,13 +53,13 @@ static enum status prefilter_make(const struct prefilter_watch *watch,
         .generation = prefilter_generation(made->prefilter.header, &config->scanner),
         .inspection_count = config->prefilter.inspections,
         .message_bytes_max = config->prefilter.message_bytes_max,
-        .parts_max = config->scanner.files_max / PREFILTER_FILES_A_PART,
+        .parts_max = config->scanner.files_max / PREFILTER_FILES_PER_PART,
     };
     enum status status = STATUS_OK;
 
     /* What the engine would say is over its limit is not for us to settle. */
-    if (settings.message_bytes_max > config->scanner.scan_bytes_max / PREFILTER_FILES_A_PART)
-        settings.message_bytes_max = config->scanner.scan_bytes_max / PREFILTER_FILES_A_PART;
+    if (settings.message_bytes_max > config->scanner.scan_bytes_max / PREFILTER_FILES_PER_PART)
+        settings.message_bytes_max = config->scanner.scan_bytes_max / PREFILTER_FILES_PER_PART;
     for (unsigned i = 0; i < watch->worker_count && status == STATUS_OK; i++)
         status = inspector_create(&made->inspectors[i], &settings);
     return status;

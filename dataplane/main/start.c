@@ -108,7 +108,7 @@ static enum status start_workers(struct main_thread *thread)
         .log_rings = thread->log_memory,
         .orders = &thread->orders,
     };
-    size_t log_bytes = ring_bytes(LOG_RECORDS_A_RING, sizeof(struct log_record));
+    size_t log_bytes = ring_bytes(LOG_RECORDS_PER_RING, sizeof(struct log_record));
 
     snprintf(thread->why, sizeof(thread->why), "not enough memory for the workers");
     if (getrandom(&setup.secret, sizeof(setup.secret), 0) != (ssize_t)sizeof(setup.secret))
@@ -126,7 +126,7 @@ static enum status start_workers(struct main_thread *thread)
             thread->log_memory[i] == NULL)
             return STATUS_NO_MEMORY;
         memset(thread->log_memory[i], 0, log_bytes);
-        ring_attach(&thread->logs[i], thread->log_memory[i], LOG_RECORDS_A_RING,
+        ring_attach(&thread->logs[i], thread->log_memory[i], LOG_RECORDS_PER_RING,
                     sizeof(struct log_record));
     }
     for (unsigned i = 0; i < setup.worker_count; i++) {

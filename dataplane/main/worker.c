@@ -78,7 +78,7 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     worker->orders = setup->orders;
     worker->policy = atomic_load(&setup->orders->policy);
     atomic_store(&worker->policy_clear, worker->policy->generation);
-    ring_attach(&worker->log, setup->log_rings[index], LOG_RECORDS_A_RING,
+    ring_attach(&worker->log, setup->log_rings[index], LOG_RECORDS_PER_RING,
                 sizeof(struct log_record));
     status = worker_init_store(worker, setup);
     if (status != STATUS_OK)

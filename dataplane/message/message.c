@@ -44,7 +44,7 @@ static void message_check(const struct store *store, const struct message *messa
 
 static uint32_t message_extent_tables(const struct message_header *shared)
 {
-    return (shared->extent_count + MESSAGE_EXTENTS_A_BLOCK - 1) / MESSAGE_EXTENTS_A_BLOCK;
+    return (shared->extent_count + MESSAGE_EXTENTS_PER_BLOCK - 1) / MESSAGE_EXTENTS_PER_BLOCK;
 }
 
 void message_give(struct store *store, struct message *message)
@@ -104,12 +104,12 @@ enum status message_append(struct store *store, struct message *message, uint32_
     }
     if (shared->extent_count == MESSAGE_EXTENTS_MAX)
         return STATUS_NO_SPACE;
-    if (shared->extent_count % MESSAGE_EXTENTS_A_BLOCK == 0) {
+    if (shared->extent_count % MESSAGE_EXTENTS_PER_BLOCK == 0) {
         uint32_t table = block_take(store, BLOCK_FOR_DATA);
 
         if (table == MESSAGE_BLOCK_NONE)
             return STATUS_NO_SPACE;
-        shared->extent_blocks[shared->extent_count / MESSAGE_EXTENTS_A_BLOCK] = table;
+        shared->extent_blocks[shared->extent_count / MESSAGE_EXTENTS_PER_BLOCK] = table;
     }
     block_hold(store, block);
     shared->extent_count++;

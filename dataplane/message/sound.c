@@ -54,7 +54,7 @@ static void sound_holds(const struct store *store, const struct message *message
 
     for (uint32_t i = 0; i < shared->extent_count; i++)
         sound_hold(store, message_extent_slot(store, message, i)->block, step);
-    for (uint32_t i = 0; i * MESSAGE_EXTENTS_A_BLOCK < shared->extent_count; i++)
+    for (uint32_t i = 0; i * MESSAGE_EXTENTS_PER_BLOCK < shared->extent_count; i++)
         sound_hold(store, shared->extent_blocks[i], step);
     for (uint32_t i = 0; i < shared->envelope_block_count; i++)
         sound_hold(store, shared->envelope_blocks[i], step);

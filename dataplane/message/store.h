@@ -138,10 +138,10 @@ void message_mark_trace(struct message *message);
 static inline struct message_extent *
 message_extent_slot(const struct store *store, const struct message *message, uint32_t index)
 {
-    uint32_t table = message->shared->extent_blocks[index / MESSAGE_EXTENTS_A_BLOCK];
+    uint32_t table = message->shared->extent_blocks[index / MESSAGE_EXTENTS_PER_BLOCK];
 
     return (struct message_extent *)region_block(store->region, table) +
-           index % MESSAGE_EXTENTS_A_BLOCK;
+           index % MESSAGE_EXTENTS_PER_BLOCK;
 }
 
 /* Where the last extent ends: false when the message is empty. Whoever owns the bytes behind it may

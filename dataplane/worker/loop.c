@@ -8,9 +8,9 @@
 #include "dataplane/worker/worker.h"
 #include "platform/clock.h"
 
-#define LOOP_TIMERS_A_ROUND  64u
-#define LOOP_HOUSEKEEPING_NS (20 * CLOCK_NS_PER_MS)
-#define LOOP_LINGER_NS       (2 * CLOCK_NS_PER_SECOND)
+#define LOOP_TIMERS_PER_ROUND 64u
+#define LOOP_HOUSEKEEPING_NS  (20 * CLOCK_NS_PER_MS)
+#define LOOP_LINGER_NS        (2 * CLOCK_NS_PER_SECOND)
 /* Adaptive idle: rounds without work before a nap, and how long naps grow. They are short when work
  * was seen lately, so that latency stays in the tens of microseconds; an answer that is not there
  * after some milliseconds is a long scan's or a far server's, and a quarter of a millisecond more
@@ -133,7 +133,7 @@ int worker_run(void *argument)
         unsigned did = receive_burst(worker, now_ns);
 
         did += handover_poll(&worker->handover, now_ns);
-        did += tcp_timers(&worker->endpoint, now_ns, LOOP_TIMERS_A_ROUND);
+        did += tcp_timers(&worker->endpoint, now_ns, LOOP_TIMERS_PER_ROUND);
         did += tcp_flush(&worker->endpoint, now_ns);
         did += transmit_flush(worker);
         if (worker->index == 0) {

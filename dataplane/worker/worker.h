@@ -97,7 +97,7 @@ struct worker_setup {
     struct rte_ring **inboxes;
     struct rte_ring **outboxes;
     struct peers *peers;
-    void **log_rings; /* [worker]: ring memory for LOG_RECORDS_A_RING records */
+    void **log_rings; /* [worker]: ring memory for LOG_RECORDS_PER_RING records */
     struct worker_orders *orders;
     struct siphash_key secret;
 };

@@ -17,9 +17,9 @@ struct channel_shape {
 static struct channel_shape channel_shape(enum channel_kind kind)
 {
     if (kind == CHANNEL_SCANNER)
-        return (struct channel_shape){SCAN_JOBS_A_RING, sizeof(struct scan_job),
+        return (struct channel_shape){SCAN_JOBS_PER_RING, sizeof(struct scan_job),
                                       sizeof(struct scan_result)};
-    return (struct channel_shape){RELAY_JOBS_A_RING, sizeof(struct relay_job),
+    return (struct channel_shape){RELAY_JOBS_PER_RING, sizeof(struct relay_job),
                                   sizeof(struct relay_result)};
 }
 

@@ -13,11 +13,11 @@
 
 #include "platform/link/verdict.h"
 
-#define SCAN_NAME_BYTES   160u /* signature name with its zero */
-#define SCAN_JOBS_A_RING  8u   /* a worker uses one at a time: its other jobs go elsewhere */
-#define RELAY_TEXT_BYTES  448u /* reply text with its zero, lines separated by '\n' */
-#define RELAY_NAME_BYTES  96u  /* "host[address]:port" with its zero */
-#define RELAY_JOBS_A_RING 256u
+#define SCAN_NAME_BYTES     160u /* signature name with its zero */
+#define SCAN_JOBS_PER_RING  8u   /* a worker uses one at a time: its other jobs go elsewhere */
+#define RELAY_TEXT_BYTES    448u /* reply text with its zero, lines separated by '\n' */
+#define RELAY_NAME_BYTES    96u  /* "host[address]:port" with its zero */
+#define RELAY_JOBS_PER_RING 256u
 
 /* What is to be done with a message. A peer does what it is for and refuses every other kind, as
  * the worker refuses an answer of another kind; both count it. (Spool and quarantine are control's

@@ -9,13 +9,13 @@ static enum status view_copy_extents(struct message_view *view,
     uint32_t total = 0;
 
     for (uint32_t i = 0; i < view->extent_count; i++) {
-        uint32_t table = blocks[i / MESSAGE_EXTENTS_A_BLOCK];
+        uint32_t table = blocks[i / MESSAGE_EXTENTS_PER_BLOCK];
         struct message_extent extent;
 
         if (table >= view->region->header.block_count)
             return STATUS_BAD_FORMAT;
-        extent = ((const struct message_extent *)region_block(view->region,
-                                                              table))[i % MESSAGE_EXTENTS_A_BLOCK];
+        extent = ((const struct message_extent *)region_block(
+            view->region, table))[i % MESSAGE_EXTENTS_PER_BLOCK];
         if (extent.block >= view->region->header.block_count ||
             (uint32_t)extent.offset + extent.length > MESSAGE_BLOCK_BYTES)
             return STATUS_BAD_FORMAT;

@@ -29,5 +29,6 @@ bool scanner_identity_suffices(const struct link_identity *identity, uint64_t me
 {
     return identity->recursion_max >= IDENTITY_RECURSION_MIN &&
            identity->scan_bytes / IDENTITY_SCANNED_TIMES >= message_bytes &&
-           identity->files_max >= (uint64_t)parts * IDENTITY_FILES_A_PART + IDENTITY_FILES_A_MAIL;
+           identity->files_max >=
+               (uint64_t)parts * IDENTITY_FILES_PER_PART + IDENTITY_FILES_PER_MAIL;
 }

@@ -19,9 +19,9 @@
 #define IDENTITY_RECURSION_MIN 17u
 /* What libclamav may count for one byte of a message (raw, decoded, normalised in several ways),
  * and for one part. */
-#define IDENTITY_SCANNED_TIMES 8u
-#define IDENTITY_FILES_A_PART  8u
-#define IDENTITY_FILES_A_MAIL  8u
+#define IDENTITY_SCANNED_TIMES  8u
+#define IDENTITY_FILES_PER_PART 8u
+#define IDENTITY_FILES_PER_MAIL 8u
 
 /* Same database, library and profile; and the library is the one the rules were proven for. */
 bool scanner_identity_matches(const struct link_identity *identity,

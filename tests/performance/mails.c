@@ -4,7 +4,7 @@
  *
  * FILE holds the mails one behind the other, each after its length (8 bytes, in the machine's
  * order), with CRLF and with dots doubled, ready for DATA. Each connection takes the next mail that
- * nobody has taken, and is made anew after MAILS_A_CONNECTION of them. Prints one line: mails
+ * nobody has taken, and is made anew after MAILS_PER_CONNECTION of them. Prints one line: mails
  * accepted, refused, seconds, and the reply times (from the final dot) in the middle and at 99 %.
  * Exit status 0 when all were answered, whatever with.
  */
@@ -25,11 +25,11 @@
 
 #include "platform/clock.h"
 
-#define CONNECTIONS_MAX    256u
-#define MAILS_MAX          1000000u
-#define MAILS_A_CONNECTION 20u
-#define REPLY_SECONDS      200
-#define ENVELOPE           "MAIL FROM:<sender@example.net>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n"
+#define CONNECTIONS_MAX      256u
+#define MAILS_MAX            1000000u
+#define MAILS_PER_CONNECTION 20u
+#define REPLY_SECONDS        200
+#define ENVELOPE             "MAIL FROM:<sender@example.net>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n"
 
 struct mail {
     const uint8_t *bytes;
@@ -139,7 +139,7 @@ static void *client_run(void *unused)
     while (more) {
         if (!client_open(&client))
             return NULL;
-        for (unsigned i = 0; i < MAILS_A_CONNECTION && more; i++) {
+        for (unsigned i = 0; i < MAILS_PER_CONNECTION && more; i++) {
             unsigned number = atomic_fetch_add(&next_mail, 1);
 
             more = number < mail_count && client_mail(&client, &mails[number]);

@@ -79,8 +79,8 @@ static void mail_compare(struct exchange *x, const struct message *message,
     for (uint32_t i = 0; i < shared->extent_count; i++) {
         const struct message_extent *extent =
             (const struct message_extent *)block_bytes(
-                store, shared->extent_blocks[i / MESSAGE_EXTENTS_A_BLOCK]) +
-            i % MESSAGE_EXTENTS_A_BLOCK;
+                store, shared->extent_blocks[i / MESSAGE_EXTENTS_PER_BLOCK]) +
+            i % MESSAGE_EXTENTS_PER_BLOCK;
         const uint8_t *bytes = block_bytes(store, extent->block) + extent->offset;
         uint32_t length = extent->length;
         uint32_t skipped = skip < length ? skip : length;

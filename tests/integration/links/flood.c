@@ -1,6 +1,6 @@
 /* flood: TCP SYNs with random sources, as fast as an interface takes them.
  *
- *   flood INTERFACE OUR_MAC MAC ADDRESS PORT SECONDS [PACKETS_A_SECOND]
+ *   flood INTERFACE OUR_MAC MAC ADDRESS PORT SECONDS [PACKETS_PER_SECOND]
  *
  * Sources are random addresses of 198.18.128.0/17 (reserved for tests: RFC 2544) with random ports
  * and sequence numbers; options are those of a usual client. OUR_MAC is the source of the frames
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 
     if (argc < 7) {
         fprintf(stderr,
-                "usage: flood INTERFACE OUR_MAC MAC ADDRESS PORT SECONDS [PACKETS_A_SECOND]\n");
+                "usage: flood INTERFACE OUR_MAC MAC ADDRESS PORT SECONDS [PACKETS_PER_SECOND]\n");
         return 2;
     }
     memset(messages, 0, sizeof(messages));

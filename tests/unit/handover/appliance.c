@@ -59,7 +59,7 @@ static void configure(struct appliance *appliance)
 static void worker_init(struct appliance *appliance, uint32_t number)
 {
     struct appliance_worker *worker = &appliance->workers[number];
-    size_t log_bytes = ring_bytes(LOG_RECORDS_A_RING, sizeof(struct log_record));
+    size_t log_bytes = ring_bytes(LOG_RECORDS_PER_RING, sizeof(struct log_record));
 
     assert_int_equal(store_init(&worker->store, &appliance->region, number,
                                 number * APPLIANCE_BLOCKS, APPLIANCE_BLOCKS,
@@ -68,9 +68,9 @@ static void worker_init(struct appliance *appliance, uint32_t number)
     worker->log_memory = aligned_alloc(RING_ALIGNMENT, log_bytes);
     assert_non_null(worker->log_memory);
     memset(worker->log_memory, 0, sizeof(struct ring_shared));
-    ring_attach(&worker->log_producer, worker->log_memory, LOG_RECORDS_A_RING,
+    ring_attach(&worker->log_producer, worker->log_memory, LOG_RECORDS_PER_RING,
                 sizeof(struct log_record));
-    ring_attach(&worker->log_consumer, worker->log_memory, LOG_RECORDS_A_RING,
+    ring_attach(&worker->log_consumer, worker->log_memory, LOG_RECORDS_PER_RING,
                 sizeof(struct log_record));
     worker->endpoint.store = &worker->store;
     worker->endpoint.now_ns = &appliance->now_ns;

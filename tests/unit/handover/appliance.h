@@ -18,7 +18,7 @@
 #include "tests/unit/handover/senders.h"
 
 #define APPLIANCE_WORKERS 2u
-#define APPLIANCE_SLOTS   280u  /* a worker; more than RELAY_JOBS_A_RING */
+#define APPLIANCE_SLOTS   280u  /* a worker; more than RELAY_JOBS_PER_RING */
 #define APPLIANCE_BLOCKS  1600u /* a worker */
 #define APPLIANCE_PEERS   4u
 

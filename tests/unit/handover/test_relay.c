@@ -308,7 +308,7 @@ static void test_garbled_rings(void **state)
     struct tcp_connection *sender = clean_mail(appliance);
     struct ring *results = &control.slots[0].channel[0].results;
 
-    atomic_store(&results->shared->produced, RELAY_JOBS_A_RING + 1);
+    atomic_store(&results->shared->produced, RELAY_JOBS_PER_RING + 1);
     appliance_settle(appliance);
     assert_int_equal(appliance_count(appliance, COUNTER_RELAY_BROKEN), 1);
     assert_true(control.ended);
@@ -331,17 +331,17 @@ static void test_ring_full(void **state)
     struct tcp_connection *sender;
     struct relay_job job;
 
-    for (unsigned i = 0; i < RELAY_JOBS_A_RING; i++)
+    for (unsigned i = 0; i < RELAY_JOBS_PER_RING; i++)
         appliance_silent(clean_mail(appliance));
     sender = clean_mail(appliance);
     appliance_expect(sender, "451 4.4.1 [");
     assert_non_null(strstr(sender->sent, "relay busy"));
-    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_JOBS), RELAY_JOBS_A_RING);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_JOBS), RELAY_JOBS_PER_RING);
     assert_true(peer_relay(&control, 0, &job)); /* one place more */
     appliance_silent(clean_mail(appliance));
     assert_false(control.ended);
     /* A whole ring of answers at once: a poll takes a bounded number of them. */
-    for (unsigned i = 0; i < RELAY_JOBS_A_RING; i++) {
+    for (unsigned i = 0; i < RELAY_JOBS_PER_RING; i++) {
         struct relay_result result = peer_relayed(&job, RELAY_ANSWERED, 250, "ok");
 
         peer_answer_relay(&control, 0, &result);
@@ -351,7 +351,7 @@ static void test_ring_full(void **state)
     assert_in_range(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 1, 64);
     for (unsigned i = 0; i < 8; i++)
         appliance_settle(appliance);
-    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), RELAY_JOBS_A_RING);
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), RELAY_JOBS_PER_RING);
 }
 
 /* No room for what control needs to know: the sender hears 452, nothing is relayed without it. */

@@ -146,7 +146,7 @@ static void tell(struct peer *peer, uint32_t slot, const struct scan_job *job, e
         result.signatures++;
         break;
     case LIE_RESULT_INDEX_FAR:
-        atomic_store(&results->shared->produced, results->produced + SCAN_JOBS_A_RING + 1);
+        atomic_store(&results->shared->produced, results->produced + SCAN_JOBS_PER_RING + 1);
         return;
     case LIE_RESULT_INDEX_BACK:
         atomic_store(&results->shared->produced, results->produced - 1);
@@ -243,7 +243,7 @@ static void test_too_many_answers(void **state)
     result = peer_result(&job, VERDICT_INFECTED, UNSCANNABLE_NONE, "First");
     peer_answer(&scanners, slot, 0, &result);
     result = peer_result(&job, VERDICT_CLEAN, UNSCANNABLE_NONE, "");
-    for (unsigned i = 1; i < SCAN_JOBS_A_RING; i++)
+    for (unsigned i = 1; i < SCAN_JOBS_PER_RING; i++)
         peer_answer(&scanners, slot, 0, &result);
     appliance_settle(appliance);
     appliance_expect(sender, "554 5.7.1 [");
@@ -271,7 +271,7 @@ static void test_garbled_jobs_ring(void **state)
         struct scan_result result;
         struct scan_job job;
 
-        assert_true(mails++ <= SCAN_JOBS_A_RING);
+        assert_true(mails++ <= SCAN_JOBS_PER_RING);
         if (scanners.slots[0].kills != 0)
             break;
         assert_int_equal(ring_pop(&scanners.slots[0].channel[0].jobs, &job), STATUS_OK);
@@ -281,7 +281,7 @@ static void test_garbled_jobs_ring(void **state)
         appliance_settle(appliance);
         appliance_expect(sender, "554 5.7.1 [");
     }
-    assert_int_equal(mails, SCAN_JOBS_A_RING + 1);
+    assert_int_equal(mails, SCAN_JOBS_PER_RING + 1);
     assert_int_equal(appliance_count(appliance, COUNTER_SCAN_BROKEN), 1);
     die(appliance, 0);
     answer(appliance, VERDICT_INFECTED, UNSCANNABLE_NONE, "After all");

@@ -45,7 +45,7 @@ static void exercise(enum channel_kind kind, uint32_t workers)
 {
     static struct channel ours[REGION_WORKERS_MAX];
     static struct channel theirs[REGION_WORKERS_MAX];
-    uint32_t capacity = kind == CHANNEL_SCANNER ? SCAN_JOBS_A_RING : RELAY_JOBS_A_RING;
+    uint32_t capacity = kind == CHANNEL_SCANNER ? SCAN_JOBS_PER_RING : RELAY_JOBS_PER_RING;
     size_t job_bytes = kind == CHANNEL_SCANNER ? sizeof(struct scan_job) : sizeof(struct relay_job);
     size_t result_bytes =
         kind == CHANNEL_SCANNER ? sizeof(struct scan_result) : sizeof(struct relay_result);

@@ -274,7 +274,7 @@ static void test_hostile_counts_and_blocks(void **state)
     REFUSED(header->envelope_block_count = 3);
     REFUSED(header->extent_blocks[0] = BLOCKS);
     REFUSED(header->extent_blocks[0] = UINT32_MAX);
-    REFUSED(header->extent_count = MESSAGE_EXTENTS_A_BLOCK + 1); /* second table: garbage */
+    REFUSED(header->extent_count = MESSAGE_EXTENTS_PER_BLOCK + 1); /* second table: garbage */
     REFUSED(header->trace_size = fixture->size + 1);
     REFUSED(header->trace_size = UINT32_MAX);
     REFUSED(header->size = fixture->size - 1);

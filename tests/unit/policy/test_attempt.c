@@ -68,7 +68,7 @@ static void test_scribbled_ring_gives_no_job(void **state)
 {
     struct stage *stage = *state;
 
-    for (unsigned i = 0; i < SCAN_JOBS_A_RING; i++) {
+    for (unsigned i = 0; i < SCAN_JOBS_PER_RING; i++) {
         begin(stage, i + 1, 0);
         stage->message.job = 0;
     }

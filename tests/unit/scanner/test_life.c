@@ -300,9 +300,9 @@ static void all_channels_are_served(void **state)
     (void)state;
     appliance_start(&appliance, sample("test.ndb"), 2, NULL);
     message = appliance_put_file(&appliance, sample("eicar-zip.eml"));
-    for (unsigned i = 0; i < SCAN_JOBS_A_RING * 4; i++)
+    for (unsigned i = 0; i < SCAN_JOBS_PER_RING * 4; i++)
         appliance_hand_over(&appliance, i % 2, i / 2 % 2, message);
-    for (unsigned i = 0; i < SCAN_JOBS_A_RING * 4; i++) {
+    for (unsigned i = 0; i < SCAN_JOBS_PER_RING * 4; i++) {
         assert_true(appliance_result(&appliance, i % 2, i / 2 % 2, &result));
         assert_int_equal(result.job, i + 1);
         assert_int_equal(result.verdict, VERDICT_INFECTED);

@@ -50,8 +50,8 @@ static uint8_t *harness_copy(const struct store *store, const struct message *me
     for (uint32_t i = 0; i < shared->extent_count; i++) {
         const struct message_extent *extent =
             (const struct message_extent *)block_bytes(
-                store, shared->extent_blocks[i / MESSAGE_EXTENTS_A_BLOCK]) +
-            i % MESSAGE_EXTENTS_A_BLOCK;
+                store, shared->extent_blocks[i / MESSAGE_EXTENTS_PER_BLOCK]) +
+            i % MESSAGE_EXTENTS_PER_BLOCK;
 
         CHECK(extent->length > 0 && at + extent->length <= shared->size);
         memcpy(bytes + at, block_bytes(store, extent->block) + extent->offset, extent->length);
