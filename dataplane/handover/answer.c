@@ -6,15 +6,15 @@
 static enum station answer_start(struct handover *handover, struct message *message, int64_t now_ns)
 {
     struct passage *passage = handover_passage(handover, message);
-    struct tcp_connection *connection = tcp_find(handover->endpoint, message->owner);
+    struct stream *stream = stream_find(handover->endpoint, message->owner);
     char reply[SMTP_RESULT_BYTES + 1];
     size_t length = policy_reply(message, &passage->result, reply, SMTP_RESULT_BYTES);
 
     reply[length] = '\0';
     /* Concluded first: what the sender said behind it is heard from within smtp_finish(). */
     handover_conclude(handover, message, passage->result.outcome, reply, passage->relay, now_ns);
-    if (connection != NULL)
-        smtp_finish(handover->smtp, connection, message, reply, length, now_ns);
+    if (stream != NULL)
+        smtp_finish(handover->smtp, stream, message, reply, length, now_ns);
     return STATION_NONE;
 }
 

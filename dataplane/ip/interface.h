@@ -22,9 +22,8 @@ struct ip_interface {
     uint8_t address6[16];
     uint8_t link_local[16]; /* fe80::/64 from the MAC, always ours */
     uint8_t mac[6];
-    uint16_t mtu;       /* bytes of an IP packet */
-    uint16_t smtp_port; /* host order */
-    bool shared;        /* the kernel takes what is not mail, our address's other ports included */
+    uint16_t mtu; /* bytes of an IP packet */
+    bool shared; /* the kernel takes what nobody listens for, other ports of our address included */
 };
 
 struct ip_host {

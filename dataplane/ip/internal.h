@@ -31,13 +31,6 @@ enum counter ip_ipv6(struct ip_host *host, const struct ip_interface *interface,
 enum counter ip_icmpv6(struct ip_host *host, const struct ip_interface *interface,
                        const struct ip_frame *frame, const uint8_t *icmp, uint32_t length);
 
-/* Is that TCP header addressed to the SMTP port? */
-static inline bool ip_is_mail(const struct ip_interface *interface, const uint8_t *tcp,
-                              uint32_t length)
-{
-    return length >= 4 && bytes_get16(tcp + 2) == interface->smtp_port;
-}
-
 /* A virtual link can hand over segments larger than its MTU, of which the port keeps the beginning
  * (veth under AF_PACKET). Where checksums are trusted that much is taken, and acknowledged: without
  * it a sender would get one segment through for each of its time-outs. `end` is where the packet

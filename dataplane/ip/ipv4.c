@@ -15,6 +15,7 @@ static enum counter ip_tcp(struct ip_host *host, const struct ip_interface *inte
         .length = length,
         .checksum_good = checksum_good,
         .cut = cut,
+        .shared = interface->shared,
         .mtu = interface->mtu,
         .path = frame->path,
         .address_bytes = 4,
@@ -22,12 +23,9 @@ static enum counter ip_tcp(struct ip_host *host, const struct ip_interface *inte
                  .remote_address = {[10] = 0xff, [11] = 0xff}},
     };
 
-    if (interface->shared && !ip_is_mail(interface, tcp, length))
-        return COUNTER_FRAME_OTHER_PORT;
     memcpy(segment.flow.remote_address + 12, frame->bytes + 12, 4);
     memcpy(segment.flow.local_address + 12, frame->bytes + 16, 4);
-    return host->upper.input(host->upper.context, &segment, ip_is_mail(interface, tcp, length),
-                             now_ns);
+    return host->upper.input(host->upper.context, &segment, now_ns);
 }
 
 /* A source that no host may have: answering it would send mail traffic astray. */

@@ -36,6 +36,7 @@ static enum counter ipv6_tcp(struct ip_host *host, const struct ip_interface *in
         .length = length,
         .checksum_good = checksum_good,
         .cut = cut,
+        .shared = interface->shared,
         .mtu = interface->mtu,
         .path = frame->path,
         .address_bytes = 16,
@@ -45,12 +46,9 @@ static enum counter ipv6_tcp(struct ip_host *host, const struct ip_interface *in
         return COUNTER_FRAME_NOT_OURS;
     if (!ipv6_source_valid(frame->bytes + 8) || ip_interface_owns6(interface, frame->bytes + 8))
         return COUNTER_FRAME_BAD_IP;
-    if (interface->shared && !ip_is_mail(interface, tcp, length))
-        return COUNTER_FRAME_OTHER_PORT;
     memcpy(segment.flow.remote_address, frame->bytes + 8, 16);
     memcpy(segment.flow.local_address, frame->bytes + 24, 16);
-    return host->upper.input(host->upper.context, &segment, ip_is_mail(interface, tcp, length),
-                             now_ns);
+    return host->upper.input(host->upper.context, &segment, now_ns);
 }
 
 enum ipv6_walk { IPV6_UPPER, IPV6_BAD, IPV6_IS_FRAGMENT };

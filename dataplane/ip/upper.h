@@ -32,13 +32,30 @@ static inline bool ip_flow_is_ipv4(const struct ip_flow *flow)
     return memcmp(flow->remote_address, mapped, sizeof(mapped)) == 0;
 }
 
+static inline bool ip_address_equal(const uint8_t a[16], const uint8_t b[16])
+{
+    uint64_t words[4];
+
+    memcpy(words, a, 16);
+    memcpy(words + 2, b, 16);
+    return words[0] == words[2] && words[1] == words[3];
+}
+
+static inline void ip_map4(uint8_t to[16], const uint8_t from[4])
+{
+    memset(to, 0, 10);
+    memset(to + 10, 0xff, 2);
+    memcpy(to + 12, from, 4);
+}
+
 /* What a packet carried whose IP header is already checked. */
 struct ip_segment {
     const uint8_t *bytes; /* the upper protocol's header */
     uint32_t length;      /* bytes of header and payload */
     bool checksum_good;
-    bool cut;            /* only its first `length` bytes were handed over */
-    uint16_t mtu;        /* of the interface it came by: our MSS follows from it */
+    bool cut;     /* only its first `length` bytes were handed over */
+    bool shared;  /* what nobody here listens for is the kernel's: COUNTER_FRAME_OTHER_PORT */
+    uint16_t mtu; /* of the interface it came by: our MSS follows from it */
     struct ip_flow flow; /* without the ports */
     uint32_t hash;       /* of flow: the upper protocol's to fill in */
     struct packet_path path;
@@ -50,10 +67,8 @@ struct ip_segment {
 
 struct ip_upper {
     void *context;
-    /* Takes one segment. Returns the counter it belongs to: exactly one a packet. `listening`: it
-     * is addressed to the SMTP port, where a SYN may open a connection. */
-    enum counter (*input)(void *context, struct ip_segment *segment, bool listening,
-                          int64_t now_ns);
+    /* Takes one segment. Returns the counter it belongs to: exactly one a packet. */
+    enum counter (*input)(void *context, struct ip_segment *segment, int64_t now_ns);
     /* A router says that packets of at most `mtu` bytes get through to that peer, quoting the
      * beginning of a segment of ours. Anybody can say so: the upper protocol decides whether to
      * believe it. */

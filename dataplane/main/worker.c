@@ -8,7 +8,8 @@
 #include "platform/clock.h"
 
 #define WORKER_CONNECTIONS_MIN 16u
-#define WORKER_HALF_OPEN_MIN   1024u /* 88 bytes each */
+_Static_assert(TCP_LISTENERS_MAX >= 3 * CONFIG_PORTS_MAX, "every address of every port");
+#define WORKER_HALF_OPEN_MIN 1024u /* 88 bytes each */
 
 static struct tcp_limits worker_tcp_limits(const struct config *config, unsigned worker_count)
 {
@@ -42,12 +43,27 @@ static void worker_init_ip(struct worker *worker, const struct worker_setup *set
         memcpy(interface->address, &port->config->address, sizeof(interface->address));
         memcpy(interface->mac, port->mac, sizeof(interface->mac));
         interface->mtu = port->mtu < port->tx_mtu ? port->mtu : port->tx_mtu;
-        interface->smtp_port = port->config->smtp_port;
         interface->shared = port->has_exception;
         interface->has_address6 = port->config->has_address6;
         memcpy(interface->address6, &port->config->address6, sizeof(interface->address6));
         ip_interface_link_local(interface);
     }
+}
+
+/* The table that TCP accepts by: each port's addresses, for mail. Two ports may share an address.
+ */
+static enum status worker_listen(struct worker *worker, const struct worker_setup *setup,
+                                 struct tcp_listeners *listeners)
+{
+    enum status status = STATUS_OK;
+
+    smtp_server_application(&worker->smtp, &worker->mail.application);
+    stream_listener_init(&worker->mail);
+    for (unsigned i = 0; i < setup->config->port_count && status == STATUS_OK; i++)
+        status =
+            tcp_listeners_add_interface(listeners, &worker->ip.interfaces[i],
+                                        setup->ports[i].config->smtp_port, &worker->mail.below);
+    return status;
 }
 
 static enum status worker_init_store(struct worker *worker, const struct worker_setup *setup)
@@ -65,7 +81,7 @@ static enum status worker_init_store(struct worker *worker, const struct worker_
 enum status worker_init(struct worker *worker, const struct worker_setup *setup, unsigned index)
 {
     struct tcp_limits limits = worker_tcp_limits(setup->config, setup->worker_count);
-    struct tcp_application application;
+    struct tcp_listeners listeners = {.count = 0};
     enum status status;
 
     memset(worker, 0, sizeof(*worker));
@@ -94,13 +110,15 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     };
     snprintf(worker->smtp.id_prefix, sizeof(worker->smtp.id_prefix), "%06X",
              (unsigned)(clock_wall_ns() / CLOCK_NS_PER_SECOND) & 0xffffff);
-    smtp_server_application(&worker->smtp, &application);
+    status = worker_listen(worker, setup, &listeners);
+    if (status != STATUS_OK)
+        return status;
     status = handover_init(&worker->handover, &worker->store, &worker->smtp, &worker->endpoint,
                            worker->counters, setup->peers, &worker->log, index, setup->config);
     if (status != STATUS_OK)
         return status;
     return tcp_endpoint_create(&worker->endpoint, &worker->store, worker->counters, &worker->output,
-                               &application, &limits, &setup->secret, clock_monotonic_ns());
+                               &listeners, &limits, &setup->secret, clock_monotonic_ns());
 }
 
 void worker_fini(struct worker *worker)

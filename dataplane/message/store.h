@@ -113,6 +113,15 @@ static inline uint8_t *block_bytes(const struct store *store, uint32_t block)
 {
     return region_block(store->region, block);
 }
+/* Received bytes, contiguous in one block, as TCP and what stands on it show them. Borrowed;
+ * writable (whoever reads may edit what it has not consumed, e.g. remove stuffed dots in place). */
+struct block_span {
+    uint8_t *bytes;
+    uint32_t length; /* bytes; > 0 */
+    uint32_t block;
+    uint32_t offset; /* of bytes in block */
+};
+
 /* Blocks a taker of `class` could still have. */
 uint32_t block_available(const struct store *store, enum block_class class);
 

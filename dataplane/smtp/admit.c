@@ -28,8 +28,8 @@ void smtp_admit(struct smtp_call *call)
     struct smtp_session *session = call->session;
     struct message *message = session->message;
 
-    if (!tcp_expect(call->connection, TCP_EXPECT_DATA) &&
-        !(smtp_shed(call) && tcp_expect(call->connection, TCP_EXPECT_DATA))) {
+    if (!stream_expect(call->stream, STREAM_EXPECT_DATA) &&
+        !(smtp_shed(call) && stream_expect(call->stream, STREAM_EXPECT_DATA))) {
         smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
         smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
         return;
@@ -37,7 +37,7 @@ void smtp_admit(struct smtp_call *call)
     message->data_ns = call->now_ns;
     session->paid_ns = call->now_ns + smtp_config(call)->limits.data_timeout_ns;
     if (data_trace(call, message) != STATUS_OK) {
-        tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
+        stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
         smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
         smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
         return;

@@ -243,12 +243,12 @@ static void data_refuse(struct smtp_call *call, enum mail_outcome outcome, bool 
     smtp_move(call, SMTP_DISCARD);
     call->session->refusal = (uint8_t)outcome;
     call->session->loop = loop;
-    tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
+    stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
     smtp_transaction_end(call, outcome, smtp_refusal_text(outcome, loop));
 }
 
 /* Reads one span into the message; returns how much of it was used. */
-static uint32_t data_take(struct smtp_call *call, const struct tcp_span *span)
+static uint32_t data_take(struct smtp_call *call, const struct block_span *span)
 {
     const struct config *config = smtp_config(call);
     struct store *store = call->server->store;
@@ -295,8 +295,8 @@ static void data_submit(struct smtp_call *call)
 
     message->received_ns = call->now_ns;
     smtp_move(call, SMTP_WAITING);
-    tcp_expect(call->connection, TCP_EXPECT_COMMANDS);
-    tcp_set_deadline(call->connection, 0);
+    stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
+    stream_set_deadline(call->stream, 0);
     server->service.submit(server->service.context, message, call->now_ns);
 }
 
@@ -304,9 +304,9 @@ void smtp_data_read(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
     uint64_t drain_max = 2 * smtp_config(call)->limits.message_bytes;
-    struct tcp_span span;
+    struct block_span span;
 
-    while (session->scan != SMTP_SCAN_END && tcp_peek(call->connection, 0, &span)) {
+    while (session->scan != SMTP_SCAN_END && stream_peek(call->stream, 0, &span)) {
         uint64_t left = drain_max + 1 - session->drained_bytes;
         uint32_t used;
 
@@ -316,7 +316,7 @@ void smtp_data_read(struct smtp_call *call)
             used = (uint32_t)data_skip(session, span.bytes,
                                        span.length < left ? span.length : (size_t)left);
         if (used > 0)
-            tcp_consume(call->connection, used);
+            stream_consume(call->stream, used);
         session->drained_bytes += used;
         if (session->state == SMTP_DISCARD && session->scan != SMTP_SCAN_END &&
             session->drained_bytes > drain_max) {

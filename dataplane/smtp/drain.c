@@ -1,12 +1,10 @@
 /* Shutting down: sessions between two messages are told so and closed; the rest finish theirs. */
 #include "dataplane/smtp/state.h"
 
-static void drain_session(void *context, struct tcp_connection *connection, int64_t now_ns)
+static void drain_session(void *context, struct stream *stream, int64_t now_ns)
 {
-    struct smtp_call call = {.server = context,
-                             .connection = connection,
-                             .session = tcp_session(connection),
-                             .now_ns = now_ns};
+    struct smtp_call call = {
+        .server = context, .stream = stream, .session = stream_session(stream), .now_ns = now_ns};
 
     /* The reply that still waits for a block may be the one to a message. */
     if (smtp_reads_commands(call.session) && call.session->message == NULL &&
@@ -17,5 +15,5 @@ static void drain_session(void *context, struct tcp_connection *connection, int6
 void smtp_server_drain(struct smtp_server *server, int64_t now_ns)
 {
     server->draining = true;
-    tcp_each(server->endpoint, drain_session, server, now_ns);
+    stream_each(server->endpoint, server, drain_session, now_ns);
 }

@@ -27,11 +27,11 @@ static bool transaction_fill(struct smtp_call *call, struct message *message)
 {
     const struct smtp_session *session = call->session;
 
-    message->owner = tcp_handle(call->connection);
+    message->owner = stream_handle(call->stream);
     message->started_ns = session->mail_ns;
     message->shared->flags = session->message_flags;
-    tcp_peer_text(call->connection, message->client);
-    message->client_prefix = tcp_peer_prefix(call->connection);
+    stream_peer_text(call->stream, message->client);
+    message->client_prefix = stream_peer_prefix(call->stream);
     memcpy(message->helo, smtp_helo(session), session->helo_length + 1u);
     memcpy(message->sender, smtp_sender(session), strlen(smtp_sender(session)) + 1);
     return transaction_put(call, message, ENVELOPE_ID, message->id) == STATUS_OK &&
@@ -52,7 +52,7 @@ static bool transaction_crowds(const struct smtp_call *call)
     uint32_t share = store->slot_count / 8 > 0 ? store->slot_count / 8 : 1;
 
     return store->free_slot_count < store->slot_count / 4 &&
-           tcp_peer_exceeds(call->connection, share, 2 * share);
+           stream_peer_exceeds(call->stream, share, 2 * share);
 }
 
 /* A slot for the transaction's first recipient; false when there is no room. */

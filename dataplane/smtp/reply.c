@@ -30,7 +30,7 @@ static void reply_keep(struct smtp_session *session, const char *bytes, size_t l
 void smtp_say_lines(struct smtp_call *call, const char *bytes, size_t length)
 {
     struct smtp_session *session = call->session;
-    enum status status = tcp_send(call->connection, bytes, length);
+    enum status status = stream_send(call->stream, bytes, length);
 
     if (bytes[0] == '4')
         count(call->server->counters, COUNTER_SMTP_REPLIES_4XX);
@@ -42,7 +42,7 @@ void smtp_say_lines(struct smtp_call *call, const char *bytes, size_t length)
         /* Unheard of: room was made sure of before the command was read. Without its reply the
          * dialogue cannot go on. */
         smtp_move(call, SMTP_CLOSING);
-        tcp_abort(call->connection);
+        stream_abort(call->stream);
         return;
     }
     reply_keep(session, bytes, length);
@@ -54,8 +54,7 @@ bool smtp_say_pending(struct smtp_call *call)
 
     if (session->pending_length == 0)
         return true;
-    if (tcp_send(call->connection, smtp_sender(session), session->pending_length) ==
-        STATUS_NO_SPACE)
+    if (stream_send(call->stream, smtp_sender(session), session->pending_length) == STATUS_NO_SPACE)
         return false;
     session->pending_length = 0;
     smtp_sender_room(session, 1)[0] = '\0';
@@ -86,7 +85,7 @@ void smtp_say_refused(struct smtp_call *call, const char *command, const char *r
     char client[46];
 
     line->bytes[line->text.used] = '\0';
-    tcp_peer_text(call->connection, client);
+    stream_peer_text(call->stream, client);
     call->server->service.rejected(call->server->service.context, command, client,
                                    smtp_helo(session), smtp_sender(session), recipient, line->bytes,
                                    call->now_ns);
@@ -110,6 +109,6 @@ void smtp_say_closing(struct smtp_call *call, const char *code, const char *word
 void smtp_close(struct smtp_call *call)
 {
     smtp_move(call, SMTP_CLOSING);
-    tcp_set_deadline(call->connection, 0);
-    tcp_close(call->connection);
+    stream_set_deadline(call->stream, 0);
+    stream_close(call->stream);
 }

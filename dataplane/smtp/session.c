@@ -1,4 +1,4 @@
-/* The callbacks TCP makes, and the order in which a session gets on with its work. */
+/* What a stream tells, and the order in which a session gets on with its work. */
 #include "dataplane/smtp/session.h"
 
 #include <string.h>
@@ -7,14 +7,14 @@
 #include "platform/check.h"
 #include "platform/clock.h"
 
-/* Whether any reply can be said now, and a block to say it in is there: an empty tcp_send() takes
- * one. Only a refused tcp_send() makes TCP call `writable`. */
+/* Whether any reply can be said now, and a block to say it in is there: an empty stream_send()
+ * takes one. Only a refused one makes the stream call `writable`. */
 static bool session_reply_room(struct smtp_call *call)
 {
     static const char blanks[SMTP_REPLY_ROOM];
-    bool space = tcp_send_space(call->connection) >= SMTP_REPLY_ROOM;
+    bool space = stream_send_space(call->stream) >= SMTP_REPLY_ROOM;
 
-    return tcp_send(call->connection, blanks, space ? 0 : sizeof(blanks)) == STATUS_OK && space;
+    return stream_send(call->stream, blanks, space ? 0 : sizeof(blanks)) == STATUS_OK && space;
 }
 
 /* Copies the next line, CRLF included; returns its length, 0 when it is not complete. One that
@@ -23,10 +23,10 @@ static bool session_reply_room(struct smtp_call *call)
 static uint32_t session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTES])
 {
     struct smtp_session *session = call->session;
-    struct tcp_span span;
+    struct block_span span;
     uint32_t used = 0;
 
-    while (used < SMTP_COMMAND_BYTES && tcp_peek(call->connection, used, &span)) {
+    while (used < SMTP_COMMAND_BYTES && stream_peek(call->stream, used, &span)) {
         uint32_t part = SMTP_COMMAND_BYTES - used;
         const uint8_t *feed;
 
@@ -43,7 +43,7 @@ static uint32_t session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTE
     if (used == SMTP_COMMAND_BYTES) {
         session->skipping = true;
         session->skipped_cr = line[used - 1] == '\r';
-        tcp_consume(call->connection, used);
+        stream_consume(call->stream, used);
     }
     return 0;
 }
@@ -52,9 +52,9 @@ static uint32_t session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTE
 static void session_skip(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
-    struct tcp_span span;
+    struct block_span span;
 
-    while (session->skipping && tcp_peek(call->connection, 0, &span)) {
+    while (session->skipping && stream_peek(call->stream, 0, &span)) {
         uint32_t used = 0;
 
         while (used < span.length && session->skipping) {
@@ -71,7 +71,7 @@ static void session_skip(struct smtp_call *call)
             }
             used = stop;
         }
-        tcp_consume(call->connection, used);
+        stream_consume(call->stream, used);
     }
 }
 
@@ -104,9 +104,9 @@ static void session_set_deadline(struct smtp_call *call)
     const struct config *config = smtp_config(call);
 
     if (smtp_reads_commands(call->session))
-        tcp_set_deadline(call->connection, call->now_ns + config->limits.command_timeout_ns);
+        stream_set_deadline(call->stream, call->now_ns + config->limits.command_timeout_ns);
     else if (call->session->state == SMTP_DATA || call->session->state == SMTP_DISCARD)
-        tcp_set_deadline(call->connection, call->session->paid_ns);
+        stream_set_deadline(call->stream, call->session->paid_ns);
 }
 
 /* What came of trying to handle one command. */
@@ -130,7 +130,7 @@ static enum session_progress session_command(struct smtp_call *call)
         session->skipped = false;
         smtp_command_garbled(call);
     } else {
-        tcp_consume(call->connection, length);
+        stream_consume(call->stream, length);
         smtp_command_line(call, line, length - 2);
     }
     session_set_deadline(call);
@@ -170,7 +170,7 @@ static void session_run(struct smtp_call *call)
             break;
         case SMTP_DATA:
         case SMTP_DISCARD:
-            more = tcp_readable(call->connection) > 0;
+            more = stream_readable(call->stream) > 0;
             if (more) {
                 uint64_t before = session->drained_bytes;
 
@@ -189,17 +189,16 @@ static void session_run(struct smtp_call *call)
         session_end(call);
 }
 
-static struct smtp_call session_call(void *context, struct tcp_connection *connection,
-                                     int64_t now_ns)
+static struct smtp_call session_call(void *context, struct stream *stream, int64_t now_ns)
 {
-    struct smtp_call call = {context, connection, tcp_session(connection), now_ns};
+    struct smtp_call call = {context, stream, stream_session(stream), now_ns};
 
     return call;
 }
 
-static void session_opened(void *context, struct tcp_connection *connection, int64_t now_ns)
+static void session_opened(void *context, struct stream *stream, int64_t now_ns)
 {
-    struct smtp_call call = session_call(context, connection, now_ns);
+    struct smtp_call call = session_call(context, stream, now_ns);
     struct smtp_line line;
 
     if (call.server->draining) {
@@ -215,24 +214,24 @@ static void session_opened(void *context, struct tcp_connection *connection, int
     session_set_deadline(&call);
 }
 
-static void session_readable(void *context, struct tcp_connection *connection, int64_t now_ns)
+static void session_readable(void *context, struct stream *stream, int64_t now_ns)
 {
-    struct smtp_call call = session_call(context, connection, now_ns);
+    struct smtp_call call = session_call(context, stream, now_ns);
 
     session_run(&call);
 }
 
-static void session_finished(void *context, struct tcp_connection *connection, int64_t now_ns)
+static void session_finished(void *context, struct stream *stream, int64_t now_ns)
 {
-    struct smtp_call call = session_call(context, connection, now_ns);
+    struct smtp_call call = session_call(context, stream, now_ns);
 
     call.session->finished = true;
     session_run(&call);
 }
 
-static void session_expired(void *context, struct tcp_connection *connection, int64_t now_ns)
+static void session_expired(void *context, struct stream *stream, int64_t now_ns)
 {
-    struct smtp_call call = session_call(context, connection, now_ns);
+    struct smtp_call call = session_call(context, stream, now_ns);
 
     if (call.session->state == SMTP_WAITING || call.session->state == SMTP_CLOSING)
         return;
@@ -240,14 +239,12 @@ static void session_expired(void *context, struct tcp_connection *connection, in
     smtp_say_closing(&call, "421 4.4.2", "Error: timeout exceeded");
 }
 
-static void session_closed(void *context, struct tcp_connection *connection,
-                           enum tcp_close_reason reason, int64_t now_ns)
+static void session_closed(void *context, struct stream *stream, int64_t now_ns)
 {
-    struct smtp_call call = session_call(context, connection, now_ns);
+    struct smtp_call call = session_call(context, stream, now_ns);
     struct smtp_session *session = call.session;
     struct message *message = session->message;
 
-    (void)reason;
     if (session->state == SMTP_WAITING) {
         session->message = NULL;
         smtp_move(&call, SMTP_CLOSING);
@@ -258,9 +255,9 @@ static void session_closed(void *context, struct tcp_connection *connection,
     }
 }
 
-void smtp_server_application(struct smtp_server *server, struct tcp_application *application)
+void smtp_server_application(struct smtp_server *server, struct stream_application *application)
 {
-    *application = (struct tcp_application){
+    *application = (struct stream_application){
         .context = server,
         .session_bytes = sizeof(struct smtp_session),
         .opened = session_opened,
@@ -272,10 +269,10 @@ void smtp_server_application(struct smtp_server *server, struct tcp_application 
     };
 }
 
-void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
-                 const struct message *message, const char *reply, size_t length, int64_t now_ns)
+void smtp_finish(struct smtp_server *server, struct stream *stream, const struct message *message,
+                 const char *reply, size_t length, int64_t now_ns)
 {
-    struct smtp_call call = session_call(server, connection, now_ns);
+    struct smtp_call call = session_call(server, stream, now_ns);
 
     CHECK(call.session->state == SMTP_WAITING && call.session->message == message);
     CHECK(length <= SMTP_RESULT_BYTES);

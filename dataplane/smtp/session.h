@@ -11,7 +11,7 @@
  * if the sender went away first.
  *
  * Threads: the owning worker. Memory: struct smtp_session lives beside its connection
- * (tcp_session()); messages belong to the worker's store. Hot path: no heap, no system call.
+ * (stream_session()); messages belong to the worker's store. Hot path: no heap, no system call.
  *
  * Limits and what happens (config key, reply): command line SMTP_COMMAND_BYTES (500 5.5.2), a
  * partial line held at most limits.command_timeout (421 4.4.2), limits.recipients (452 4.5.3),
@@ -23,7 +23,7 @@
 
 #include "dataplane/message/store.h"
 #include "dataplane/smtp/customers.h"
-#include "dataplane/tcp/tcp.h"
+#include "dataplane/stream/stream.h"
 #include "platform/link/channel.h"
 
 #define SMTP_COMMAND_BYTES 1024u /* with CRLF; RFC 5321 asks for 512, extensions add to it */
@@ -77,17 +77,17 @@ struct smtp_server {
 
 struct smtp_session; /* dataplane/smtp/state.h */
 
-/* Fills `application` with the callbacks that speak SMTP for `server`. */
-void smtp_server_application(struct smtp_server *server, struct tcp_application *application);
+/* Fills `application` with the callbacks that speak SMTP for `server`: the policy of a listener. */
+void smtp_server_application(struct smtp_server *server, struct stream_application *application);
 
 /* The worker has an outcome for a message whose sender still waits: says `reply` (whole lines, each
  * with its CRLF, `length` <= SMTP_RESULT_BYTES) and goes on. The message stays the caller's.
- * `connection` comes from tcp_find(message->owner). Commands that were pipelined behind the message
+ * `stream` comes from stream_find(message->owner). Commands that were pipelined behind the message
  * are handled before it returns, so submit(), conclude() and rejected() may be called for a later
  * message from within.
  */
-void smtp_finish(struct smtp_server *server, struct tcp_connection *connection,
-                 const struct message *message, const char *reply, size_t length, int64_t now_ns);
+void smtp_finish(struct smtp_server *server, struct stream *stream, const struct message *message,
+                 const char *reply, size_t length, int64_t now_ns);
 
 /* Shutting down: from now on new connections and transactions are answered 421 4.3.2, and sessions
  * between two messages are told so and closed. Called again and again until all are gone: a session

@@ -40,10 +40,10 @@ bool smtp_shed(struct smtp_call *call)
     }
     if (slowest == NULL)
         return false;
-    other.connection = tcp_find(server->endpoint, slowest->owner);
-    if (other.connection == NULL)
+    other.stream = stream_find(server->endpoint, slowest->owner);
+    if (other.stream == NULL)
         return false;
-    other.session = tcp_session(other.connection);
+    other.session = stream_session(other.stream);
     smtp_transaction_end(&other, MAIL_NO_ROOM, "421 4.3.2 Too slow while there is no room");
     smtp_say_closing(&other, "421 4.3.2", "Too slow while there is no room, try again later");
     return true;

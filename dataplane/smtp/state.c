@@ -24,7 +24,7 @@ void smtp_move(struct smtp_call *call, enum smtp_state to)
     CHECK(session->state < SMTP_STATES && (state_next[session->state] & TO(to)) != 0);
     server->trace[server->moves++ % SMTP_TRACE_MOVES] = (struct smtp_trace){
         .now_ns = call->now_ns,
-        .connection = tcp_handle(call->connection),
+        .connection = stream_handle(call->stream),
         .from = session->state,
         .to = (uint8_t)to,
     };

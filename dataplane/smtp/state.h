@@ -26,7 +26,7 @@
 
 #define SMTP_LINE_BYTES 508u /* longest reply line without CRLF; with it under 512 */
 #define SMTP_REPLY_ROOM (SMTP_RESULT_BYTES + 1024u)
-_Static_assert(SMTP_REPLY_ROOM <= TCP_SEND_BYTES, "an empty queue takes every reply");
+_Static_assert(SMTP_REPLY_ROOM <= STREAM_SEND_BYTES, "an empty queue takes every reply");
 
 /* How much faster than limits.data_rate data has to come while memory is short. */
 #define SMTP_SHORTAGE_RATE 64u
@@ -110,7 +110,7 @@ static inline char *smtp_sender_room(struct smtp_session *session, size_t size)
 /* What every handler needs. */
 struct smtp_call {
     struct smtp_server *server;
-    struct tcp_connection *connection;
+    struct stream *stream;
     struct smtp_session *session;
     int64_t now_ns;
 };

@@ -46,7 +46,7 @@ void smtp_transaction_bad(struct smtp_call *call, const char *command, const cha
 {
     char client[46];
 
-    tcp_peer_text(call->connection, client);
+    stream_peer_text(call->stream, client);
     call->server->service.rejected(call->server->service.context, command, client,
                                    smtp_helo(call->session), smtp_sender(call->session), "", reply,
                                    call->now_ns);

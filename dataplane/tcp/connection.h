@@ -98,6 +98,8 @@ struct tcp_connection {
     bool timing : 1;       /* timed_seq is being timed (without timestamps) */
     bool repeated : 1;     /* `repeat` is to be reported (RFC 2883) */
     bool read_closed : 1;  /* tcp_close(): what arrives is acknowledged and dropped */
+    uint8_t listener;      /* index in endpoint->listeners */
+    uint16_t challenges;
 
     /* Receive. */
     uint32_t receive_next;
@@ -142,6 +144,7 @@ struct tcp_connection {
     struct tcp_interval sacked[TCP_SACK_BLOCKS_MAX]; /* held by the peer, ascending, apart */
     uint32_t timed_seq;
     uint32_t timestamp_offset;
+    uint32_t challenge_ms; /* when the first of them was sent, wrapping */
     int64_t timed_ns;
     int64_t srtt_ns; /* 0: no sample yet */
     int64_t rttvar_ns;
@@ -157,12 +160,10 @@ struct tcp_connection {
     uint32_t dirty_previous;
     uint32_t age_next; /* TIME-WAIT connections, oldest first */
     uint32_t age_previous;
-    int64_t active_ns;     /* the peer last sent something new */
-    uint32_t challenge_ms; /* when the first of them was sent, wrapping */
-    uint32_t held_ms;      /* since when it holds a block of received bytes, wrapping */
-    uint16_t challenges;
+    uint32_t held_ms;  /* since when it holds a block of received bytes, wrapping */
+    int64_t active_ns; /* the peer last sent something new */
 };
-_Static_assert(sizeof(struct tcp_connection) <= 512, "idle connections have to cost little");
+_Static_assert(sizeof(struct tcp_connection) <= 496, "idle connections have to cost little");
 
 static inline struct tcp_connection *tcp_at(const struct tcp_endpoint *endpoint, uint32_t index)
 {
@@ -176,6 +177,22 @@ struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struc
                                       uint32_t hash);
 void tcp_table_insert(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
 void tcp_table_remove(struct tcp_endpoint *endpoint, struct tcp_connection *connection);
+
+/* listener.c */
+/* Who listens at the local end of `flow`, or null. */
+const struct tcp_listener *tcp_listener_find(const struct tcp_endpoint *endpoint,
+                                             const struct ip_flow *flow);
+static inline uint8_t tcp_listener_index(const struct tcp_endpoint *endpoint,
+                                         const struct tcp_listener *listener)
+{
+    return (uint8_t)(listener - endpoint->listeners.at);
+}
+
+/* Whom to tell: tcp_application_of(), without the call. */
+static inline const struct tcp_application *tcp_above(const struct tcp_connection *connection)
+{
+    return connection->endpoint->listeners.at[connection->listener].application;
+}
 
 /* endpoint.c */
 /* An established connection from a completed handshake; null at a limit. */

@@ -41,9 +41,21 @@ static bool endpoint_allocate(struct tcp_endpoint *endpoint)
     return true;
 }
 
+/* Of the listener that needs most: any connection may become any listener's. */
+static size_t endpoint_session_bytes(const struct tcp_listeners *listeners)
+{
+    size_t most = 0;
+
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        if (listeners->at[i].application->session_bytes > most)
+            most = listeners->at[i].application->session_bytes;
+    }
+    return most;
+}
+
 enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *store,
                                 struct region_counters *counters, struct packet_output *output,
-                                const struct tcp_application *application,
+                                const struct tcp_listeners *listeners,
                                 const struct tcp_limits *limits, const struct siphash_key *secret,
                                 int64_t now_ns)
 {
@@ -53,7 +65,7 @@ enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *sto
         .store = store,
         .counters = counters,
         .output = output,
-        .application = *application,
+        .listeners = *listeners,
         .limits = *limits,
         .secret = *secret,
         .time_wait = {TCP_NONE, TCP_NONE, 0},
@@ -61,7 +73,8 @@ enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *sto
         .dirty_last = TCP_NONE,
         .now_ns = now_ns,
         .tick = (uint64_t)now_ns >> TCP_TICK_SHIFT,
-        .stride = (sizeof(struct tcp_connection) + application->session_bytes + 63) & ~(size_t)63,
+        .stride =
+            (sizeof(struct tcp_connection) + endpoint_session_bytes(listeners) + 63) & ~(size_t)63,
     };
     /* Independent of the first: what we show of it (initial sequence numbers) must not help anybody
      * to choose connections that meet in one place of a table. */
@@ -213,6 +226,7 @@ static uint32_t endpoint_initial_window(uint32_t mss)
 
 static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open *entry)
 {
+    c->listener = entry->listener;
     c->key = entry->key;
     c->hash = entry->hash;
     c->path = entry->path;
@@ -304,9 +318,11 @@ void tcp_settle(struct tcp_connection *connection, int64_t now_ns)
     if (!connection->dying || connection->state == TCP_STATE_FREE)
         return;
     if (connection->opened) {
+        const struct tcp_application *application = tcp_above(connection);
+
         connection->opened = false;
-        endpoint->application.closed(endpoint->application.context, connection,
-                                     (enum tcp_close_reason)connection->close_reason, now_ns);
+        application->closed(application->context, connection,
+                            (enum tcp_close_reason)connection->close_reason, now_ns);
     }
     if (connection->state == TCP_STATE_TIME_WAIT)
         tcp_age_remove(endpoint, &endpoint->time_wait, connection);

@@ -39,7 +39,7 @@ struct tcp_endpoint {
     struct store *store;
     struct region_counters *counters;
     struct packet_output *output;
-    struct tcp_application application;
+    struct tcp_listeners listeners;
     struct tcp_limits limits;
     struct siphash_key secret;
     struct siphash_key handshake_secret; /* for what peers see: it tells nothing about the tables */
@@ -65,10 +65,11 @@ struct tcp_endpoint {
     uint32_t wheel[2][TCP_WHEEL_SLOTS];
 };
 
-/* `store`, `counters` and `output` are borrowed. `secret` must be random. STATUS_NO_MEMORY. */
+/* `store`, `counters`, `output` and the listeners' applications are borrowed. `secret` must be
+ * random. STATUS_NO_MEMORY. */
 enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *store,
                                 struct region_counters *counters, struct packet_output *output,
-                                const struct tcp_application *application,
+                                const struct tcp_listeners *listeners,
                                 const struct tcp_limits *limits, const struct siphash_key *secret,
                                 int64_t now_ns) STATUS_CHECKED;
 

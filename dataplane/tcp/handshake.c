@@ -151,7 +151,8 @@ static uint32_t handshake_tick(int64_t ns)
 }
 
 enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
-                               const struct tcp_header *header, int64_t now_ns)
+                               const struct tcp_header *header, const struct tcp_listener *listener,
+                               int64_t now_ns)
 {
     uint64_t hash = handshake_hash(endpoint, &segment->flow);
     struct tcp_half_open made = {
@@ -162,6 +163,7 @@ enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_se
         .peer_seq = header->seq,
         .timestamp_recent = header->timestamp,
         .agreed = handshake_agree(segment, header),
+        .listener = tcp_listener_index(endpoint, listener),
         .used = true,
     };
     struct tcp_half_open *entry = half_open_take(endpoint, segment->hash);
@@ -182,8 +184,8 @@ enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_se
 }
 
 bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
-                          const struct tcp_header *header, struct tcp_half_open *entry,
-                          int64_t now_ns)
+                          const struct tcp_header *header, const struct tcp_listener *listener,
+                          struct tcp_half_open *entry, int64_t now_ns)
 {
     uint32_t cookie = header->ack - 1;
     uint64_t period = (uint64_t)(now_ns / TCP_COOKIE_PERIOD_NS);
@@ -207,6 +209,7 @@ bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment
         .own_seq = cookie,
         .timestamp_recent = header->timestamp,
         .agreed = handshake_agree(segment, header),
+        .listener = tcp_listener_index(endpoint, listener),
     };
     entry->agreed.mss = handshake_cookie_mss[cookie >> 24 & 7];
     if (entry->agreed.mss > entry->agreed.own_mss)

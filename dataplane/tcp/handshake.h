@@ -42,6 +42,7 @@ struct tcp_half_open {
     uint32_t timestamp_offset; /* of our timestamp clock towards that peer */
     struct tcp_agreed agreed;
     uint8_t retries;
+    uint8_t listener; /* whose it will be */
     bool used;
 };
 _Static_assert(sizeof(struct tcp_half_open) <= 88, "a flood may fill the table with them");
@@ -54,13 +55,14 @@ void tcp_half_open_free(struct tcp_endpoint *endpoint, struct tcp_half_open *ent
 
 /* Answers a SYN for a listener. */
 enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
-                               const struct tcp_header *header, int64_t now_ns);
+                               const struct tcp_header *header, const struct tcp_listener *listener,
+                               int64_t now_ns);
 
 /* If `header` completes a handshake begun with a cookie, fills `entry` as though it had been kept
  * and returns true. */
 bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
-                          const struct tcp_header *header, struct tcp_half_open *entry,
-                          int64_t now_ns);
+                          const struct tcp_header *header, const struct tcp_listener *listener,
+                          struct tcp_half_open *entry, int64_t now_ns);
 
 /* Retransmits SYN-ACKs that are due, looking at a bounded slice of the table. Returns how many. */
 unsigned tcp_handshake_timers(struct tcp_endpoint *endpoint, int64_t now_ns);

@@ -1,6 +1,7 @@
 /* Segment arrival, in the order of RFC 9293 3.10.7, with the checks of RFC 5961 and RFC 7323. */
 #include <string.h>
 
+#include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/tcp/connection.h"
@@ -100,8 +101,10 @@ static void input_enter_time_wait(struct tcp_connection *c, int64_t now_ns)
     struct tcp_endpoint *endpoint = c->endpoint;
 
     if (c->opened) {
+        const struct tcp_application *application = tcp_above(c);
+
         c->opened = false;
-        endpoint->application.closed(endpoint->application.context, c, TCP_CLOSED_NORMAL, now_ns);
+        application->closed(application->context, c, TCP_CLOSED_NORMAL, now_ns);
     }
     tcp_receive_release(c);
     for (int i = 0; i < TCP_TIMER_COUNT; i++)
@@ -248,7 +251,7 @@ static enum counter input_payload(struct tcp_connection *c, const struct tcp_hea
 /* Tells the application what has changed. It may close or abort in any of these. */
 static void input_tell(struct tcp_connection *c, bool readable, bool finished, int64_t now_ns)
 {
-    const struct tcp_application *application = &c->endpoint->application;
+    const struct tcp_application *application = tcp_above(c);
 
     if (c->send_refused && c->opened && !c->dying && c->send_length < TCP_SEND_BYTES / 2) {
         c->send_refused = false;
@@ -325,6 +328,7 @@ static enum counter input_establish(struct tcp_endpoint *endpoint, const struct 
                                     const struct tcp_header *header, int64_t now_ns)
 {
     struct tcp_connection *c = tcp_connection_new(endpoint, entry);
+    const struct tcp_application *application;
     enum counter outcome;
 
     if (c == NULL) {
@@ -339,7 +343,8 @@ static enum counter input_establish(struct tcp_endpoint *endpoint, const struct 
         seq_at_or_before(c->timestamp_recent, header->timestamp))
         c->timestamp_recent = header->timestamp;
     c->opened = true;
-    endpoint->application.opened(endpoint->application.context, c, now_ns);
+    application = tcp_above(c);
+    application->opened(application->context, c, now_ns);
     outcome = input_deliver(c, header, now_ns);
     tcp_settle(c, now_ns);
     return outcome;
@@ -420,7 +425,7 @@ static enum counter input_synchronised(struct tcp_connection *c, const struct tc
  * (RFC 1337); anything else is told where we were. Returns false when the caller should treat the
  * segment as one for a listener. */
 static bool input_time_wait(struct tcp_connection *c, const struct tcp_header *header,
-                            bool listening, enum counter *outcome, int64_t now_ns)
+                            enum counter *outcome, int64_t now_ns)
 {
     bool newer = c->timestamps && header->has_timestamp
                      ? seq_after(header->timestamp, c->timestamp_recent)
@@ -429,7 +434,7 @@ static bool input_time_wait(struct tcp_connection *c, const struct tcp_header *h
     *outcome = COUNTER_TCP_IN_DUPLICATE;
     if (header->flags & TCP_FLAG_RST)
         return true;
-    if ((header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN && listening && newer) {
+    if ((header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN && newer) {
         tcp_kill(c, TCP_CLOSED_NORMAL);
         tcp_settle(c, now_ns);
         return false;
@@ -443,19 +448,20 @@ static bool input_time_wait(struct tcp_connection *c, const struct tcp_header *h
 
 static enum counter input_without_connection(struct tcp_endpoint *endpoint,
                                              const struct ip_segment *segment,
-                                             const struct tcp_header *header, bool listening,
-                                             int64_t now_ns)
+                                             const struct tcp_header *header, int64_t now_ns)
 {
     uint8_t control = header->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN);
     struct tcp_half_open *entry = tcp_half_open_find(endpoint, &segment->flow, segment->hash);
+    const struct tcp_listener *listener;
     struct tcp_half_open cookie;
 
     if (entry != NULL)
         return input_half_open(endpoint, entry, segment, header, now_ns);
-    if (control == TCP_FLAG_SYN && listening) {
+    listener = tcp_listener_find(endpoint, &segment->flow);
+    if (control == TCP_FLAG_SYN && listener != NULL) {
         switch (tcp_clients_ask(&endpoint->clients, segment->flow.remote_address, now_ns)) {
         case TCP_CLIENT_WELCOME:
-            return tcp_handshake_syn(endpoint, segment, header, now_ns);
+            return tcp_handshake_syn(endpoint, segment, header, listener, now_ns);
         case TCP_CLIENT_FAST:
             return COUNTER_TCP_IN_THROTTLED; /* no answer: it tries again in a second */
         case TCP_CLIENT_FULL:
@@ -464,16 +470,23 @@ static enum counter input_without_connection(struct tcp_endpoint *endpoint,
             return COUNTER_TCP_IN_REFUSED;
         }
     }
-    if (listening && (control & ~TCP_FLAG_FIN) == TCP_FLAG_ACK &&
-        tcp_handshake_cookie(endpoint, segment, header, &cookie, now_ns))
+    if (listener != NULL && (control & ~TCP_FLAG_FIN) == TCP_FLAG_ACK &&
+        tcp_handshake_cookie(endpoint, segment, header, listener, &cookie, now_ns))
         return input_establish(endpoint, segment, &cookie, header, now_ns);
     input_refuse(endpoint, segment, header);
-    return listening ? COUNTER_TCP_IN_NO_CONNECTION : COUNTER_TCP_IN_NO_LISTENER;
+    return listener != NULL ? COUNTER_TCP_IN_NO_CONNECTION : COUNTER_TCP_IN_NO_LISTENER;
 }
 
-/* For `local_port` in the listener's address. */
-static enum counter input_segment(void *context, struct ip_segment *segment, bool listening,
-                                  int64_t now_ns)
+/* On a port shared with the kernel, before anything is made of it: is it for one of ours? */
+static bool input_listened_for(const struct tcp_endpoint *endpoint, struct ip_segment *segment)
+{
+    if (segment->length < 4)
+        return false;
+    segment->flow.local_port = bytes_get16(segment->bytes + 2);
+    return tcp_listener_find(endpoint, &segment->flow) != NULL;
+}
+
+static enum counter input_segment(void *context, struct ip_segment *segment, int64_t now_ns)
 {
     struct tcp_endpoint *endpoint = context;
     struct tcp_header header;
@@ -481,6 +494,8 @@ static enum counter input_segment(void *context, struct ip_segment *segment, boo
     enum counter outcome;
 
     endpoint->now_ns = now_ns;
+    if (segment->shared && !input_listened_for(endpoint, segment))
+        return COUNTER_FRAME_OTHER_PORT;
     if (!tcp_header_read(&header, segment->bytes, segment->length))
         return COUNTER_TCP_IN_BAD_HEADER;
     if (!segment->checksum_good && !input_checksum_good(segment))
@@ -496,12 +511,12 @@ static enum counter input_segment(void *context, struct ip_segment *segment, boo
         c = NULL;
     }
     if (c != NULL && c->state == TCP_STATE_TIME_WAIT) {
-        if (input_time_wait(c, &header, listening, &outcome, now_ns))
+        if (input_time_wait(c, &header, &outcome, now_ns))
             return outcome;
         c = NULL;
     }
     if (c == NULL)
-        return input_without_connection(endpoint, segment, &header, listening, now_ns);
+        return input_without_connection(endpoint, segment, &header, now_ns);
     outcome = input_synchronised(c, &header, now_ns);
     tcp_settle(c, now_ns);
     return outcome;

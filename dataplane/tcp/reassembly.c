@@ -245,7 +245,7 @@ uint32_t tcp_readable(const struct tcp_connection *c)
     return tcp_data_end(c) - c->read_seq;
 }
 
-bool tcp_peek(struct tcp_connection *c, uint32_t skip, struct tcp_span *span)
+bool tcp_peek(struct tcp_connection *c, uint32_t skip, struct block_span *span)
 {
     uint32_t readable = tcp_readable(c);
     uint32_t place;

@@ -63,14 +63,39 @@ struct tcp_application {
                    int64_t now_ns);
 };
 
-/* In-order received bytes, contiguous in one block. Borrowed until tcp_consume(); writable (the
- * application may edit what it has not consumed, e.g. remove stuffed dots in place). */
-struct tcp_span {
-    uint8_t *bytes;
-    uint32_t length; /* bytes; > 0 */
-    uint32_t block;
-    uint32_t offset; /* of bytes in block */
+/* Where connections are accepted, and for whom. The application's context carries what is
+ * particular to this listener (its policy), so one application may stand at several with unlike
+ * contexts. */
+struct tcp_listener {
+    uint8_t address[16];                       /* IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;                             /* host order */
+    const struct tcp_application *application; /* borrowed; outlives the endpoint */
 };
+
+/* Fixed when the endpoint is made. A SYN is looked up here, one by one: three addresses (IPv4,
+ * IPv6, link-local) for each of eight ports, and room for a second service. */
+#define TCP_LISTENERS_MAX 32u
+
+struct tcp_listeners {
+    struct tcp_listener at[TCP_LISTENERS_MAX];
+    uint32_t count;
+};
+
+/* Accepts connections to `address` (as in struct tcp_listener) and `port` for `application`. What
+ * is there already is no error; STATUS_BAD_ARGUMENT when it is there for another application,
+ * STATUS_NO_SPACE past TCP_LISTENERS_MAX. */
+enum status tcp_listeners_add(struct tcp_listeners *listeners, const uint8_t address[16],
+                              uint16_t port,
+                              const struct tcp_application *application) STATUS_CHECKED;
+
+/* The same for every address of an interface. */
+struct ip_interface;
+enum status tcp_listeners_add_interface(struct tcp_listeners *listeners,
+                                        const struct ip_interface *interface, uint16_t port,
+                                        const struct tcp_application *application) STATUS_CHECKED;
+
+/* The application that `connection` was accepted for. */
+const struct tcp_application *tcp_application_of(const struct tcp_connection *connection);
 
 /* The session memory that belongs to `connection`; never null. */
 void *tcp_session(struct tcp_connection *connection);
@@ -96,9 +121,9 @@ bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_
 /* Unconsumed in-order bytes. */
 uint32_t tcp_readable(const struct tcp_connection *connection);
 
-/* The contiguous piece that starts `skip` bytes after the first unconsumed byte. False when there
- * are no more than `skip` bytes. */
-bool tcp_peek(struct tcp_connection *connection, uint32_t skip, struct tcp_span *span);
+/* The contiguous piece that starts `skip` bytes after the first unconsumed byte, borrowed until
+ * tcp_consume(). False when there are no more than `skip` bytes. */
+bool tcp_peek(struct tcp_connection *connection, uint32_t skip, struct block_span *span);
 
 /* Drops the first `length` unconsumed bytes (<= tcp_readable()) and gives back the blocks that
  * nothing else holds; opens the window. */

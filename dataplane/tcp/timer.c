@@ -82,7 +82,7 @@ static void timer_state(struct tcp_connection *connection)
 
 static void timer_run(struct tcp_connection *connection, enum tcp_timer timer, int64_t now_ns)
 {
-    const struct tcp_application *application = &connection->endpoint->application;
+    const struct tcp_application *application = tcp_above(connection);
 
     switch (timer) {
     case TCP_TIMER_RETRANSMIT:

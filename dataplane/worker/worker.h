@@ -66,6 +66,7 @@ struct worker {
     struct store store;
     struct tcp_endpoint endpoint;
     struct smtp_server smtp;
+    struct stream_listener mail; /* plain SMTP, at every port's addresses */
     struct handover handover;
     struct ip_host ip;
     struct packet_output output;

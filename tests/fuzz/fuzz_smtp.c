@@ -77,7 +77,7 @@ static void fuzz_collect(const struct harness *harness, struct fuzz_run *run)
 
     for (unsigned i = 0; i < harness->submitted; i++)
         total += harness->messages[i].length + 1;
-    run->sent = strdup(harness->stream.sent);
+    run->sent = strdup(harness->pipe.sent);
     run->messages = malloc(total + 1);
     CHECK(run->sent != NULL && run->messages != NULL);
     run->submitted = harness->submitted;
@@ -94,7 +94,7 @@ static void fuzz_session(const uint8_t head[FUZZ_HEAD], const char *text, size_t
                          struct fuzz_run *run)
 {
     struct harness *harness = &fuzz_harness;
-    struct stream_options options = {97 + 64u * head[1], head[2], TCP_SEND_BYTES};
+    struct pipe_options options = {97 + 64u * head[1], head[2], TCP_SEND_BYTES};
     uint32_t random = 1 + head[1] + 256u * head[2];
     unsigned answered = 0;
     size_t at = 0;
@@ -103,7 +103,7 @@ static void fuzz_session(const uint8_t head[FUZZ_HEAD], const char *text, size_t
         options.block_use = MESSAGE_BLOCK_BYTES - options.block_start;
     harness->server.sequence = 0;
     harness_open(harness, &options);
-    harness->stream.hold_acks = (head[0] & 8) != 0;
+    harness->pipe.hold_acks = (head[0] & 8) != 0;
     while (at < length) {
         size_t part;
 
@@ -116,22 +116,21 @@ static void fuzz_session(const uint8_t head[FUZZ_HEAD], const char *text, size_t
         if ((random >> 8) % 4 == 0) {
             if (harness_finish(harness, &fuzz_results[(head[3] + answered) % 8]))
                 answered++;
-            stream_acknowledge(&harness->stream,
-                               harness->stream.sent_length - harness->stream.acknowledged);
+            pipe_acknowledge(&harness->pipe,
+                             harness->pipe.sent_length - harness->pipe.acknowledged);
         }
     }
-    harness->stream.hold_acks = false;
+    harness->pipe.hold_acks = false;
     while (harness_finish(harness, &fuzz_results[(head[3] + answered) % 8]))
         answered++;
-    stream_acknowledge(&harness->stream,
-                       harness->stream.sent_length - harness->stream.acknowledged);
+    pipe_acknowledge(&harness->pipe, harness->pipe.sent_length - harness->pipe.acknowledged);
     while (harness_finish(harness, &fuzz_results[(head[3] + answered) % 8]))
         answered++;
     if ((head[0] & 16) != 0)
-        stream_finish(&harness->stream);
-    else if ((head[0] & 32) != 0 && harness->stream.deadline_ns != 0)
-        stream_expire(&harness->stream);
-    fuzz_check_replies(harness->stream.sent);
+        pipe_finish(&harness->pipe);
+    else if ((head[0] & 32) != 0 && harness->pipe.deadline_ns != 0)
+        pipe_expire(&harness->pipe);
+    fuzz_check_replies(harness->pipe.sent);
     fuzz_collect(harness, run);
     harness_close(harness);
     CHECK(harness_store_full(harness));

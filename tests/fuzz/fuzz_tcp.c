@@ -61,7 +61,7 @@ static void fuzz_opened(struct bed *where, struct tcp_connection *connection)
 /* The unconsumed bytes [from, to) are what stands there. */
 static void fuzz_check_bytes(uint32_t from, uint32_t to)
 {
-    struct tcp_span span;
+    struct block_span span;
 
     for (uint32_t skip = from; skip < to; skip += span.length) {
         CHECK(tcp_peek(bed.connection, skip, &span));
@@ -77,7 +77,7 @@ static void fuzz_check_bytes(uint32_t from, uint32_t to)
 static void fuzz_check_stream(void)
 {
     uint32_t readable;
-    struct tcp_span span;
+    struct block_span span;
 
     if (!fuzz_live() || model.closing)
         return;

@@ -126,13 +126,13 @@ static int64_t service_wall_seconds(void *context, int64_t now_ns)
 static void service_answer(struct bench *bench)
 {
     for (unsigned i = 0; i < bench->submitted_count; i++) {
-        struct tcp_connection *connection = tcp_find(&bench->endpoint, bench->submitted_owner[i]);
+        struct stream *stream = stream_find(&bench->endpoint, bench->submitted_owner[i]);
         struct mail_result result = {.outcome = MAIL_DELIVERED, .code = 250, .text = "2.0.0 Ok"};
 
         char reply[SMTP_RESULT_BYTES];
 
-        CHECK(connection != NULL);
-        smtp_finish(&bench->smtp, connection, bench->submitted[i], reply,
+        CHECK(stream != NULL);
+        smtp_finish(&bench->smtp, stream, bench->submitted[i], reply,
                     policy_reply(bench->submitted[i], &result, reply, sizeof(reply)),
                     bench->now_ns);
         message_give(&bench->store, bench->submitted[i]);
@@ -202,10 +202,10 @@ static void bench_configure(struct bench *bench)
     CHECK(smtp_policy_create(config, &bench->policy) == STATUS_OK);
 }
 
-static void bench_application(struct bench *bench, struct tcp_application *application)
+static void bench_application(struct bench *bench)
 {
     if (bench->application == BENCH_READER) {
-        *application = (struct tcp_application){
+        bench->reader = (struct tcp_application){
             .context = bench,
             .opened = reader_opened,
             .readable = reader_readable,
@@ -229,7 +229,8 @@ static void bench_application(struct bench *bench, struct tcp_application *appli
                     .wall_seconds = service_wall_seconds},
         .id_prefix = "7A001B",
     };
-    smtp_server_application(&bench->smtp, application);
+    smtp_server_application(&bench->smtp, &bench->mail.application);
+    stream_listener_init(&bench->mail);
 }
 
 static void bench_open_net(struct bench *bench)
@@ -248,7 +249,6 @@ static void bench_open_net(struct bench *bench)
     memcpy(interface->address, bench_address, sizeof(bench_address));
     memcpy(interface->mac, bench_mac, sizeof(bench_mac));
     interface->mtu = 1500;
-    interface->smtp_port = BENCH_PORT;
     ip_interface_link_local(interface);
 }
 
@@ -263,7 +263,7 @@ void bench_open(struct bench *bench, const struct bench_options *options)
         .clients = {.connections = {100, 1000}, .rate = 1000},
         .window_bytes = 256u << 10,
     };
-    struct tcp_application application;
+    struct tcp_listeners listeners = {.count = 0};
 
     memset(bench, 0, sizeof(*bench));
     bench->application = options->application;
@@ -275,10 +275,14 @@ void bench_open(struct bench *bench, const struct bench_options *options)
           STATUS_OK);
     bench->counters = region_counters(&bench->region, 0);
     bench_configure(bench);
+    bench_application(bench);
     bench_open_net(bench);
-    bench_application(bench, &application);
+    CHECK(tcp_listeners_add_interface(&listeners, &bench->ip.interfaces[0], BENCH_PORT,
+                                      bench->application == BENCH_READER
+                                          ? &bench->reader
+                                          : &bench->mail.below) == STATUS_OK);
     CHECK(tcp_endpoint_create(&bench->endpoint, &bench->store, bench->counters, &bench->output,
-                              &application, &limits, &secret, bench->now_ns) == STATUS_OK);
+                              &listeners, &limits, &secret, bench->now_ns) == STATUS_OK);
     bench->frames = calloc(BENCH_FRAMES, BENCH_FRAME_BYTES);
     bench->small_frames = calloc(BENCH_SMALL_FRAMES, BENCH_FRAME_BYTES);
     bench->sent = calloc(BENCH_FRAMES, BENCH_FRAME_BYTES);

@@ -1,9 +1,10 @@
 /* bench.h: the packet code between two arrays of frames: no NIC, no DPDK, no kernel.
  *
- * The real dataplane/net, tcp, message and smtp, driven as the worker's loop drives them: a burst
- * of at most BENCH_BURST frames, then answers to submitted messages, timers, flush. Only that is
- * timed (bench_serve(); callgrind collects in bench_serve_counted() alone): the clients that make
- * the frames and read the answers do so outside, and their own cost is kept beside it.
+ * The real dataplane/net, ip, tcp, stream, message and smtp, driven as the worker's loop drives
+ * them: a burst of at most BENCH_BURST frames, then answers to submitted messages, timers, flush.
+ * Only that is timed (bench_serve(); callgrind collects in bench_serve_counted() alone): the
+ * clients that make the frames and read the answers do so outside, and their own cost is kept
+ * beside it.
  *
  * Frames lie in pools larger than the second-level cache, as in a port's packet buffers; payload is
  * written into them once and only headers are patched for each packet. Time is virtual.
@@ -66,6 +67,8 @@ struct bench {
     struct packet_output output;
     struct ip_host ip;
     struct smtp_server smtp;
+    struct stream_listener mail;
+    struct tcp_application reader;
     struct smtp_policy *policy;
     struct config config;
     struct config_customer customer;

@@ -198,11 +198,11 @@ static void application_closed(void *context, struct tcp_connection *c,
         world_fail(world, "#%u closed normally before both sides were finished", x->index);
 }
 
-void application_install(struct world *world, struct tcp_application *application)
+void application_install(struct world *world, const struct tcp_application *application)
 {
     application_world = world;
     world->application = *application;
-    *application = (struct tcp_application){
+    world->watched = (struct tcp_application){
         .context = world,
         .session_bytes = world->application.session_bytes,
         .opened = application_opened,

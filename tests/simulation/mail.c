@@ -18,6 +18,7 @@ struct mail_waiting {
 
 struct mail {
     struct smtp_server server;
+    struct stream_listener listener;
     struct config config;
     struct config_customer customers[2];
     struct smtp_policy *policy;
@@ -201,7 +202,9 @@ void mail_application(struct tcp_application *application, struct world *world)
                     .wall_seconds = mail_wall_seconds},
         .id_prefix = "7A001B",
     };
-    smtp_server_application(&mail->server, application);
+    smtp_server_application(&mail->server, &mail->listener.application);
+    stream_listener_init(&mail->listener);
+    *application = mail->listener.below;
 }
 
 static unsigned mail_draw(struct random *random, struct mail_result *result)
@@ -231,14 +234,14 @@ void mail_answer(struct world *world, uint32_t subject)
 {
     struct mail *mail = world->server;
     struct mail_waiting waiting = mail->waiting[subject];
-    struct tcp_connection *c;
+    struct stream *stream;
     struct mail_result result;
     char reply[SMTP_RESULT_BYTES];
 
     if (waiting.message == NULL)
         return;
-    c = tcp_find(&world->endpoint, waiting.message->owner);
-    if (c == NULL) {
+    stream = stream_find(&world->endpoint, waiting.message->owner);
+    if (stream == NULL) {
         world_fail(world, "#%u ended without its message being abandoned", waiting.exchange);
         return;
     }
@@ -246,7 +249,7 @@ void mail_answer(struct world *world, uint32_t subject)
     mail->waiting[subject].message = NULL;
     world->exchanges[waiting.exchange].dialogue->items[waiting.item].answer =
         mail_draw(&world->random, &result);
-    smtp_finish(&mail->server, c, waiting.message, reply,
+    smtp_finish(&mail->server, stream, waiting.message, reply,
                 policy_reply(waiting.message, &result, reply, sizeof(reply)), world->now_ns);
     message_give(&world->store, waiting.message);
     worker_poll_soon(world);

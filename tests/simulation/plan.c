@@ -71,7 +71,6 @@ static void plan_links(struct world *world)
     memcpy(interface->address6, (const uint8_t[]){0x20, 1, 0xd, 0xb8, [15] = 1}, 16);
     interface->has_address6 = true;
     ip_interface_link_local(interface);
-    interface->smtp_port = WORLD_PORT;
 }
 
 /* How many exchanges, over how many tuples: a few long ones, or many short ones. */
@@ -309,6 +308,7 @@ void plan_world(struct world *world, int mode)
     struct random *random = &world->random;
     struct tcp_limits limits = {0};
     struct tcp_application application;
+    struct tcp_listeners listeners = {.count = 0};
     struct siphash_key secret;
     uint32_t blocks;
 
@@ -336,9 +336,11 @@ void plan_world(struct world *world, int mode)
     else
         recorder_application(&application, world);
     application_install(world, &application);
+    CHECK(tcp_listeners_add_interface(&listeners, &world->ip.interfaces[0], WORLD_PORT,
+                                      &world->watched) == STATUS_OK);
     random_fill(random, (uint8_t *)&secret, sizeof(secret));
     CHECK(tcp_endpoint_create(&world->endpoint, &world->store, world->counters, &world->output,
-                              &application, &limits, &secret, world->now_ns) == STATUS_OK);
+                              &listeners, &limits, &secret, world->now_ns) == STATUS_OK);
     world->ip.upper = tcp_upper(&world->endpoint);
     world->ip.output = &world->output;
     world->ip.counters = world->counters;

@@ -15,7 +15,7 @@ static int64_t recorder_pause(struct exchange *x, int64_t most_ns)
 /* Looks at `length` unread bytes in pieces; what is seen twice must be the same twice. */
 static void recorder_look(struct exchange *x, struct tcp_connection *c, uint32_t length)
 {
-    struct tcp_span span;
+    struct block_span span;
     uint32_t at = 0;
 
     while (at < length && !x->world->failed) {

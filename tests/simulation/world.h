@@ -279,6 +279,7 @@ struct world {
     struct packet_output output;
     struct ip_host ip;
     struct tcp_application application; /* the one on top */
+    struct tcp_application watched;     /* what the endpoint calls instead */
     struct mail *server;                /* mail mode */
     uint8_t *out;                       /* the frame begun */
     uint32_t out_length;
@@ -377,7 +378,7 @@ static inline uint32_t peer_seq(const struct peer *peer, int64_t position)
 void peer_reserve(struct peer *peer, int64_t total);
 
 /* application.c: stands between the endpoint and its application, to know what passes. */
-void application_install(struct world *world, struct tcp_application *application);
+void application_install(struct world *world, const struct tcp_application *application);
 
 /* recorder.c */
 void recorder_application(struct tcp_application *application, struct world *world);

@@ -86,7 +86,9 @@ static void worker_init(struct appliance *appliance, uint32_t number)
                                    &worker->endpoint, worker->smtp.counters, &appliance->peers,
                                    &worker->log_producer, number, &appliance->config),
                      STATUS_OK);
-    smtp_server_application(&worker->smtp, &worker->endpoint.application);
+    smtp_server_application(&worker->smtp, &worker->mail.application);
+    stream_listener_init(&worker->mail);
+    worker->endpoint.application = &worker->mail.below;
 }
 
 int appliance_set_up(void **state)

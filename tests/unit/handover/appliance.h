@@ -28,6 +28,7 @@
 struct appliance_worker {
     struct store store;
     struct tcp_endpoint endpoint;
+    struct stream_listener mail;
     struct smtp_server smtp;
     struct handover handover;
     struct ring log_producer;

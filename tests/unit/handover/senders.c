@@ -14,14 +14,14 @@ struct tcp_connection *sender_open(struct tcp_endpoint *endpoint)
     CHECK(sender < endpoint->connections + SENDERS_MAX);
     *sender = (struct tcp_connection){
         .endpoint = endpoint,
-        .session = calloc(1, endpoint->application.session_bytes),
+        .session = calloc(1, endpoint->application->session_bytes),
         .index = (uint32_t)(sender - endpoint->connections),
         .generation = ++endpoint->opened,
         .block = MESSAGE_BLOCK_NONE,
         .prefix = 0xc6120007,
     };
     CHECK(sender->session != NULL);
-    endpoint->application.opened(endpoint->application.context, sender, *endpoint->now_ns);
+    endpoint->application->opened(endpoint->application->context, sender, *endpoint->now_ns);
     sender_say(sender, "EHLO client.example\r\n");
     (void)sender_heard(sender);
     return sender;
@@ -41,7 +41,7 @@ void sender_say(struct tcp_connection *sender, const char *text)
     CHECK(length <= MESSAGE_BLOCK_BYTES - sender->filled);
     memcpy(block_bytes(endpoint->store, sender->block) + sender->filled, text, length);
     sender->filled += (uint32_t)length;
-    endpoint->application.readable(endpoint->application.context, sender, *endpoint->now_ns);
+    endpoint->application->readable(endpoint->application->context, sender, *endpoint->now_ns);
 }
 
 const char *sender_heard(struct tcp_connection *sender)
@@ -56,8 +56,8 @@ void sender_close(struct tcp_connection *sender)
 {
     struct tcp_endpoint *endpoint = sender->endpoint;
 
-    endpoint->application.closed(endpoint->application.context, sender, TCP_CLOSED_NORMAL,
-                                 *endpoint->now_ns);
+    endpoint->application->closed(endpoint->application->context, sender, TCP_CLOSED_NORMAL,
+                                  *endpoint->now_ns);
     if (sender->block != MESSAGE_BLOCK_NONE)
         block_give(endpoint->store, sender->block);
     free(sender->session);
@@ -65,6 +65,21 @@ void sender_close(struct tcp_connection *sender)
 }
 
 /* -- tcp.h ------------------------------------------------------------------------------------- */
+
+const struct tcp_application *tcp_application_of(const struct tcp_connection *connection)
+{
+    return connection->endpoint->application;
+}
+
+void tcp_each(struct tcp_endpoint *endpoint,
+              void (*visit)(void *context, struct tcp_connection *connection, int64_t now_ns),
+              void *context, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < SENDERS_MAX; i++) {
+        if (endpoint->connections[i].generation != 0)
+            visit(context, &endpoint->connections[i], now_ns);
+    }
+}
 
 void *tcp_session(struct tcp_connection *connection)
 {
@@ -111,7 +126,7 @@ uint32_t tcp_readable(const struct tcp_connection *connection)
                : connection->filled - connection->consumed;
 }
 
-bool tcp_peek(struct tcp_connection *connection, uint32_t skip, struct tcp_span *span)
+bool tcp_peek(struct tcp_connection *connection, uint32_t skip, struct block_span *span)
 {
     if (skip >= tcp_readable(connection))
         return false;

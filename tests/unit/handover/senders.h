@@ -28,8 +28,8 @@ struct tcp_connection {
 
 struct tcp_endpoint {
     struct store *store;
-    struct tcp_application application;
-    const int64_t *now_ns; /* borrowed */
+    const struct tcp_application *application; /* borrowed */
+    const int64_t *now_ns;                     /* borrowed */
     uint32_t opened;
     struct tcp_connection connections[SENDERS_MAX];
 };

@@ -169,7 +169,7 @@ static void bed_on_opened(void *context, struct tcp_connection *connection, int6
 static void bed_on_readable(void *context, struct tcp_connection *connection, int64_t now_ns)
 {
     struct bed *bed = context;
-    struct tcp_span span;
+    struct block_span span;
 
     CHECK(now_ns == bed->now_ns);
     CHECK(tcp_readable(connection) > 0);
@@ -235,7 +235,6 @@ static uint32_t bed_or(uint32_t value, uint32_t standard)
 static void bed_interface(struct ip_interface *interface, uint16_t mtu)
 {
     interface->mtu = mtu;
-    interface->smtp_port = BED_PORT;
     memcpy(interface->address, BED_ADDRESS, 4);
     memcpy(interface->mac, BED_MAC, 6);
     ip_interface_link_local(interface);
@@ -275,14 +274,7 @@ void bed_start(struct bed *bed, const struct bed_options *options)
                     .rate = o->connection_rate},
         .window_bytes = bed_or(o->window_bytes, 65536),
     };
-    struct tcp_application application = {bed,
-                                          0,
-                                          bed_on_opened,
-                                          bed_on_readable,
-                                          bed_on_writable,
-                                          bed_on_finished,
-                                          bed_on_expired,
-                                          bed_on_closed};
+    struct tcp_listeners listeners = {.count = 0};
     struct bed made = {.region = bed->region,
                        .blocks = bed->blocks,
                        .queue = bed->queue,
@@ -296,11 +288,25 @@ void bed_start(struct bed *bed, const struct bed_options *options)
     bed->ip.counters = region_counters(&bed->region, 0);
     for (int i = 0; i < COUNTER_COUNT; i++)
         count_set(bed->ip.counters, (enum counter)i, 0);
+    bed->application = (struct tcp_application){bed,
+                                                0,
+                                                bed_on_opened,
+                                                bed_on_readable,
+                                                bed_on_writable,
+                                                bed_on_finished,
+                                                bed_on_expired,
+                                                bed_on_closed};
+    bed_interface(&bed->ip.interfaces[0], (uint16_t)bed_or(o->mtu, BED_MTU));
+    CHECK(tcp_listeners_add_interface(
+              &listeners, &bed->ip.interfaces[0], (uint16_t)bed_or(o->port, BED_PORT),
+              o->application != NULL ? o->application : &bed->application) == STATUS_OK);
+    if (o->second != NULL)
+        CHECK(tcp_listeners_add_interface(&listeners, &bed->ip.interfaces[0], BED_SECOND_PORT,
+                                          o->second) == STATUS_OK);
     CHECK(tcp_endpoint_create(&bed->endpoint, &bed->store, bed->ip.counters, &bed->output,
-                              &application, &limits, &secret, bed->now_ns) == STATUS_OK);
+                              &listeners, &limits, &secret, bed->now_ns) == STATUS_OK);
     bed->ip.upper = tcp_upper(&bed->endpoint);
     bed->ip.output = &bed->output;
-    bed_interface(&bed->ip.interfaces[0], (uint16_t)bed_or(o->mtu, BED_MTU));
 }
 
 void bed_open(struct bed *bed, const struct bed_options *options)

@@ -22,6 +22,7 @@
 #define BED_FRAME_BYTES  2048u
 #define BED_BLOCKS       64u
 #define BED_PORT         25u
+#define BED_SECOND_PORT  587u
 #define BED_RECEIVED_MAX (4u << 20)
 #define BED_UNLIMITED    UINT32_MAX
 #define BED_MS           CLOCK_NS_PER_MS
@@ -75,6 +76,10 @@ struct bed_options {
     uint32_t connection_rate;      /* 0: any */
     uint32_t window_bytes;         /* 0: 65536 */
     uint16_t mtu;                  /* 0: BED_MTU */
+    uint16_t port;                 /* listened at; 0: BED_PORT */
+    /* In place of the bed's own, which then is told nothing; and at BED_SECOND_PORT. */
+    const struct tcp_application *application;
+    const struct tcp_application *second;
 };
 
 struct bed {
@@ -94,6 +99,7 @@ struct bed {
     uint32_t building; /* bytes of the frame begun, 0: none */
 
     /* The application. */
+    struct tcp_application application;
     bool keep; /* leave what was received where it is */
     uint8_t *received;
     size_t received_length;
@@ -147,6 +153,7 @@ struct client {
     struct bed *bed;
     uint8_t address[4];
     uint16_t port;
+    uint16_t server_port;
     uint16_t vlan;
     /* What the SYN offers. */
     int scale;    /* -1: no option */

@@ -13,6 +13,7 @@ void client_init(struct client *client, struct bed *bed, uint8_t number)
         .bed = bed,
         .address = {198, 18, 1, number},
         .port = 40000,
+        .server_port = BED_PORT,
         .mss = BED_MSS,
         .scale = -1,
         .initial = 100000u * number,
@@ -39,7 +40,7 @@ uint32_t client_frame(const struct client *client, const struct segment *segment
                    false);
     memset(tcp, 0, TCP_HEADER_BYTES);
     bytes_put16(tcp, client->port);
-    bytes_put16(tcp + 2, BED_PORT);
+    bytes_put16(tcp + 2, client->server_port);
     bytes_put32(tcp + 4, segment->seq);
     bytes_put32(tcp + 8, segment->ack);
     tcp[12] = (uint8_t)(header / 4 << 4);
@@ -181,7 +182,7 @@ const struct bed_frame *client_next(struct client *client)
     CHECK(frame->type == FRAME_TYPE_IPV4 && frame->network[9] == FRAME_PROTOCOL_TCP);
     CHECK(memcmp(frame->bytes, BED_CLIENT_MAC, 6) == 0 && frame->vlan == client->vlan);
     CHECK(memcmp(frame->network + 16, client->address, 4) == 0);
-    CHECK(tcp->source_port == BED_PORT && tcp->destination_port == client->port);
+    CHECK(tcp->source_port == client->server_port && tcp->destination_port == client->port);
     if (tcp->flags & TCP_FLAG_RST)
         return frame;
     if (tcp->flags & TCP_FLAG_SYN)

@@ -539,6 +539,32 @@ static void test_flow_hash_of_others(void **state)
     assert_int_equal(net_flow_hash(whole, length), 0);
 }
 
+/* On a port shared with the kernel what nobody listens for is the kernel's, whatever it is. */
+static void test_shared_port(void **state)
+{
+    struct segment syn = {.flags = TCP_FLAG_SYN, .seq = 7, .window = 100};
+    struct client client;
+    uint8_t frame[BED_FRAME_BYTES];
+
+    (void)state;
+    bed.ip.interfaces[0].shared = true;
+    client_init(&client, &bed, 1);
+    client.server_port = BED_PORT + 1;
+    assert_int_equal(client_put(&client, &syn), COUNTER_FRAME_OTHER_PORT);
+    syn.flags = TCP_FLAG_ACK;
+    assert_int_equal(client_put(&client, &syn), COUNTER_FRAME_OTHER_PORT);
+    (void)client_frame(&client, &syn, frame);
+    bytes_put16(frame + 16, FRAME_IPV4_BYTES + 3); /* too short to name a port */
+    memset(frame + 24, 0, 2);
+    bytes_put16(frame + 24, (uint16_t)~bytes_get16((const uint8_t *)&(uint16_t){
+                                checksum_fold(checksum_add(0, frame + 14, FRAME_IPV4_BYTES))}));
+    assert_int_equal(bed_input(&bed, frame, 14 + FRAME_IPV4_BYTES + 3), COUNTER_FRAME_OTHER_PORT);
+    assert_null(bed_next(&bed));
+    assert_true(ip_concerns_kernel(COUNTER_FRAME_OTHER_PORT));
+    client_init(&client, &bed, 1);
+    client_connect(&client);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -559,6 +585,7 @@ int main(void)
         TEST(test_port_checks),
         TEST(test_cut_segments),
         TEST(test_no_buffer),
+        TEST(test_shared_port),
         TEST(test_flow_hash_is_stable),
         TEST(test_flow_hash_spreads),
         TEST(test_flow_hash_of_others),

@@ -40,7 +40,7 @@ const char *converse(const char *bytes, size_t length, size_t piece)
     harness_send(&h, bytes, length, piece);
     while (harness_finish(&h, &delivered))
         ;
-    return h.stream.sent;
+    return h.pipe.sent;
 }
 
 void dialogue(const char *client, const char *server)

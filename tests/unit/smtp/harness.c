@@ -169,7 +169,8 @@ void harness_init(struct harness *harness)
         .worker = 3,
         .id_prefix = "7A001B",
     };
-    smtp_server_application(&harness->server, &harness->application);
+    smtp_server_application(&harness->server, &harness->listener.application);
+    stream_listener_init(&harness->listener);
 }
 
 void harness_fini(struct harness *harness)
@@ -179,9 +180,9 @@ void harness_fini(struct harness *harness)
     region_close(&harness->region);
 }
 
-void harness_open(struct harness *harness, const struct stream_options *options)
+void harness_open(struct harness *harness, const struct pipe_options *options)
 {
-    static const struct stream_options plain = {
+    static const struct pipe_options plain = {
         .block_use = MESSAGE_BLOCK_BYTES, .block_start = 0, .send_space = TCP_SEND_BYTES};
 
     harness->submitted = 0;
@@ -191,14 +192,14 @@ void harness_open(struct harness *harness, const struct stream_options *options)
     harness->status[0] = '\0';
     harness->rejected[0] = '\0';
     memset(harness->messages, 0, sizeof(harness->messages));
-    stream_open(&harness->stream, &harness->endpoint, &harness->store, &harness->application,
-                options != NULL ? options : &plain);
+    pipe_open(&harness->pipe, &harness->endpoint, &harness->store, &harness->listener.below,
+              options != NULL ? options : &plain);
 }
 
 void harness_close(struct harness *harness)
 {
     if (harness->endpoint.connection != NULL)
-        stream_close(&harness->stream, TCP_CLOSED_NORMAL);
+        pipe_close(&harness->pipe, TCP_CLOSED_NORMAL);
     for (unsigned i = 0; i < harness->submitted; i++) {
         free(harness->messages[i].bytes);
         free(harness->messages[i].trace);
@@ -218,7 +219,7 @@ void harness_send(struct harness *harness, const char *bytes, size_t length, siz
     while (length > 0) {
         size_t part = piece < length ? piece : length;
 
-        if (stream_receive(&harness->stream, bytes, part) != part)
+        if (pipe_receive(&harness->pipe, bytes, part) != part)
             return;
         bytes += part;
         length -= part;
@@ -230,17 +231,19 @@ bool harness_finish(struct harness *harness, const struct mail_result *result)
     for (unsigned i = 0; i < harness->submitted; i++) {
         struct message *message = harness->messages[i].message;
         char reply[SMTP_RESULT_BYTES];
+        struct stream *stream;
 
         if (message == NULL)
             continue;
         harness->messages[i].message = NULL;
-        CHECK(tcp_find(&harness->endpoint, message->owner) == &harness->stream);
-        smtp_finish(&harness->server, &harness->stream, message, reply,
-                    policy_reply(message, result, reply, sizeof(reply)), harness->stream.now_ns);
+        stream = stream_find(&harness->endpoint, message->owner);
+        CHECK(stream != NULL && stream->connection == &harness->pipe);
+        smtp_finish(&harness->server, stream, message, reply,
+                    policy_reply(message, result, reply, sizeof(reply)), harness->pipe.now_ns);
         message_give(&harness->store, message);
-        if (!harness->stream.hold_acks)
-            stream_acknowledge(&harness->stream,
-                               harness->stream.sent_length - harness->stream.acknowledged);
+        if (!harness->pipe.hold_acks)
+            pipe_acknowledge(&harness->pipe,
+                             harness->pipe.sent_length - harness->pipe.acknowledged);
         return true;
     }
     return false;

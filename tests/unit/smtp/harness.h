@@ -5,7 +5,7 @@
 #define TESTS_UNIT_SMTP_HARNESS_H
 
 #include "dataplane/policy/reply.h"
-#include "stream.h"
+#include "pipe.h"
 
 #define HARNESS_BLOCKS   1024u
 #define HARNESS_SLOTS    8u
@@ -32,9 +32,9 @@ struct harness {
     struct config_customer customers[2];
     struct smtp_policy *policy;
     struct smtp_server server;
-    struct tcp_application application;
+    struct stream_listener listener;
     struct tcp_endpoint endpoint;
-    struct tcp_connection stream;
+    struct tcp_connection pipe;
     struct harness_message messages[HARNESS_MESSAGES];
     unsigned submitted;
     unsigned concluded;
@@ -49,7 +49,7 @@ void harness_init(struct harness *harness);
 void harness_fini(struct harness *harness);
 
 /* A fresh connection (banner read) and empty records. */
-void harness_open(struct harness *harness, const struct stream_options *options);
+void harness_open(struct harness *harness, const struct pipe_options *options);
 /* Ends it, answers to nobody, and gives every message back. */
 void harness_close(struct harness *harness);
 /* True when nothing is held any more. */

@@ -105,7 +105,7 @@ static void test_dialogues_cut(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(dialogues) / sizeof(dialogues[0]); i++) {
-        struct stream_options options = {1 + (uint32_t)i % 3, 16380, TCP_SEND_BYTES};
+        struct pipe_options options = {1 + (uint32_t)i % 3, 16380, TCP_SEND_BYTES};
 
         harness_open(&h, &options);
         assert_string_equal(converse(dialogues[i].client, strlen(dialogues[i].client), 1 + i % 2),
@@ -190,12 +190,12 @@ static void test_every_command_in_every_state(void **state)
 
             harness_open(&h, NULL);
             say(ways[way].client);
-            session = tcp_session(&h.stream);
+            session = stream_session(tcp_session(&h.pipe));
             assert_int_equal(session->state, ways[way].state);
             say(table[i].line);
             (void)snprintf(expected, sizeof(expected), "%s%s", ways[way].server,
                            table[i].expected[way].reply);
-            assert_string_equal(h.stream.sent, expected);
+            assert_string_equal(h.pipe.sent, expected);
             assert_int_equal(session->state, after == STAYS ? ways[way].state : after);
             assert_int_equal(session->message != NULL,
                              session->state == SMTP_RECIPIENT || session->state == SMTP_DATA);
@@ -214,34 +214,34 @@ static void test_no_command_elsewhere(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         harness_open(&h, NULL);
-        session = tcp_session(&h.stream);
+        session = stream_session(tcp_session(&h.pipe));
         say(TO_ALICE "DATA\r\n");
         say(table[i].line);
         assert_int_equal(session->state, SMTP_DATA);
-        assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD);
+        assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD);
         say("\n");
         assert_int_equal(session->state, SMTP_DISCARD);
         say(table[i].line);
         assert_int_equal(session->state, SMTP_DISCARD);
-        assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD);
+        assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD);
         harness_close(&h);
 
         harness_open(&h, NULL);
-        session = tcp_session(&h.stream);
+        session = stream_session(tcp_session(&h.pipe));
         say(TO_ALICE "DATA\r\n.\r\n");
         say(table[i].line);
         assert_int_equal(session->state, SMTP_WAITING);
-        assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD);
+        assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD);
         assert_true(harness_finish(&h, &delivered));
-        assert_non_null(strstr(h.stream.sent, table[i].expected[SMTP_GREETED].reply));
+        assert_non_null(strstr(h.pipe.sent, table[i].expected[SMTP_GREETED].reply));
         harness_close(&h);
 
         harness_open(&h, NULL);
-        session = tcp_session(&h.stream);
+        session = stream_session(tcp_session(&h.pipe));
         say("QUIT\r\n");
         say(table[i].line);
         assert_int_equal(session->state, SMTP_CLOSING);
-        assert_string_equal(h.stream.sent, BANNER BYE);
+        assert_string_equal(h.pipe.sent, BANNER BYE);
         harness_close(&h);
     }
 }
@@ -265,8 +265,8 @@ static void test_trace(void **state)
 
         assert_int_equal(move->from, moves[i]);
         assert_int_equal(move->to, moves[i + 1]);
-        assert_int_equal(move->connection.generation, h.stream.generation);
-        assert_int_equal(move->now_ns, h.stream.now_ns);
+        assert_int_equal(move->connection.generation, h.pipe.generation);
+        assert_int_equal(move->now_ns, h.pipe.now_ns);
     }
     harness_close(&h);
 }
@@ -290,10 +290,10 @@ static void test_long_line(void **state)
         text[i * 11 + 1] = '\n';
         text[i * 7 + 1] = 'y';
         harness_send(&h, text, sizeof(text), 1000 + i);
-        assert_true(h.stream.readable < SMTP_COMMAND_BYTES);
+        assert_true(h.pipe.readable < SMTP_COMMAND_BYTES);
     }
     say("\r\nQUIT\r\n");
-    assert_string_equal(h.stream.sent, BANNER GARBLED BYE);
+    assert_string_equal(h.pipe.sent, BANNER GARBLED BYE);
     harness_close(&h);
 }
 

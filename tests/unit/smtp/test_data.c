@@ -46,8 +46,8 @@ static void test_every_split(void **state)
                               bodies[i].raw, bodies[i].raw);
 
         for (size_t cut = 1; cut < (size_t)length; cut++) {
-            struct stream_options options = {1 + (uint32_t)cut % 61, (uint32_t)cut % 5,
-                                             TCP_SEND_BYTES};
+            struct pipe_options options = {1 + (uint32_t)cut % 61, (uint32_t)cut % 5,
+                                           TCP_SEND_BYTES};
             size_t at = 0;
 
             if (cut % 4 == 0)
@@ -71,7 +71,7 @@ static void test_every_split(void **state)
                            "250 2.0.0 [%s] Ok: queued as 9F\r\n" MAIL_OK RCPT_OK GO_AHEAD
                            "250 2.0.0 [%s] Ok: queued as 9F\r\n" BYE,
                            h.messages[0].id, h.messages[1].id);
-            assert_string_equal(h.stream.sent, expected);
+            assert_string_equal(h.pipe.sent, expected);
             for (unsigned j = 0; j < 2; j++) {
                 assert_int_equal(h.messages[j].length, strlen(bodies[i].message));
                 assert_memory_equal(h.messages[j].bytes, bodies[i].message, h.messages[j].length);
@@ -102,12 +102,12 @@ static void test_smuggling(void **state)
                               variants[i]);
 
         for (size_t piece = 1; piece <= (size_t)length; piece++) {
-            struct stream_options options = {1 + (uint32_t)piece % 7, 3, TCP_SEND_BYTES};
+            struct pipe_options options = {1 + (uint32_t)piece % 7, 3, TCP_SEND_BYTES};
 
             harness_open(&h, &options);
             harness_send(&h, text, (size_t)length, piece);
             assert_string_equal(
-                h.stream.sent, TO_ALICE_REPLY GO_AHEAD
+                h.pipe.sent, TO_ALICE_REPLY GO_AHEAD
                 "550 5.5.2 Bare CR or LF in message data: lines end with CRLF\r\n" BYE);
             assert_int_equal(h.submitted, 0);
             assert_int_equal(h.concluded, 1);
@@ -200,11 +200,11 @@ static void test_no_early_answer(void **state)
     (void)state;
     harness_open(&h, NULL);
     say(TO_ALICE "DATA\r\nx\ny\r\n");
-    assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD);
+    assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD);
     assert_int_equal(h.concluded, 1); /* the blocks are back already ... */
     assert_int_equal(h.store.free_slot_count, HARNESS_SLOTS);
     say("NOOP\r\n.\r\n"); /* ... the answer waits for the end */
-    assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD
+    assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD
                         "550 5.5.2 Bare CR or LF in message data: lines end with CRLF\r\n");
     harness_close(&h);
 }
@@ -228,7 +228,7 @@ static void test_too_large(void **state)
             assert_true(harness_finish(&h, &delivered));
         } else {
             assert_int_equal(h.outcome, MAIL_TOO_LARGE);
-            assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD TOO_LARGE OK);
+            assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD TOO_LARGE OK);
         }
         harness_close(&h);
         assert_true(harness_store_full(&h));
@@ -238,9 +238,9 @@ static void test_too_large(void **state)
     say(TO_ALICE "DATA\r\n");
     for (unsigned i = 0; i < 22; i++)
         say(line);
-    assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD
+    assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD
                         "421 4.7.0 mx.example.com Error: too much data\r\n");
-    assert_true(h.stream.closed);
+    assert_true(h.pipe.closed);
     harness_close(&h);
 }
 
@@ -253,7 +253,7 @@ static void test_loop(void **state)
     for (size_t piece = 1; piece < sizeof(text); piece++) {
         harness_open(&h, NULL);
         harness_send(&h, text, strlen(text), piece);
-        assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD "554 5.4.6 Too many hops\r\n");
+        assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD "554 5.4.6 Too many hops\r\n");
         assert_int_equal(h.outcome, MAIL_MALFORMED);
         harness_close(&h);
     }

@@ -25,24 +25,24 @@ static void test_endings(void **state)
             harness_send(&h, text, at, SIZE_MAX);
             waiting = h.submitted == 1;
             if (how == 0 && !waiting) {
-                stream_expire(&h.stream);
+                pipe_expire(&h.pipe);
                 assert_non_null(
-                    strstr(h.stream.sent, "421 4.4.2 mx.example.com Error: timeout exceeded\r\n"));
-                assert_true(h.stream.closed);
+                    strstr(h.pipe.sent, "421 4.4.2 mx.example.com Error: timeout exceeded\r\n"));
+                assert_true(h.pipe.closed);
             } else if (how == 1) {
-                stream_finish(&h.stream);
-                assert_int_equal(h.stream.closed, !waiting);
+                pipe_finish(&h.pipe);
+                assert_int_equal(h.pipe.closed, !waiting);
                 if (waiting) {
                     assert_true(harness_finish(&h, &delivered));
-                    assert_non_null(strstr(h.stream.sent, "Ok: queued as 9F"));
-                    assert_true(h.stream.closed);
+                    assert_non_null(strstr(h.pipe.sent, "Ok: queued as 9F"));
+                    assert_true(h.pipe.closed);
                 }
             }
-            stream_close(&h.stream, TCP_CLOSED_RESET);
+            pipe_close(&h.pipe, TCP_CLOSED_RESET);
             assert_int_equal(h.abandoned, waiting && how != 1);
             if (h.concluded > 0)
                 assert_int_equal(h.outcome, MAIL_CUT_OFF);
-            assert_int_equal(h.concluded, !waiting && strstr(h.stream.sent, RCPT_OK) != NULL);
+            assert_int_equal(h.concluded, !waiting && strstr(h.pipe.sent, RCPT_OK) != NULL);
             harness_close(&h);
             assert_true(harness_store_full(&h));
         }
@@ -54,17 +54,17 @@ static void test_stalled_replies(void **state)
 {
     (void)state;
     harness_open(&h, NULL);
-    h.stream.hold_acks = true;
+    h.pipe.hold_acks = true;
     for (unsigned i = 0; i < 2000; i++)
         harness_send(&h, "NOOP\r\n", 6, 6);
-    assert_true(h.stream.sent_length < TCP_SEND_BYTES - 6000);
-    assert_true(h.stream.readable > 6000);
-    stream_acknowledge(&h.stream, h.stream.sent_length / 2);
-    h.stream.hold_acks = false;
-    stream_acknowledge(&h.stream, h.stream.sent_length - h.stream.acknowledged);
+    assert_true(h.pipe.sent_length < TCP_SEND_BYTES - 6000);
+    assert_true(h.pipe.readable > 6000);
+    pipe_acknowledge(&h.pipe, h.pipe.sent_length / 2);
+    h.pipe.hold_acks = false;
+    pipe_acknowledge(&h.pipe, h.pipe.sent_length - h.pipe.acknowledged);
     say("QUIT\r\n");
-    assert_int_equal(h.stream.readable, 0);
-    assert_int_equal(h.stream.sent_length, strlen(BANNER) + 2000 * strlen(OK) + strlen(BYE));
+    assert_int_equal(h.pipe.readable, 0);
+    assert_int_equal(h.pipe.sent_length, strlen(BANNER) + 2000 * strlen(OK) + strlen(BYE));
     harness_close(&h);
 }
 
@@ -75,24 +75,24 @@ static void test_no_reply_block(void **state)
 
     (void)state;
     harness_open(&h, NULL);
-    h.stream.send_blocked = true;
+    h.pipe.send_blocked = true;
     say("EHLO c.example\r\n");
-    assert_string_equal(h.stream.sent, BANNER);
-    h.stream.send_blocked = false;
-    stream_acknowledge(&h.stream, 0);
-    assert_string_equal(h.stream.sent, BANNER EHLO_REPLY);
+    assert_string_equal(h.pipe.sent, BANNER);
+    h.pipe.send_blocked = false;
+    pipe_acknowledge(&h.pipe, 0);
+    assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY);
     say("MAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\nDATA\r\n.\r\nNOOP\r\n");
-    h.stream.send_blocked = true;
+    h.pipe.send_blocked = true;
     assert_true(harness_finish(&h, &delivered));
-    assert_string_equal(h.stream.sent, BANNER EHLO_REPLY MAIL_OK RCPT_OK GO_AHEAD);
-    h.stream.send_blocked = false;
-    stream_acknowledge(&h.stream, 0);
+    assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK RCPT_OK GO_AHEAD);
+    h.pipe.send_blocked = false;
+    pipe_acknowledge(&h.pipe, 0);
     (void)snprintf(expected, sizeof(expected),
                    BANNER EHLO_REPLY MAIL_OK RCPT_OK GO_AHEAD
                    "250 2.0.0 [%s] Ok: queued as 9F\r\n" OK,
                    h.messages[0].id);
-    assert_string_equal(h.stream.sent, expected);
-    assert_false(h.stream.aborted);
+    assert_string_equal(h.pipe.sent, expected);
+    assert_false(h.pipe.aborted);
     harness_close(&h);
 }
 
@@ -102,45 +102,45 @@ static void test_draining(void **state)
     /* Between messages: told at once. */
     harness_open(&h, NULL);
     say("EHLO c\r\n");
-    smtp_server_drain(&h.server, h.stream.now_ns);
-    assert_string_equal(h.stream.sent, BANNER EHLO_REPLY DRAINED);
-    assert_true(h.stream.closed);
+    smtp_server_drain(&h.server, h.pipe.now_ns);
+    assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY DRAINED);
+    assert_true(h.pipe.closed);
     harness_close(&h);
     /* A message under way is finished and answered first. */
     h.server.draining = false;
     harness_open(&h, NULL);
     say(TO_ALICE "DATA\r\n");
-    smtp_server_drain(&h.server, h.stream.now_ns);
-    assert_false(h.stream.closed);
+    smtp_server_drain(&h.server, h.pipe.now_ns);
+    assert_false(h.pipe.closed);
     say("x\r\n.\r\n");
-    smtp_server_drain(&h.server, h.stream.now_ns);
-    assert_false(h.stream.closed);
+    smtp_server_drain(&h.server, h.pipe.now_ns);
+    assert_false(h.pipe.closed);
     assert_true(harness_finish(&h, &delivered));
-    assert_non_null(strstr(h.stream.sent, "queued as 9F\r\n" DRAINED));
-    assert_true(h.stream.closed);
+    assert_non_null(strstr(h.pipe.sent, "queued as 9F\r\n" DRAINED));
+    assert_true(h.pipe.closed);
     harness_close(&h);
     /* An answer that finds no block is said before the end. */
     h.server.draining = false;
     harness_open(&h, NULL);
     say(TO_ALICE "DATA\r\n.\r\n");
-    h.stream.send_blocked = true;
+    h.pipe.send_blocked = true;
     assert_true(harness_finish(&h, &delivered));
-    smtp_server_drain(&h.server, h.stream.now_ns);
-    assert_false(h.stream.closed);
-    h.stream.send_blocked = false;
-    stream_acknowledge(&h.stream, 0);
-    smtp_server_drain(&h.server, h.stream.now_ns);
-    assert_non_null(strstr(h.stream.sent, "queued as 9F\r\n" DRAINED));
-    assert_true(h.stream.closed);
+    smtp_server_drain(&h.server, h.pipe.now_ns);
+    assert_false(h.pipe.closed);
+    h.pipe.send_blocked = false;
+    pipe_acknowledge(&h.pipe, 0);
+    smtp_server_drain(&h.server, h.pipe.now_ns);
+    assert_non_null(strstr(h.pipe.sent, "queued as 9F\r\n" DRAINED));
+    assert_true(h.pipe.closed);
     harness_close(&h);
     /* No new transaction, no new connection. */
     h.server.draining = false;
     harness_open(&h, NULL);
     say(TO_ALICE);
-    smtp_server_drain(&h.server, h.stream.now_ns);
+    smtp_server_drain(&h.server, h.pipe.now_ns);
     say("RSET\r\nMAIL FROM:<a@b.c>\r\n");
-    assert_string_equal(h.stream.sent, TO_ALICE_REPLY OK SHUTTING_DOWN);
-    assert_true(h.stream.closed);
+    assert_string_equal(h.pipe.sent, TO_ALICE_REPLY OK SHUTTING_DOWN);
+    assert_true(h.pipe.closed);
     harness_close(&h);
     dialogue("QUIT\r\n", SHUTTING_DOWN);
     assert_string_equal(h.rejected, "CONNECT|||421 4.3.2 Service shutting down, try again later");
@@ -160,24 +160,24 @@ static void test_slow_data(void **state)
     h.config.limits.data_rate = 10;
     harness_open(&h, NULL);
     harness_send(&h, start, strlen(start), SIZE_MAX);
-    started_ns = h.stream.now_ns;
-    while (h.stream.deadline_ns - h.stream.now_ns > 10 * SECOND_NS) {
-        h.stream.now_ns += 10 * SECOND_NS;
+    started_ns = h.pipe.now_ns;
+    while (h.pipe.deadline_ns - h.pipe.now_ns > 10 * SECOND_NS) {
+        h.pipe.now_ns += 10 * SECOND_NS;
         harness_send(&h, "x", 1, SIZE_MAX);
         assert_true(++bytes < 100);
     }
-    assert_true(h.stream.deadline_ns - started_ns < 184 * SECOND_NS);
-    stream_expire(&h.stream);
-    assert_non_null(strstr(h.stream.sent, "421 4.4.2"));
+    assert_true(h.pipe.deadline_ns - started_ns < 184 * SECOND_NS);
+    pipe_expire(&h.pipe);
+    assert_non_null(strstr(h.pipe.sent, "421 4.4.2"));
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
     harness_close(&h);
 
     harness_open(&h, NULL);
     harness_send(&h, start, strlen(start), SIZE_MAX);
     for (unsigned i = 0; i < 150; i++) {
-        h.stream.now_ns += 3 * SECOND_NS;
+        h.pipe.now_ns += 3 * SECOND_NS;
         harness_send(&h, line, strlen(line), SIZE_MAX);
-        assert_true(h.stream.deadline_ns - h.stream.now_ns > 170 * SECOND_NS);
+        assert_true(h.pipe.deadline_ns - h.pipe.now_ns > 170 * SECOND_NS);
     }
     harness_send(&h, ".\r\n", 3, SIZE_MAX);
     assert_int_equal(h.submitted, 1);
@@ -188,14 +188,14 @@ static void test_slow_data(void **state)
 /* Sends a byte every ten seconds until time is up; returns how long that took. */
 static int64_t trickle(void)
 {
-    int64_t from_ns = h.stream.now_ns;
+    int64_t from_ns = h.pipe.now_ns;
 
-    while (h.stream.deadline_ns - h.stream.now_ns > 10 * SECOND_NS) {
-        h.stream.now_ns += 10 * SECOND_NS;
+    while (h.pipe.deadline_ns - h.pipe.now_ns > 10 * SECOND_NS) {
+        h.pipe.now_ns += 10 * SECOND_NS;
         harness_send(&h, "x", 1, SIZE_MAX);
-        assert_true(h.stream.now_ns - from_ns < 1000 * SECOND_NS);
+        assert_true(h.pipe.now_ns - from_ns < 1000 * SECOND_NS);
     }
-    return h.stream.now_ns - from_ns;
+    return h.pipe.now_ns - from_ns;
 }
 
 /* What was sent fast buys no time for trickling afterwards. */
@@ -211,7 +211,7 @@ static void test_fast_then_slow(void **state)
     harness_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
     harness_send(&h, lines, 63 * 140, 1000);
     assert_true(trickle() < 184 * SECOND_NS);
-    stream_expire(&h.stream);
+    pipe_expire(&h.pipe);
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
     harness_close(&h);
 }

@@ -27,10 +27,10 @@ static void test_exhaustion(void **state)
             taken[count++] = block_take(&h.store, BLOCK_FOR_REPLY);
         harness_open(&h, NULL);
         (void)converse(text, strlen(text), 11);
-        if (strstr(h.stream.sent, "452 4.3.1 Insufficient system storage\r\n") != NULL) {
+        if (strstr(h.pipe.sent, "452 4.3.1 Insufficient system storage\r\n") != NULL) {
             seen_refused = true;
-            assert_null(strstr(h.stream.sent, "queued"));
-        } else if (strstr(h.stream.sent, "queued") != NULL) {
+            assert_null(strstr(h.pipe.sent, "queued"));
+        } else if (strstr(h.pipe.sent, "queued") != NULL) {
             seen_delivered = true;
         }
         harness_close(&h);
@@ -42,9 +42,9 @@ static void test_exhaustion(void **state)
     assert_true(seen_refused);
     assert_true(seen_delivered);
     harness_open(&h, NULL);
-    h.stream.data_refused = true;
+    h.pipe.data_refused = true;
     say(TO_ALICE "DATA\r\n");
-    assert_string_equal(h.stream.sent, TO_ALICE_REPLY "452 4.3.1 Insufficient system storage\r\n");
+    assert_string_equal(h.pipe.sent, TO_ALICE_REPLY "452 4.3.1 Insufficient system storage\r\n");
     assert_int_equal(h.outcome, MAIL_NO_ROOM);
     harness_close(&h);
 }
@@ -58,7 +58,7 @@ static void test_no_slot(void **state)
         assert_non_null(messages[i] = message_take(&h.store));
     harness_open(&h, NULL);
     say(TO_ALICE "DATA\r\n");
-    assert_string_equal(h.stream.sent,
+    assert_string_equal(h.pipe.sent,
                         BANNER EHLO_REPLY MAIL_OK "452 4.3.1 Insufficient system storage\r\n"
                                                   "554 5.5.1 Error: no valid recipients\r\n");
     assert_int_equal(h.rejections, 2);
@@ -78,16 +78,16 @@ static void test_crowding(void **state)
     for (unsigned i = 0; i < HARNESS_SLOTS - 1; i++)
         assert_non_null(messages[i] = message_take(&h.store));
     harness_open(&h, NULL);
-    h.stream.peers = 2;
+    h.pipe.peers = 2;
     say(TO_ALICE);
-    assert_string_equal(h.stream.sent,
+    assert_string_equal(h.pipe.sent,
                         BANNER EHLO_REPLY MAIL_OK "452 4.3.1 Insufficient system storage\r\n");
-    h.stream.peers = 1;
+    h.pipe.peers = 1;
     say("RCPT TO:<alice@example.com>\r\nRSET\r\n");
     assert_int_equal(h.concluded, 1);
     /* With more room the number does not matter. */
     message_give(&h.store, messages[0]);
-    h.stream.peers = 2;
+    h.pipe.peers = 2;
     say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nRSET\r\n");
     assert_int_equal(h.concluded, 2);
     harness_close(&h);
@@ -107,16 +107,16 @@ static void test_slow_data_in_shortage(void **state)
     h.config.limits.data_rate = 10;
     harness_open(&h, NULL);
     harness_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
-    started_ns = h.stream.now_ns;
+    started_ns = h.pipe.now_ns;
     while (block_available(&h.store, BLOCK_FOR_DATA) > HARNESS_BLOCKS / 16)
         held[count++] = block_take(&h.store, BLOCK_FOR_DATA);
-    while (h.stream.deadline_ns - h.stream.now_ns > 3 * SECOND_NS) {
-        h.stream.now_ns += 3 * SECOND_NS;
+    while (h.pipe.deadline_ns - h.pipe.now_ns > 3 * SECOND_NS) {
+        h.pipe.now_ns += 3 * SECOND_NS;
         harness_send(&h, line, strlen(line), SIZE_MAX);
-        assert_true(h.stream.now_ns - started_ns < 1000 * SECOND_NS);
+        assert_true(h.pipe.now_ns - started_ns < 1000 * SECOND_NS);
     }
-    assert_true(h.stream.now_ns - started_ns < 200 * SECOND_NS);
-    stream_expire(&h.stream);
+    assert_true(h.pipe.now_ns - started_ns < 200 * SECOND_NS);
+    pipe_expire(&h.pipe);
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
     harness_close(&h);
     while (count > 0)

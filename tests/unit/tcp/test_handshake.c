@@ -269,12 +269,14 @@ static void test_segments_without_connection(void **state)
 static void test_no_listener(void **state)
 {
     uint8_t frame[BED_FRAME_BYTES];
+    static const struct bed_options elsewhere = {.port = 26};
     struct segment syn = {.flags = TCP_FLAG_SYN, .seq = 10, .window = 100};
     const struct bed_frame *answer;
     uint32_t length;
 
     (void)state;
-    bed.ip.interfaces[0].smtp_port = 26;
+    bed_close(&bed);
+    bed_open(&bed, &elsewhere);
     length = client_frame(&client, &syn, frame);
     assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_NO_LISTENER);
     answer = client_next(&client);

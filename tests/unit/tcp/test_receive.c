@@ -88,7 +88,7 @@ static void test_overlaps_first_wins(void **state)
         uint8_t model[SPAN];
         bool have[SPAN] = {false};
         uint32_t base = client.seq;
-        struct tcp_span span;
+        struct block_span span;
 
         for (unsigned i = 0; i < 40; i++) {
             uint8_t payload[SPAN];
@@ -196,7 +196,7 @@ static void test_idle_holds_nothing(void **state)
 static void test_peek_and_consume(void **state)
 {
     uint32_t length = 40000;
-    struct tcp_span span;
+    struct block_span span;
 
     (void)state;
     bed.keep = true;

@@ -121,7 +121,7 @@ static void test_data_window_is_reserved(void **state)
                          COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(tcp_readable(bed.connection), edge);
     for (uint32_t skip = 0; skip < edge;) {
-        struct tcp_span span;
+        struct block_span span;
 
         assert_true(tcp_peek(bed.connection, skip, &span));
         for (uint32_t i = 0; i < span.length; i++)

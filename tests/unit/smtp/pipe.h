@@ -1,22 +1,22 @@
-/* stream.h: tcp.h without packets: one in-memory connection whose received bytes lie in real blocks
+/* pipe.h: tcp.h without packets: one in-memory connection whose received bytes lie in real blocks
  * of a store, so that sessions run, and leak, exactly as they would behind TCP.
  *
- * Threads: one. Memory: stream_close() gives every block back. Tests and fuzzers only.
+ * Threads: one. Memory: pipe_close() gives every block back. Tests and fuzzers only.
  */
-#ifndef TESTS_UNIT_SMTP_STREAM_H
-#define TESTS_UNIT_SMTP_STREAM_H
+#ifndef TESTS_UNIT_SMTP_PIPE_H
+#define TESTS_UNIT_SMTP_PIPE_H
 
 #include "dataplane/tcp/tcp.h"
 
-#define STREAM_BLOCKS_MAX 4096u
-#define STREAM_SENT_BYTES 262144u
+#define PIPE_BLOCKS_MAX 4096u
+#define PIPE_SENT_BYTES 262144u
 
 /* The one there is; tcp_find() finds it. */
 struct tcp_endpoint {
     struct tcp_connection *connection; /* null when closed */
 };
 
-struct stream_options {
+struct pipe_options {
     uint32_t block_use;   /* bytes placed in each block, 1..MESSAGE_BLOCK_BYTES */
     uint32_t block_start; /* where in each block they begin */
     uint32_t send_space;  /* bytes of unacknowledged replies */
@@ -26,16 +26,16 @@ struct tcp_connection {
     struct store *store;
     struct tcp_endpoint *endpoint;
     struct tcp_application application;
-    struct stream_options options;
+    struct pipe_options options;
     void *session;
     uint32_t generation;
-    uint32_t blocks[STREAM_BLOCKS_MAX];
+    uint32_t blocks[PIPE_BLOCKS_MAX];
     uint32_t block_count;
     uint32_t first;    /* index of the first block with unconsumed bytes */
     uint32_t consumed; /* bytes of it that are consumed */
     uint32_t filled;   /* bytes in the last block */
     uint32_t readable;
-    char sent[STREAM_SENT_BYTES];
+    char sent[PIPE_SENT_BYTES];
     uint32_t sent_length;
     uint32_t acknowledged;
     bool refused; /* a tcp_send() since the last acknowledgement */
@@ -44,22 +44,22 @@ struct tcp_connection {
     bool send_blocked; /* no block left for replies */
     bool data_refused; /* tcp_expect(DATA) fails */
     uint32_t peers;    /* connections of this peer */
-    bool hold_acks;    /* replies stay unacknowledged until stream_acknowledge() */
+    bool hold_acks;    /* replies stay unacknowledged until pipe_acknowledge() */
     enum tcp_expect expect;
     int64_t deadline_ns;
     int64_t now_ns;
 };
 
-void stream_open(struct tcp_connection *stream, struct tcp_endpoint *endpoint, struct store *store,
-                 const struct tcp_application *application, const struct stream_options *options);
+void pipe_open(struct tcp_connection *pipe, struct tcp_endpoint *endpoint, struct store *store,
+               const struct tcp_application *application, const struct pipe_options *options);
 
 /* Places bytes and calls `readable`; returns how many found a block. */
-size_t stream_receive(struct tcp_connection *stream, const void *bytes, size_t length);
-void stream_acknowledge(struct tcp_connection *stream, uint32_t length);
-void stream_finish(struct tcp_connection *stream);
-void stream_expire(struct tcp_connection *stream);
+size_t pipe_receive(struct tcp_connection *pipe, const void *bytes, size_t length);
+void pipe_acknowledge(struct tcp_connection *pipe, uint32_t length);
+void pipe_finish(struct tcp_connection *pipe);
+void pipe_expire(struct tcp_connection *pipe);
 
 /* Calls `closed`, gives everything back. */
-void stream_close(struct tcp_connection *stream, enum tcp_close_reason reason);
+void pipe_close(struct tcp_connection *pipe, enum tcp_close_reason reason);
 
 #endif

@@ -1,124 +1,129 @@
-#include "stream.h"
+#include "pipe.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "platform/check.h"
 
-void stream_open(struct tcp_connection *stream, struct tcp_endpoint *endpoint, struct store *store,
-                 const struct tcp_application *application, const struct stream_options *options)
+void pipe_open(struct tcp_connection *pipe, struct tcp_endpoint *endpoint, struct store *store,
+               const struct tcp_application *application, const struct pipe_options *options)
 {
     static uint32_t generation;
 
-    memset(stream, 0, sizeof(*stream));
-    stream->store = store;
-    stream->endpoint = endpoint;
-    stream->application = *application;
-    stream->options = *options;
-    stream->generation = ++generation;
-    stream->session = calloc(1, application->session_bytes);
-    stream->now_ns = 1000;
-    CHECK(stream->session != NULL && endpoint->connection == NULL);
+    memset(pipe, 0, sizeof(*pipe));
+    pipe->store = store;
+    pipe->endpoint = endpoint;
+    pipe->application = *application;
+    pipe->options = *options;
+    pipe->generation = ++generation;
+    pipe->session = calloc(1, application->session_bytes);
+    pipe->now_ns = 1000;
+    CHECK(pipe->session != NULL && endpoint->connection == NULL);
     CHECK(options->block_use >= 1 &&
           options->block_start + options->block_use <= MESSAGE_BLOCK_BYTES);
-    endpoint->connection = stream;
-    application->opened(application->context, stream, stream->now_ns);
+    endpoint->connection = pipe;
+    application->opened(application->context, pipe, pipe->now_ns);
 }
 
 /* What can be sent at once is acknowledged at once unless the test holds that back. */
-static void stream_settle(struct tcp_connection *stream)
+static void pipe_settle(struct tcp_connection *pipe)
 {
-    while (!stream->hold_acks && stream->acknowledged < stream->sent_length)
-        stream_acknowledge(stream, stream->sent_length - stream->acknowledged);
+    while (!pipe->hold_acks && pipe->acknowledged < pipe->sent_length)
+        pipe_acknowledge(pipe, pipe->sent_length - pipe->acknowledged);
 }
 
-static bool stream_place(struct tcp_connection *stream, const uint8_t *bytes, size_t length,
-                         size_t *placed)
+static bool pipe_place(struct tcp_connection *pipe, const uint8_t *bytes, size_t length,
+                       size_t *placed)
 {
     uint32_t room;
 
-    if (stream->block_count == stream->first || stream->filled == stream->options.block_use) {
+    if (pipe->block_count == pipe->first || pipe->filled == pipe->options.block_use) {
         uint32_t block = block_take(
-            stream->store, stream->expect == TCP_EXPECT_DATA ? BLOCK_FOR_DATA : BLOCK_FOR_COMMAND);
+            pipe->store, pipe->expect == TCP_EXPECT_DATA ? BLOCK_FOR_DATA : BLOCK_FOR_COMMAND);
 
         if (block == MESSAGE_BLOCK_NONE)
             return false;
-        if (stream->block_count == STREAM_BLOCKS_MAX) {
-            memmove(stream->blocks, stream->blocks + stream->first,
-                    (stream->block_count - stream->first) * sizeof(stream->blocks[0]));
-            stream->block_count -= stream->first;
-            stream->first = 0;
+        if (pipe->block_count == PIPE_BLOCKS_MAX) {
+            memmove(pipe->blocks, pipe->blocks + pipe->first,
+                    (pipe->block_count - pipe->first) * sizeof(pipe->blocks[0]));
+            pipe->block_count -= pipe->first;
+            pipe->first = 0;
         }
-        CHECK(stream->block_count < STREAM_BLOCKS_MAX);
-        if (stream->block_count == stream->first)
-            stream->consumed = 0;
-        stream->blocks[stream->block_count++] = block;
-        stream->filled = 0;
+        CHECK(pipe->block_count < PIPE_BLOCKS_MAX);
+        if (pipe->block_count == pipe->first)
+            pipe->consumed = 0;
+        pipe->blocks[pipe->block_count++] = block;
+        pipe->filled = 0;
     }
-    room = stream->options.block_use - stream->filled;
+    room = pipe->options.block_use - pipe->filled;
     if (room > length)
         room = (uint32_t)length;
-    memcpy(block_bytes(stream->store, stream->blocks[stream->block_count - 1]) +
-               stream->options.block_start + stream->filled,
+    memcpy(block_bytes(pipe->store, pipe->blocks[pipe->block_count - 1]) +
+               pipe->options.block_start + pipe->filled,
            bytes, room);
-    stream->filled += room;
-    stream->readable += room;
+    pipe->filled += room;
+    pipe->readable += room;
     *placed += room;
     return true;
 }
 
-size_t stream_receive(struct tcp_connection *stream, const void *bytes, size_t length)
+size_t pipe_receive(struct tcp_connection *pipe, const void *bytes, size_t length)
 {
     size_t placed = 0;
 
-    if (stream->closed)
+    if (pipe->closed)
         return length;
     while (placed < length) {
-        if (stream->readable >= TCP_WINDOW_MAX ||
-            !stream_place(stream, (const uint8_t *)bytes + placed, length - placed, &placed))
+        if (pipe->readable >= TCP_WINDOW_MAX ||
+            !pipe_place(pipe, (const uint8_t *)bytes + placed, length - placed, &placed))
             break;
     }
     if (placed > 0)
-        stream->application.readable(stream->application.context, stream, stream->now_ns);
-    stream_settle(stream);
+        pipe->application.readable(pipe->application.context, pipe, pipe->now_ns);
+    pipe_settle(pipe);
     return placed;
 }
 
-void stream_acknowledge(struct tcp_connection *stream, uint32_t length)
+void pipe_acknowledge(struct tcp_connection *pipe, uint32_t length)
 {
-    CHECK(length <= stream->sent_length - stream->acknowledged);
-    stream->acknowledged += length;
-    if (stream->refused && !stream->closed && !stream->send_blocked) {
-        stream->refused = false;
-        stream->application.writable(stream->application.context, stream, stream->now_ns);
+    CHECK(length <= pipe->sent_length - pipe->acknowledged);
+    pipe->acknowledged += length;
+    if (pipe->refused && !pipe->closed && !pipe->send_blocked) {
+        pipe->refused = false;
+        pipe->application.writable(pipe->application.context, pipe, pipe->now_ns);
     }
 }
 
-void stream_finish(struct tcp_connection *stream)
+void pipe_finish(struct tcp_connection *pipe)
 {
-    if (stream->closed)
+    if (pipe->closed)
         return;
-    stream->application.finished(stream->application.context, stream, stream->now_ns);
-    stream_settle(stream);
+    pipe->application.finished(pipe->application.context, pipe, pipe->now_ns);
+    pipe_settle(pipe);
 }
 
-void stream_expire(struct tcp_connection *stream)
+void pipe_expire(struct tcp_connection *pipe)
 {
-    CHECK(stream->deadline_ns != 0);
-    stream->now_ns = stream->deadline_ns;
-    stream->deadline_ns = 0;
-    stream->application.expired(stream->application.context, stream, stream->now_ns);
-    stream_settle(stream);
+    CHECK(pipe->deadline_ns != 0);
+    pipe->now_ns = pipe->deadline_ns;
+    pipe->deadline_ns = 0;
+    pipe->application.expired(pipe->application.context, pipe, pipe->now_ns);
+    pipe_settle(pipe);
 }
 
-void stream_close(struct tcp_connection *stream, enum tcp_close_reason reason)
+void pipe_close(struct tcp_connection *pipe, enum tcp_close_reason reason)
 {
-    stream->application.closed(stream->application.context, stream, reason, stream->now_ns);
-    for (uint32_t i = stream->first; i < stream->block_count; i++)
-        block_give(stream->store, stream->blocks[i]);
-    stream->endpoint->connection = NULL;
-    free(stream->session);
-    stream->session = NULL;
+    pipe->application.closed(pipe->application.context, pipe, reason, pipe->now_ns);
+    for (uint32_t i = pipe->first; i < pipe->block_count; i++)
+        block_give(pipe->store, pipe->blocks[i]);
+    pipe->endpoint->connection = NULL;
+    free(pipe->session);
+    pipe->session = NULL;
+}
+
+const struct tcp_application *tcp_application_of(const struct tcp_connection *connection)
+{
+    return &connection->application;
 }
 
 void *tcp_session(struct tcp_connection *connection)
@@ -163,7 +168,7 @@ uint32_t tcp_readable(const struct tcp_connection *connection)
     return connection->readable;
 }
 
-bool tcp_peek(struct tcp_connection *connection, uint32_t skip, struct tcp_span *span)
+bool tcp_peek(struct tcp_connection *connection, uint32_t skip, struct block_span *span)
 {
     uint32_t at = connection->consumed + skip;
     uint32_t index = connection->first + at / connection->options.block_use;
@@ -218,7 +223,7 @@ enum status tcp_send(struct tcp_connection *connection, const void *bytes, size_
         connection->refused = true;
         return STATUS_NO_SPACE;
     }
-    CHECK(connection->sent_length + length < STREAM_SENT_BYTES);
+    CHECK(connection->sent_length + length < PIPE_SENT_BYTES);
     memcpy(connection->sent + connection->sent_length, bytes, length);
     connection->sent_length += (uint32_t)length;
     connection->sent[connection->sent_length] = '\0';
