@@ -1,9 +1,36 @@
 #include "platform/program.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* Where there is no limit at all, as many as anybody will need. */
+#define PROGRAM_DESCRIPTORS_MAX 1048576u
+
+void program_start(void)
+{
+    struct rlimit limit;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGUSR1, SIG_IGN);
+    (void)signal(SIGUSR2, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+unsigned program_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > PROGRAM_DESCRIPTORS_MAX)
+        return PROGRAM_DESCRIPTORS_MAX;
+    return (unsigned)limit.rlim_cur;
+}
 
 enum status program_find(const char *name, char *path, size_t size)
 {
