@@ -16,12 +16,15 @@
 #include <unistd.h>
 
 #include "control/link/dataplane.h"
-#include "control/relay/notice.h"
+#include "control/loop/loop.h"
 #include "control/relay/relay.h"
+#include "control/resolve/resolver.h"
 #include "control/status/status_server.h"
 #include "platform/clock.h"
 #include "platform/config/config.h"
 #include "platform/cores.h"
+#include "platform/log/notice.h"
+#include "platform/program.h"
 #include "platform/sandbox.h"
 
 #define CONTROL_EXIT_FAILED   1
@@ -29,36 +32,28 @@
 #define CONTROL_EXIT_CONFIG   78
 #define CONTROL_DRAIN_SECONDS 30
 #define CONTROL_DRAIN_POLL_MS 20
+#define CONTROL_LOG_POLL_MS   250
+/* Descriptors that are not for customers' servers: link, status clients, log, name servers, ... */
+#define CONTROL_DESCRIPTORS_KEPT 64u
 /* The time an answer has to find room in its ring, once nothing else is left to do. */
 #define CONTROL_LAST_ANSWERS_SECONDS 2
 
 struct control {
     struct config *config; /* in force */
-    struct event_base *base;
-    struct evdns_base *dns;
+    struct loop loop;
+    struct resolver *resolver;
     struct relay *relay;
     struct dataplane *dataplane;
     struct status_server *status_server;
     struct event *hangup;
     struct event *terminate;
     struct event *interrupt;
-    struct event *drain;
+    struct timer drain;
+    struct timer unread; /* while lines of the log wait to be read */
     int64_t drain_end_ns;
     int64_t answers_end_ns;
     bool draining;
 };
-
-/* Names come from /etc/hosts and the servers in /etc/resolv.conf. Without either there still are
- * numeric addresses. */
-static void control_read_resolver(struct evdns_base *dns)
-{
-    int result = evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
-
-    if (result != 0)
-        notice("/etc/resolv.conf names no name server (error %d); host names of routes are looked "
-               "up in /etc/hosts and at 127.0.0.1",
-               result);
-}
 
 static void control_reload(evutil_socket_t fd, short events, void *context)
 {
@@ -76,10 +71,8 @@ static void control_reload(evutil_socket_t fd, short events, void *context)
     if (strcmp(config->runtime_directory, control->config->runtime_directory) != 0 ||
         strcmp(config->control_user, control->config->control_user) != 0)
         notice("runtime_directory and control.user change with a restart only");
-    (void)evdns_base_clear_nameservers_and_suspend(control->dns);
-    control_read_resolver(control->dns);
-    (void)evdns_base_resume(control->dns);
-    status = relay_reload(control->relay, config);
+    resolver_reload(control->resolver);
+    status = relay_reload(control->relay, config, loop_now_ns(&control->loop));
     config_free(control->config);
     control->config = config;
     if (status == STATUS_OK)
@@ -88,24 +81,20 @@ static void control_reload(evutil_socket_t fd, short events, void *context)
         notice("configuration reloaded in part: %s", status_text(status));
 }
 
-static void control_drain_poll(struct control *control)
+static void control_drain_poll(struct control *control, int64_t now_ns)
 {
-    struct timeval wait = {.tv_usec = CONTROL_DRAIN_POLL_MS * 1000};
-
-    (void)event_add(control->drain, &wait);
+    loop_set(&control->loop, &control->drain, now_ns + CONTROL_DRAIN_POLL_MS * CLOCK_NS_PER_MS,
+             now_ns);
 }
 
 /* Ends the loop when the last transaction is answered and the last answer handed over. */
-static void control_drained(evutil_socket_t fd, short events, void *context)
+static void control_drained(void *context, int64_t now_ns)
 {
     struct control *control = context;
-    int64_t now_ns = clock_monotonic_ns();
     unsigned left = relay_in_flight(control->relay);
 
-    (void)fd;
-    (void)events;
     if (left > 0 && now_ns < control->drain_end_ns) {
-        control_drain_poll(control);
+        control_drain_poll(control, now_ns);
         return;
     }
     if (left > 0)
@@ -113,25 +102,36 @@ static void control_drained(evutil_socket_t fd, short events, void *context)
     if (control->answers_end_ns == 0)
         control->answers_end_ns = now_ns + CONTROL_LAST_ANSWERS_SECONDS * CLOCK_NS_PER_SECOND;
     if (dataplane_has_answers(control->dataplane) && now_ns < control->answers_end_ns) {
-        control_drain_poll(control);
+        control_drain_poll(control, now_ns);
         return;
     }
-    (void)event_base_loopbreak(control->base);
+    (void)event_base_loopbreak(control->loop.base);
 }
 
 static void control_terminate(evutil_socket_t fd, short events, void *context)
 {
     struct control *control = context;
+    int64_t now_ns = loop_now_ns(&control->loop);
 
     (void)fd;
     (void)events;
     if (control->draining)
         return;
     control->draining = true;
-    control->drain_end_ns = clock_monotonic_ns() + CONTROL_DRAIN_SECONDS * CLOCK_NS_PER_SECOND;
+    control->drain_end_ns = now_ns + CONTROL_DRAIN_SECONDS * CLOCK_NS_PER_SECOND;
     notice("stopping, transactions under way: %u", relay_in_flight(control->relay));
-    relay_drain(control->relay);
-    control_drain_poll(control);
+    relay_drain(control->relay, now_ns);
+    control_drain_poll(control, now_ns);
+}
+
+/* Tries the lines of the log that nobody has read yet again, now and then. */
+static void control_unread(void *context, int64_t now_ns)
+{
+    struct control *control = context;
+
+    (void)notice_flush();
+    loop_set(&control->loop, &control->unread, now_ns + CONTROL_LOG_POLL_MS * CLOCK_NS_PER_MS,
+             now_ns);
 }
 
 /* uid and gid of control.user; false (and told) when there is no such user. */
@@ -168,25 +168,18 @@ static bool control_give_up_root(uid_t uid, gid_t gid)
 
 static bool control_make_loop(struct control *control)
 {
-    struct event_config *settings = event_config_new();
+    int64_t now_ns;
 
-    if (settings == NULL)
+    if (loop_open(&control->loop, NULL, NULL) != STATUS_OK ||
+        resolver_open(&control->resolver, &control->loop) != STATUS_OK)
         return false;
-    /* The rings are polled in fractions of a millisecond. */
-    (void)event_config_set_flag(settings, EVENT_BASE_FLAG_PRECISE_TIMER);
-    control->base = event_base_new_with_config(settings);
-    event_config_free(settings);
-    if (control->base == NULL)
+    now_ns = loop_now_ns(&control->loop);
+    control->hangup = evsignal_new(control->loop.base, SIGHUP, control_reload, control);
+    control->terminate = evsignal_new(control->loop.base, SIGTERM, control_terminate, control);
+    control->interrupt = evsignal_new(control->loop.base, SIGINT, control_terminate, control);
+    if (control->hangup == NULL || control->terminate == NULL || control->interrupt == NULL)
         return false;
-    control->dns = evdns_base_new(control->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    control->hangup = evsignal_new(control->base, SIGHUP, control_reload, control);
-    control->terminate = evsignal_new(control->base, SIGTERM, control_terminate, control);
-    control->interrupt = evsignal_new(control->base, SIGINT, control_terminate, control);
-    control->drain = evtimer_new(control->base, control_drained, control);
-    if (control->dns == NULL || control->hangup == NULL || control->terminate == NULL ||
-        control->interrupt == NULL || control->drain == NULL)
-        return false;
-    control_read_resolver(control->dns);
+    control_unread(control, now_ns);
     return event_add(control->hangup, NULL) == 0 && event_add(control->terminate, NULL) == 0 &&
            event_add(control->interrupt, NULL) == 0;
 }
@@ -203,6 +196,15 @@ static void control_bind(const struct config *config)
         status = cores_bind(cores.control, cores.control_count);
     if (status != STATUS_OK)
         notice("not bound to cores.control: %s", why[0] != '\0' ? why : status_text(status));
+}
+
+/* A descriptor each. With fewer than are kept back, a few connections all the same. */
+static unsigned control_connections_max(void)
+{
+    unsigned descriptors = program_descriptors();
+
+    return descriptors > 2 * CONTROL_DESCRIPTORS_KEPT ? descriptors - CONTROL_DESCRIPTORS_KEPT
+                                                      : descriptors / 2;
 }
 
 static bool control_start(struct control *control)
@@ -234,12 +236,13 @@ static bool control_start(struct control *control)
         return false;
     }
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    status = relay_create(&control->relay, control->base, control->dns, config);
+    status = relay_create(&control->relay, &control->loop, control->resolver, config,
+                          control_connections_max());
     if (status == STATUS_OK)
-        status = dataplane_create(&control->dataplane, control->base, control->relay,
+        status = dataplane_create(&control->dataplane, &control->loop, control->relay,
                                   config->runtime_directory);
     if (status == STATUS_OK)
-        status = status_server_create(&control->status_server, control->base, fd,
+        status = status_server_create(&control->status_server, &control->loop, fd,
                                       control->dataplane, control->relay);
     else
         close(fd);
@@ -250,23 +253,20 @@ static bool control_start(struct control *control)
 
 static void control_stop(struct control *control)
 {
-    struct event *const events[] = {control->hangup, control->terminate, control->interrupt,
-                                    control->drain};
+    struct event *const events[] = {control->hangup, control->terminate, control->interrupt};
 
     status_server_free(control->status_server);
     dataplane_free(control->dataplane);
-    relay_free(control->relay);
+    if (control->relay != NULL)
+        relay_free(control->relay, loop_now_ns(&control->loop));
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL)
             event_free(events[i]);
     }
-    if (control->dns != NULL)
-        evdns_base_free(control->dns, 0);
-    if (control->base != NULL) {
-        /* Closed connections and cancelled look-ups are released by the loop. */
-        (void)event_base_loop(control->base, EVLOOP_NONBLOCK);
-        event_base_free(control->base);
-    }
+    loop_clear(&control->loop, &control->drain);
+    loop_clear(&control->loop, &control->unread);
+    resolver_close(control->resolver);
+    loop_close(&control->loop);
     config_free(control->config);
     libevent_global_shutdown();
 }
@@ -288,7 +288,10 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: postern-control -c FILE\n");
         return CONTROL_EXIT_USAGE;
     }
-    (void)signal(SIGPIPE, SIG_IGN);
+    program_start();
+    notice_open("postern-control");
+    timer_init(&control.drain, control_drained, &control);
+    timer_init(&control.unread, control_unread, &control);
     if (config_load(file, &control.config, &error) != STATUS_OK) {
         notice("%s", error.text);
         return CONTROL_EXIT_CONFIG;
@@ -296,7 +299,7 @@ int main(int argc, char **argv)
     started = control_start(&control);
     if (started) {
         notice("version %s, customers: %u", POSTERN_VERSION, control.config->customer_count);
-        (void)event_base_dispatch(control.base);
+        (void)event_base_dispatch(control.loop.base);
         notice("stopped");
     }
     control_stop(&control);

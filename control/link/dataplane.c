@@ -4,54 +4,57 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "control/relay/notice.h"
+#include "control/link/region_source.h"
 #include "platform/check.h"
+#include "platform/clock.h"
+#include "platform/log/notice.h"
 
-static void dataplane_connect(struct dataplane *dataplane);
-
-static void timer_set(struct event *timer, unsigned us)
-{
-    struct timeval wait = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
-
-    (void)event_add(timer, &wait);
-}
+static void dataplane_connect(struct dataplane *dataplane, int64_t now_ns);
 
 /* -- answers ----------------------------------------------------------------------------------- */
 
-static void dataplane_drop_answers(struct dataplane_worker *worker)
+static void dataplane_free_answers(struct dataplane_answer *first)
 {
-    while (worker->first != NULL) {
-        struct dataplane_answer *answer = worker->first;
+    while (first != NULL) {
+        struct dataplane_answer *next = first->next;
 
-        worker->first = answer->next;
-        free(answer);
+        free(first);
+        first = next;
     }
-    worker->last = NULL;
 }
 
-static void dataplane_drop_channels(struct dataplane *dataplane)
+static void dataplane_drop_channels(struct dataplane *dataplane, int64_t now_ns)
 {
-    relay_abort(dataplane->relay, dataplane);
+    relay_abort(dataplane->relay, &dataplane->owner, now_ns);
     for (uint32_t i = 0; i < REGION_WORKERS_MAX; i++) {
-        dataplane_drop_answers(&dataplane->workers[i]);
+        dataplane_free_answers(dataplane->workers[i].first);
+        dataplane_free_answers(dataplane->workers[i].spare);
         dataplane->workers[i] = (struct dataplane_worker){0};
     }
     if (dataplane->has_channels)
         channel_memory_close(&dataplane->memory);
     dataplane->has_channels = false;
-    (void)event_del(dataplane->poll);
+    loop_clear(dataplane->loop, &dataplane->poll);
+}
+
+static void dataplane_drop_region(struct dataplane *dataplane)
+{
+    CHECK(!dataplane->has_channels);
+    free(dataplane->messages);
+    dataplane->messages = NULL;
+    region_hold_give(dataplane->hold);
+    dataplane->hold = NULL;
 }
 
 /* Back to the start: forgets everything that came over the link and tries again later. */
-static void dataplane_lose(struct dataplane *dataplane, const char *why)
+static void dataplane_lose(struct dataplane *dataplane, const char *why, int64_t now_ns)
 {
     if (dataplane->state == DATAPLANE_LINKED)
         notice("link to the dataplane lost: %s", why);
     else if (dataplane->state != DATAPLANE_ABSENT && !dataplane->waiting_told)
         notice("the dataplane turned the link down: %s", why);
-    dataplane_drop_channels(dataplane);
-    region_hold_give(dataplane->hold);
-    dataplane->hold = NULL;
+    dataplane_drop_channels(dataplane, now_ns);
+    dataplane_drop_region(dataplane);
     if (dataplane->readable != NULL)
         event_free(dataplane->readable);
     dataplane->readable = NULL;
@@ -59,7 +62,8 @@ static void dataplane_lose(struct dataplane *dataplane, const char *why)
         close(dataplane->socket);
     dataplane->socket = -1;
     dataplane->state = DATAPLANE_ABSENT;
-    timer_set(dataplane->retry, dataplane->retry_ms * 1000);
+    loop_set(dataplane->loop, &dataplane->retry, now_ns + dataplane->retry_ms * CLOCK_NS_PER_MS,
+             now_ns);
     dataplane->retry_ms = dataplane->retry_ms * 2 < DATAPLANE_RETRY_MAX_MS ? dataplane->retry_ms * 2
                                                                            : DATAPLANE_RETRY_MAX_MS;
 }
@@ -69,16 +73,9 @@ static void dataplane_set_busy(struct dataplane_worker *worker)
     atomic_store_explicit(worker->channel.busy, worker->open > 0, memory_order_relaxed);
 }
 
-static void dataplane_keep_answer(struct dataplane_worker *worker,
-                                  const struct relay_result *result)
+static void dataplane_queue_answer(struct dataplane_worker *worker, struct dataplane_answer *answer)
 {
-    struct dataplane_answer *answer = malloc(sizeof(*answer));
-
-    /* Out of memory: the worker's own time-out answers for us. */
-    if (answer == NULL)
-        return;
     answer->next = NULL;
-    answer->result = *result;
     if (worker->last != NULL)
         worker->last->next = answer;
     else
@@ -90,13 +87,18 @@ static void dataplane_answer(void *context, uint32_t number, const struct relay_
 {
     struct dataplane *dataplane = context;
     struct dataplane_worker *worker = &dataplane->workers[number];
+    struct dataplane_answer *answer = worker->spare;
 
-    CHECK(number < dataplane->worker_count && worker->open > 0);
+    CHECK(number < dataplane->worker_count && worker->open > 0 && answer != NULL);
+    worker->spare = answer->next;
     worker->open--;
     dataplane_set_busy(worker);
+    answer->result = *result;
     /* In turn; a broken ring is found, and acted on, by the poll. */
-    if (worker->first != NULL || ring_push(&worker->channel.results, result) != STATUS_OK)
-        dataplane_keep_answer(worker, result);
+    if (worker->first == NULL && ring_push(&worker->channel.results, result) == STATUS_OK)
+        free(answer);
+    else
+        dataplane_queue_answer(worker, answer);
 }
 
 /* Not for us, whatever it is: nothing is done with the message. */
@@ -141,7 +143,47 @@ static enum status dataplane_push_answers(struct dataplane_worker *worker)
     return STATUS_OK;
 }
 
-static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t number, bool *any)
+/* Room for one more job's answer. */
+static bool dataplane_reserve_answer(struct dataplane_worker *worker)
+{
+    struct dataplane_answer *answer = calloc(1, sizeof(*answer));
+
+    if (answer == NULL)
+        return false;
+    answer->next = worker->spare;
+    worker->spare = answer;
+    return true;
+}
+
+static void dataplane_unreserve_answer(struct dataplane_worker *worker)
+{
+    struct dataplane_answer *answer = worker->spare;
+
+    worker->spare = answer->next;
+    free(answer);
+}
+
+static void dataplane_start_job(struct dataplane *dataplane, const struct relay_job *job,
+                                uint32_t number, int64_t now_ns)
+{
+    struct source *source;
+    enum status status = region_source_open(&source, dataplane->hold, job);
+
+    if (status != STATUS_OK) {
+        /* A stale message's worker ignores this; to any other it is the truth. */
+        relay_refuse(&dataplane->owner, job, number, 451,
+                     status == STATUS_NO_MEMORY ? "4.3.0 Out of memory"
+                                                : "4.3.0 Message cannot be relayed now");
+        return;
+    }
+    CHECK(job->message < dataplane->hold->region.header.message_count);
+    relay_submit(dataplane->relay, &dataplane->owner, job, number, source,
+                 &dataplane->messages[job->message], now_ns);
+    source_give(source);
+}
+
+static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t number, bool *any,
+                                       int64_t now_ns)
 {
     struct dataplane_worker *worker = &dataplane->workers[number];
     uint32_t open_max = dataplane->hold->region.header.message_count;
@@ -150,9 +192,11 @@ static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t num
         struct relay_job job;
         enum status status;
 
-        if (worker->open >= open_max || worker->first != NULL)
+        if (worker->open >= open_max || worker->first != NULL || !dataplane_reserve_answer(worker))
             return STATUS_OK;
         status = ring_pop(&worker->channel.jobs, &job);
+        if (status != STATUS_OK)
+            dataplane_unreserve_answer(worker);
         if (status == STATUS_AGAIN)
             return STATUS_OK;
         if (status != STATUS_OK)
@@ -164,26 +208,24 @@ static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t num
             dataplane_refuse(dataplane, number, &job);
             continue;
         }
-        relay_submit(dataplane->relay, &job, number, dataplane->hold, dataplane_answer, dataplane);
+        dataplane_start_job(dataplane, &job, number, now_ns);
     }
     return STATUS_OK;
 }
 
-static void dataplane_polled(evutil_socket_t fd, short events, void *context)
+static void dataplane_polled(void *context, int64_t now_ns)
 {
     struct dataplane *dataplane = context;
     bool busy = false;
 
-    (void)fd;
-    (void)events;
     for (uint32_t i = 0; i < dataplane->worker_count; i++) {
         struct dataplane_worker *worker = &dataplane->workers[i];
         enum status status = dataplane_push_answers(worker);
 
         if (status == STATUS_OK)
-            status = dataplane_take_jobs(dataplane, i, &busy);
+            status = dataplane_take_jobs(dataplane, i, &busy, now_ns);
         if (status != STATUS_OK) {
-            dataplane_lose(dataplane, status_text(status));
+            dataplane_lose(dataplane, status_text(status), now_ns);
             return;
         }
         busy = busy || worker->open > 0 || worker->first != NULL;
@@ -194,7 +236,8 @@ static void dataplane_polled(evutil_socket_t fd, short events, void *context)
         dataplane->poll_us = dataplane->poll_us * 2 < DATAPLANE_POLL_IDLE_US
                                  ? dataplane->poll_us * 2
                                  : DATAPLANE_POLL_IDLE_US;
-    timer_set(dataplane->poll, dataplane->poll_us);
+    loop_set(dataplane->loop, &dataplane->poll, now_ns + dataplane->poll_us * CLOCK_NS_PER_US,
+             now_ns);
 }
 
 /* -- link -------------------------------------------------------------------------------------- */
@@ -215,13 +258,17 @@ static enum status dataplane_welcome(struct dataplane *dataplane,
     if (message->workers < 1 || message->workers > REGION_WORKERS_MAX ||
         message->workers != dataplane->hold->region.header.worker_count)
         return STATUS_BROKEN_PEER;
+    dataplane->owner.places = dataplane->hold->region.header.message_count;
+    dataplane->messages = calloc(dataplane->owner.places, sizeof(struct transaction *));
+    if (dataplane->messages == NULL)
+        return STATUS_NO_MEMORY;
     dataplane->worker_count = message->workers;
     dataplane->state = DATAPLANE_WELCOME;
     return STATUS_OK;
 }
 
 static enum status dataplane_channel(struct dataplane *dataplane,
-                                     const struct link_message *message, int fd)
+                                     const struct link_message *message, int fd, int64_t now_ns)
 {
     struct link_message ready = {.type = LINK_READY,
                                  .slot = message->slot,
@@ -234,7 +281,7 @@ static enum status dataplane_channel(struct dataplane *dataplane,
             close(fd);
         return STATUS_BROKEN_PEER;
     }
-    dataplane_drop_channels(dataplane);
+    dataplane_drop_channels(dataplane, now_ns);
     status = channel_memory_open(&dataplane->memory, CHANNEL_CONTROL, dataplane->worker_count, fd);
     if (status != STATUS_OK)
         return status;
@@ -251,18 +298,18 @@ static enum status dataplane_channel(struct dataplane *dataplane,
     dataplane->retry_ms = DATAPLANE_RETRY_MIN_MS;
     dataplane->waiting_told = false;
     dataplane->poll_us = DATAPLANE_POLL_BUSY_US;
-    timer_set(dataplane->poll, dataplane->poll_us);
+    loop_set(dataplane->loop, &dataplane->poll, now_ns, now_ns);
     return STATUS_OK;
 }
 
 static enum status dataplane_hear(struct dataplane *dataplane, const struct link_message *message,
-                                  int fd)
+                                  int fd, int64_t now_ns)
 {
     switch (message->type) {
     case LINK_WELCOME:
         return dataplane_welcome(dataplane, message, fd);
     case LINK_CHANNEL:
-        return dataplane_channel(dataplane, message, fd);
+        return dataplane_channel(dataplane, message, fd, now_ns);
     default:
         /* KILL is for scanners; what a newer dataplane may say beyond that is not for us. */
         if (fd >= 0)
@@ -274,6 +321,7 @@ static enum status dataplane_hear(struct dataplane *dataplane, const struct link
 static void dataplane_readable(evutil_socket_t socket, short events, void *context)
 {
     struct dataplane *dataplane = context;
+    int64_t now_ns = loop_now_ns(dataplane->loop);
 
     (void)events;
     for (;;) {
@@ -284,15 +332,15 @@ static void dataplane_readable(evutil_socket_t socket, short events, void *conte
         if (status == STATUS_AGAIN)
             return;
         if (status == STATUS_OK)
-            status = dataplane_hear(dataplane, &message, fd);
+            status = dataplane_hear(dataplane, &message, fd, now_ns);
         if (status != STATUS_OK) {
-            dataplane_lose(dataplane, status_text(status));
+            dataplane_lose(dataplane, status_text(status), now_ns);
             return;
         }
     }
 }
 
-static void dataplane_connect(struct dataplane *dataplane)
+static void dataplane_connect(struct dataplane *dataplane, int64_t now_ns)
 {
     struct link_message hello = {.type = LINK_HELLO, .kind = LINK_KIND_CONTROL, .slots = 1};
     enum status status = link_connect(dataplane->path, &dataplane->socket);
@@ -302,28 +350,26 @@ static void dataplane_connect(struct dataplane *dataplane)
             notice("waiting for the dataplane at %s: %s", dataplane->path, status_text(status));
         dataplane->waiting_told = true;
         dataplane->socket = -1;
-        dataplane_lose(dataplane, status_text(status));
+        dataplane_lose(dataplane, status_text(status), now_ns);
         return;
     }
     dataplane->state = DATAPLANE_GREETED;
-    dataplane->readable = event_new(dataplane->base, dataplane->socket, EV_READ | EV_PERSIST,
+    dataplane->readable = event_new(dataplane->loop->base, dataplane->socket, EV_READ | EV_PERSIST,
                                     dataplane_readable, dataplane);
     status = dataplane->readable != NULL && event_add(dataplane->readable, NULL) == 0
                  ? link_send(dataplane->socket, &hello, -1)
                  : STATUS_NO_MEMORY;
     if (status != STATUS_OK)
-        dataplane_lose(dataplane, status_text(status));
+        dataplane_lose(dataplane, status_text(status), now_ns);
 }
 
-static void dataplane_retry(evutil_socket_t fd, short events, void *context)
+static void dataplane_retry(void *context, int64_t now_ns)
 {
-    (void)fd;
-    (void)events;
-    dataplane_connect(context);
+    dataplane_connect(context, now_ns);
 }
 
-enum status dataplane_create(struct dataplane **dataplane, struct event_base *base,
-                             struct relay *relay, const char *runtime_directory)
+enum status dataplane_create(struct dataplane **dataplane, struct loop *loop, struct relay *relay,
+                             const char *runtime_directory)
 {
     struct dataplane *made = calloc(1, sizeof(*made));
     int length;
@@ -331,22 +377,19 @@ enum status dataplane_create(struct dataplane **dataplane, struct event_base *ba
     *dataplane = NULL;
     if (made == NULL)
         return STATUS_NO_MEMORY;
-    made->base = base;
+    made->loop = loop;
     made->relay = relay;
+    made->owner = (struct transaction_owner){.done = dataplane_answer, .context = made};
     made->socket = -1;
     made->retry_ms = DATAPLANE_RETRY_MIN_MS;
-    made->retry = evtimer_new(base, dataplane_retry, made);
-    made->poll = evtimer_new(base, dataplane_polled, made);
-    if (made->retry == NULL || made->poll == NULL) {
-        dataplane_free(made);
-        return STATUS_NO_MEMORY;
-    }
+    timer_init(&made->retry, dataplane_retry, made);
+    timer_init(&made->poll, dataplane_polled, made);
     length = snprintf(made->path, sizeof(made->path), "%s/dataplane.sock", runtime_directory);
     if (length < 0 || (size_t)length >= sizeof(made->path)) {
         dataplane_free(made);
         return STATUS_BAD_ARGUMENT;
     }
-    dataplane_connect(made);
+    dataplane_connect(made, loop_now_ns(loop));
     *dataplane = made;
     return STATUS_OK;
 }
@@ -355,15 +398,11 @@ void dataplane_free(struct dataplane *dataplane)
 {
     if (dataplane == NULL)
         return;
-    if (dataplane->poll != NULL)
-        dataplane_drop_channels(dataplane);
-    region_hold_give(dataplane->hold);
+    dataplane_drop_channels(dataplane, loop_now_ns(dataplane->loop));
+    dataplane_drop_region(dataplane);
+    loop_clear(dataplane->loop, &dataplane->retry);
     if (dataplane->readable != NULL)
         event_free(dataplane->readable);
-    if (dataplane->retry != NULL)
-        event_free(dataplane->retry);
-    if (dataplane->poll != NULL)
-        event_free(dataplane->poll);
     if (dataplane->socket >= 0)
         close(dataplane->socket);
     free(dataplane);

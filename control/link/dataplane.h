@@ -10,13 +10,16 @@
  * anything is under way, slowing to DATAPLANE_POLL_IDLE_US when not.
  *
  * Limits: of each worker at most as many jobs are open as the region has message slots; more stay
- * in the ring. An answer that finds its ring full waits for the next poll.
+ * in the ring. An answer that finds its ring full waits for the next poll: the memory for that is
+ * there before the job is taken (a job that memory cannot be had for stays in the ring, too), so no
+ * answer is ever lost and no message stays with us for ever.
  *
  * Threads: control's loop. Memory: dataplane_free().
  */
 #ifndef CONTROL_LINK_DATAPLANE_H
 #define CONTROL_LINK_DATAPLANE_H
 
+#include "control/link/region_hold.h"
 #include "control/relay/relay.h"
 #include "platform/link/link.h"
 
@@ -33,7 +36,7 @@ enum dataplane_state {
     DATAPLANE_LINKED,  /* READY sent, takes jobs */
 };
 
-/* An answer whose ring was full. */
+/* Room for the answer to a job that is open; holds it when its ring is full. */
 struct dataplane_answer {
     struct dataplane_answer *next;
     struct relay_result result;
@@ -41,24 +44,27 @@ struct dataplane_answer {
 
 struct dataplane_worker {
     struct channel channel;
-    uint32_t open; /* jobs taken and not yet answered */
-    struct dataplane_answer *first;
+    uint32_t open;                  /* jobs taken and not yet answered */
+    struct dataplane_answer *spare; /* one for each open job */
+    struct dataplane_answer *first; /* answers that wait for room */
     struct dataplane_answer *last;
 };
 
 struct dataplane {
-    struct event_base *base;
+    struct loop *loop;
     struct relay *relay;
+    struct transaction_owner owner; /* ourselves, to the relay */
     char path[128];
     enum dataplane_state state;
     int socket;
     struct event *readable;
-    struct event *retry;
-    struct event *poll;
+    struct timer retry;
+    struct timer poll;
     unsigned retry_ms;
     unsigned poll_us;
     bool waiting_told; /* "waiting for the dataplane" was said */
     struct region_hold *hold;
+    struct transaction **messages; /* by slot of the region: what is under way; else null */
     uint32_t worker_count;
     uint32_t epoch;
     uint64_t refused; /* jobs of a kind that is not ours */
@@ -69,8 +75,8 @@ struct dataplane {
 
 /* Starts connecting at once. `relay` is borrowed. STATUS_NO_MEMORY, STATUS_BAD_ARGUMENT (path too
  * long). */
-enum status dataplane_create(struct dataplane **dataplane, struct event_base *base,
-                             struct relay *relay, const char *runtime_directory) STATUS_CHECKED;
+enum status dataplane_create(struct dataplane **dataplane, struct loop *loop, struct relay *relay,
+                             const char *runtime_directory) STATUS_CHECKED;
 
 /* Answers that have not yet found room in their ring. */
 bool dataplane_has_answers(const struct dataplane *dataplane);

@@ -1,34 +1,24 @@
 #include "control/relay/connection.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include "control/relay/route.h"
 #include "platform/check.h"
 #include "platform/clock.h"
 
-#define CONNECTION_QUIT_NS (5 * CLOCK_NS_PER_SECOND)
+static void connection_try_address(struct connection *connection, int64_t now_ns);
 
-/* What the resolver calls back with: it may do so after the connection is gone. */
-struct connection_lookup {
-    struct connection *connection; /* null: nobody is waiting any more */
-    struct evdns_getaddrinfo_request *request;
-};
-
-static void connection_try_address(struct connection *connection);
-
-void connection_set_timeout(struct connection *connection, int64_t timeout_ns)
+void connection_set_timeout(struct connection *connection, int64_t due_ns, int64_t now_ns)
 {
-    struct timeval wait = {.tv_sec = timeout_ns / CLOCK_NS_PER_SECOND,
-                           .tv_usec = timeout_ns % CLOCK_NS_PER_SECOND / CLOCK_NS_PER_US};
-
-    if (timeout_ns <= 0)
-        wait = (struct timeval){.tv_usec = 1};
-    (void)event_add(connection->timer, &wait);
+    CHECK(connection->state != CONNECTION_CLOSED);
+    loop_set(connection->loop, &connection->timer, due_ns, now_ns);
 }
 
 static void connection_drop_stream(struct connection *connection)
@@ -45,93 +35,72 @@ void connection_close(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED)
         return;
-    CHECK(connection->transaction == NULL);
     connection->state = CONNECTION_CLOSED;
     connection_drop_stream(connection);
-    event_free(connection->timer);
-    connection->timer = NULL;
-    if (connection->lookup != NULL) {
-        /* The callback comes later, with EVUTIL_EAI_CANCEL, and frees the lookup. */
-        connection->lookup->connection = NULL;
-        evdns_getaddrinfo_cancel(connection->lookup->request);
-        connection->lookup = NULL;
-    }
-    if (connection->addresses != NULL)
-        evutil_freeaddrinfo(connection->addresses);
-    connection->addresses = NULL;
-    route_connection_gone(connection->route, connection);
+    loop_clear(connection->loop, &connection->timer);
+    if (connection->lookup != NULL)
+        resolver_cancel(connection->lookup);
+    connection->lookup = NULL;
 }
 
-void connection_abort(struct connection *connection)
+void connection_cut(struct connection *connection)
 {
-    if (connection->transaction != NULL)
-        transaction_free(connection->transaction);
-    connection->transaction = NULL;
+    const struct linger at_once = {.l_onoff = 1};
+
+    if (connection->state == CONNECTION_OPEN)
+        (void)setsockopt(bufferevent_getfd(connection->stream), SOL_SOCKET, SO_LINGER, &at_once,
+                         sizeof(at_once));
     connection_close(connection);
 }
 
-static bool connection_nothing_said(const struct connection *connection)
+void connection_send(struct connection *connection, const char *text)
 {
-    return connection->state == CONNECTION_ENVELOPE && connection->envelope.answered == 0 &&
-           connection->messages > 1;
+    CHECK(connection->state == CONNECTION_OPEN);
+    (void)bufferevent_write(connection->stream, text, strlen(text));
 }
 
-void connection_fail(struct connection *connection, enum relay_outcome outcome, const char *why)
+struct evbuffer *connection_output(const struct connection *connection)
 {
-    struct transaction *transaction = connection->transaction;
-    struct route *route = connection->route;
-    struct relay_result result;
-    char text[RELAY_TEXT_BYTES];
-
-    if (transaction == NULL) {
-        connection_close(connection);
-        return;
-    }
-    connection->transaction = NULL;
-    if (connection_nothing_said(connection) && !transaction->retried) {
-        transaction->retried = true;
-        connection_close(connection);
-        route_submit(route, transaction);
-        return;
-    }
-    (void)snprintf(text, sizeof(text), "%s: %s",
-                   outcome == RELAY_UNREACHABLE ? "4.4.1 Recipient's server is unreachable"
-                   : outcome == RELAY_BROKEN    ? "4.4.2 Recipient's server gave no valid answer"
-                                                : "4.3.0 Message cannot be relayed now",
-                   why);
-    transaction_result(&result, &transaction->job, outcome, 451, text);
-    (void)snprintf(result.relay, sizeof(result.relay), "%s", connection->name);
-    result.connect_us = transaction->connect_us;
-    if (transaction->started_ns != 0)
-        result.transfer_us = (uint32_t)((clock_monotonic_ns() - transaction->started_ns) / 1000);
-    /* The connection goes first: by the time the worker may use the memory again, nothing is left
-     * that could send from it. */
-    connection_close(connection);
-    route_count(route, &result, why);
-    transaction_answer(transaction, &result);
+    CHECK(connection->stream != NULL);
+    return bufferevent_get_output(connection->stream);
 }
 
-void connection_answer(struct connection *connection, unsigned code, const char *text)
+struct evbuffer *connection_input(const struct connection *connection)
 {
-    struct transaction *transaction = connection->transaction;
-    struct relay_result result;
-
-    connection->transaction = NULL;
-    /* 421 speaks of the server's connection to us; the sender's to us stays. */
-    transaction_result(&result, &transaction->job, RELAY_ANSWERED, code == 421 ? 451 : code, text);
-    memcpy(result.relay, connection->name, sizeof(result.relay));
-    result.connect_us = transaction->connect_us;
-    result.transfer_us = (uint32_t)((clock_monotonic_ns() - transaction->started_ns) / 1000);
-    route_count(connection->route, &result, text);
-    transaction_answer(transaction, &result);
+    CHECK(connection->stream != NULL);
+    return bufferevent_get_input(connection->stream);
 }
+
+void connection_refill_below(struct connection *connection, size_t bytes)
+{
+    bufferevent_setwatermark(connection->stream, EV_WRITE, bytes, 0);
+}
+
+bool connection_silent(const struct connection *connection)
+{
+    int waiting = 0;
+
+    return evbuffer_get_length(connection_input(connection)) == 0 &&
+           (ioctl(bufferevent_getfd(connection->stream), SIOCINQ, &waiting) != 0 || waiting == 0);
+}
+
+bool connection_acknowledged(const struct connection *connection)
+{
+    int unacknowledged = 0;
+
+    return evbuffer_get_length(connection_output(connection)) == 0 &&
+           (ioctl(bufferevent_getfd(connection->stream), SIOCOUTQ, &unacknowledged) != 0 ||
+            unacknowledged == 0);
+}
+
+/* -- events ------------------------------------------------------------------------------------ */
 
 static void connection_readable(struct bufferevent *stream, void *context)
 {
     struct connection *connection = context;
 
     (void)stream;
-    dialogue_input(connection);
+    connection->events->input(connection->context, loop_now_ns(connection->loop));
 }
 
 static void connection_writable(struct bufferevent *stream, void *context)
@@ -139,126 +108,122 @@ static void connection_writable(struct bufferevent *stream, void *context)
     struct connection *connection = context;
 
     (void)stream;
-    dialogue_drained(connection);
+    if (connection->state == CONNECTION_OPEN)
+        connection->events->drained(connection->context, loop_now_ns(connection->loop));
 }
 
-static void connection_lost(struct connection *connection, const char *why)
+static void connection_lose(struct connection *connection, enum connection_fault fault,
+                            const char *why, int64_t now_ns)
 {
-    if (connection->state == CONNECTION_CONNECTING) {
-        connection->address = connection->address->ai_next;
-        if (connection->address != NULL)
-            connection_try_address(connection);
-        else
-            connection_fail(connection, RELAY_UNREACHABLE, why);
+    if (connection->state == CONNECTION_CONNECTING && fault == CONNECTION_FAULT_PEER &&
+        connection->address + 1 < connection->addresses.count) {
+        connection->address++;
+        connection_try_address(connection, now_ns);
         return;
     }
-    connection_fail(connection,
-                    connection->state < CONNECTION_IDLE ? RELAY_UNREACHABLE : RELAY_BROKEN, why);
+    connection->events->lost(connection->context, fault, why, now_ns);
+}
+
+static void connection_established(struct connection *connection, int64_t now_ns)
+{
+    evutil_socket_t socket = bufferevent_getfd(connection->stream);
+    int on = 1;
+
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    connection->state = CONNECTION_OPEN;
+    connection->connect_us = (uint32_t)((now_ns - connection->opened_ns) / CLOCK_NS_PER_US);
+    connection->events->connected(connection->context, now_ns);
 }
 
 static void connection_event(struct bufferevent *stream, short events, void *context)
 {
     struct connection *connection = context;
     int error = EVUTIL_SOCKET_ERROR();
-    int on = 1;
+    int64_t now_ns = loop_now_ns(connection->loop);
 
+    (void)stream;
     if (events & BEV_EVENT_CONNECTED) {
-        (void)setsockopt(bufferevent_getfd(stream), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        (void)setsockopt(bufferevent_getfd(stream), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-        evutil_freeaddrinfo(connection->addresses);
-        connection->addresses = NULL;
-        connection->address = NULL;
-        connection->connect_us =
-            (uint32_t)((clock_monotonic_ns() - connection->opened_ns) / CLOCK_NS_PER_US);
-        connection->transaction->connect_us = connection->connect_us;
-        dialogue_connected(connection);
-    } else if (events & BEV_EVENT_EOF) {
-        /* What came before the end still counts (a refusal, say). */
-        dialogue_input(connection);
-        if (connection->state != CONNECTION_CLOSED)
-            connection_lost(connection, "connection closed by the server");
-    } else if (events & BEV_EVENT_ERROR) {
-        /* Likewise: a server that refuses and resets has still refused. */
-        if (connection->state > CONNECTION_CONNECTING)
-            dialogue_input(connection);
-        if (connection->state != CONNECTION_CLOSED)
-            connection_lost(connection, evutil_socket_error_to_string(error));
+        connection_established(connection, now_ns);
+        return;
     }
+    if ((events & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
+        return;
+    /* What came before the end still counts: a server that refuses and closes has refused. */
+    if (connection->state == CONNECTION_OPEN)
+        connection->events->input(connection->context, now_ns);
+    if (connection->state != CONNECTION_CLOSED)
+        connection_lose(connection, CONNECTION_FAULT_PEER,
+                        events & BEV_EVENT_EOF ? "connection closed by the server"
+                                               : evutil_socket_error_to_string(error),
+                        now_ns);
 }
 
-static const char *connection_waited_for(const struct connection *connection)
-{
-    switch (connection->state) {
-    case CONNECTION_RESOLVING:
-        return "timed out looking up the server's name";
-    case CONNECTION_CONNECTING:
-        return "timed out connecting";
-    case CONNECTION_GREETING:
-        return "timed out waiting for the greeting";
-    case CONNECTION_EHLO:
-    case CONNECTION_HELO:
-        return "timed out waiting for the answer to EHLO";
-    case CONNECTION_ENVELOPE:
-        return connection->envelope.answered == 0 ? "timed out waiting for the answer to MAIL"
-                                                  : "timed out waiting for the answer to RCPT";
-    case CONNECTION_DATA:
-        return "timed out waiting for the answer to DATA";
-    case CONNECTION_BODY:
-        return "timed out sending the message";
-    case CONNECTION_ANSWER:
-        return "timed out waiting for the answer to the end of data";
-    default:
-        return "timed out";
-    }
-}
-
-static void connection_timed_out(evutil_socket_t fd, short events, void *context)
+static void connection_expired(void *context, int64_t now_ns)
 {
     struct connection *connection = context;
 
-    (void)fd;
-    (void)events;
-    if (connection->state == CONNECTION_IDLE)
-        connection_quit(connection);
-    else if (connection->state == CONNECTION_RESET || connection->state == CONNECTION_QUITTING)
-        connection_close(connection);
-    else
-        connection_lost(connection, connection_waited_for(connection));
+    switch (connection->state) {
+    case CONNECTION_RESOLVING:
+        connection_lose(connection, CONNECTION_FAULT_PEER, "timed out looking up the server's name",
+                        now_ns);
+        return;
+    case CONNECTION_CONNECTING:
+        connection_lose(connection, CONNECTION_FAULT_PEER, "timed out connecting", now_ns);
+        return;
+    default:
+        connection->events->timed_out(connection->context, now_ns);
+    }
 }
+
+/* -- connecting -------------------------------------------------------------------------------- */
 
 /* "host[address]:port"; a host name too long for it is cut, never the address. */
-static void connection_set_name(struct connection *connection, const struct sockaddr *address)
+static void connection_set_name(struct connection *connection,
+                                const union resolver_address *address)
 {
-    const struct config_route *config = &connection->route->config;
     char text[INET6_ADDRSTRLEN] = "";
 
-    if (address->sa_family == AF_INET)
-        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
-                        sizeof(text));
+    if (address->any.sa_family == AF_INET)
+        (void)inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof(text));
     else
-        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
-                        sizeof(text));
+        (void)inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof(text));
     (void)snprintf(connection->name, sizeof(connection->name), "%.*s[%s]:%u",
-                   (int)(sizeof(connection->name) - sizeof(text) - 10), config->host, text,
-                   config->port);
+                   (int)(sizeof(connection->name) - sizeof(text) - 10), connection->host, text,
+                   connection->port);
 }
 
-static void connection_try_address(struct connection *connection)
+/* A stream on a socket of its own; null (and errno) when there is none to be had. */
+static struct bufferevent *connection_stream(struct connection *connection, int family)
 {
-    struct route *route = connection->route;
-    const struct evutil_addrinfo *address = connection->address;
-    int64_t left = connection->connect_deadline_ns - clock_monotonic_ns();
-    int64_t addresses = 0;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct bufferevent *stream;
 
-    CHECK(address != NULL);
-    for (const struct evutil_addrinfo *a = address; a != NULL; a = a->ai_next)
-        addresses++;
+    if (fd < 0)
+        return NULL;
+    stream = bufferevent_socket_new(connection->loop->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (stream == NULL) {
+        close(fd);
+        errno = ENOMEM;
+    }
+    return stream;
+}
+
+static void connection_try_address(struct connection *connection, int64_t now_ns)
+{
+    unsigned at = connection->address;
+    const union resolver_address *address = &connection->addresses.addresses[at];
+    int64_t left_ns = connection->connect_end_ns - now_ns;
+
+    CHECK(at < connection->addresses.count);
     connection->state = CONNECTION_CONNECTING;
-    connection_set_name(connection, address->ai_addr);
+    connection_set_name(connection, address);
     connection_drop_stream(connection);
-    connection->stream = bufferevent_socket_new(route->base, -1, BEV_OPT_CLOSE_ON_FREE);
+    connection->stream = connection_stream(connection, address->any.sa_family);
     if (connection->stream == NULL) {
-        connection_fail(connection, RELAY_UNREACHABLE, "out of memory");
+        connection_lose(connection,
+                        errno == EAFNOSUPPORT ? CONNECTION_FAULT_PEER : CONNECTION_FAULT_OURS,
+                        strerror(errno), now_ns);
         return;
     }
     bufferevent_setcb(connection->stream, connection_readable, connection_writable,
@@ -266,123 +231,55 @@ static void connection_try_address(struct connection *connection)
     bufferevent_setwatermark(connection->stream, EV_READ, 0, CONNECTION_INPUT_BYTES);
     (void)bufferevent_enable(connection->stream, EV_READ | EV_WRITE);
     /* An address that swallows packets must leave time for the next one. */
-    connection_set_timeout(connection, left / addresses);
-    if (bufferevent_socket_connect(connection->stream, address->ai_addr,
-                                   (int)address->ai_addrlen) != 0 &&
-        connection->state == CONNECTION_CONNECTING && connection->address == address)
-        connection_lost(connection, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+    connection_set_timeout(connection, now_ns + left_ns / (connection->addresses.count - at),
+                           now_ns);
+    if (bufferevent_socket_connect(connection->stream, &address->any,
+                                   (int)resolver_address_length(address)) != 0 &&
+        connection->state == CONNECTION_CONNECTING && connection->address == at)
+        connection_lose(connection, CONNECTION_FAULT_PEER,
+                        evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()), now_ns);
 }
 
-static void connection_use_addresses(struct connection *connection,
-                                     struct evutil_addrinfo *addresses)
+static void connection_resolved(void *context, const struct resolver_answer *answer)
 {
-    unsigned count = 0;
+    struct connection *connection = context;
+    int64_t now_ns = loop_now_ns(connection->loop);
 
-    for (struct evutil_addrinfo *a = addresses; a != NULL; a = a->ai_next) {
-        if (++count == CONNECTION_ADDRESSES_MAX && a->ai_next != NULL) {
-            evutil_freeaddrinfo(a->ai_next);
-            a->ai_next = NULL;
-        }
-    }
-    connection->addresses = addresses;
-    connection->address = addresses;
-    connection_try_address(connection);
-}
-
-static void connection_resolved(int error, struct evutil_addrinfo *addresses, void *context)
-{
-    struct connection_lookup *lookup = context;
-    struct connection *connection = lookup->connection;
-
-    free(lookup);
-    if (connection == NULL || error == EVUTIL_EAI_CANCEL) {
-        if (addresses != NULL)
-            evutil_freeaddrinfo(addresses);
-        return;
-    }
+    CHECK(connection->state == CONNECTION_RESOLVING);
     connection->lookup = NULL;
-    if (error != 0 || addresses == NULL)
-        connection_fail(connection, RELAY_UNREACHABLE,
-                        error != 0 ? evutil_gai_strerror(error) : "the name has no address");
-    else
-        connection_use_addresses(connection, addresses);
-}
-
-static void connection_resolve(struct connection *connection)
-{
-    const struct route *route = connection->route;
-    struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC,
-                                    .ai_socktype = SOCK_STREAM,
-                                    .ai_protocol = IPPROTO_TCP,
-                                    .ai_flags = EVUTIL_AI_NUMERICHOST | EVUTIL_AI_NUMERICSERV};
-    struct evutil_addrinfo *addresses = NULL;
-    struct connection_lookup *lookup;
-    struct evdns_getaddrinfo_request *request;
-    char port[8];
-
-    (void)snprintf(port, sizeof(port), "%u", route->config.port);
-    if (evutil_getaddrinfo(route->config.host, port, &hints, &addresses) == 0) {
-        connection_use_addresses(connection, addresses);
+    if (answer->count == 0) {
+        connection_lose(connection, CONNECTION_FAULT_PEER, answer->why, now_ns);
         return;
     }
-    hints.ai_flags = EVUTIL_AI_NUMERICSERV;
-    lookup = calloc(1, sizeof(*lookup));
-    if (lookup == NULL || route->dns == NULL) {
-        free(lookup);
-        connection_fail(connection, RELAY_UNREACHABLE, "no resolver");
-        return;
-    }
-    lookup->connection = connection;
-    connection->lookup = lookup;
-    connection_set_timeout(connection, route->config.connect_timeout_ns);
-    request = evdns_getaddrinfo(route->dns, route->config.host, port, &hints, connection_resolved,
-                                lookup);
-    /* Null: the answer was at hand and connection_resolved() has run. */
-    if (request != NULL)
-        lookup->request = request;
+    connection->addresses = *answer;
+    connection_try_address(connection, now_ns);
 }
 
-struct connection *connection_open(struct route *route, struct transaction *transaction)
+void connection_open(struct connection *connection, struct loop *loop, struct resolver *resolver,
+                     const char *host, uint16_t port, int64_t connect_timeout_ns,
+                     const struct connection_events *events, void *context, int64_t now_ns)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
+    struct resolver_lookup *lookup;
 
-    if (connection == NULL)
-        return NULL;
-    connection->route = route;
-    connection->timer = evtimer_new(route->base, connection_timed_out, connection);
-    if (connection->timer == NULL) {
-        free(connection);
-        return NULL;
-    }
-    connection->state = CONNECTION_RESOLVING;
-    connection->transaction = transaction;
-    connection->opened_ns = clock_monotonic_ns();
-    connection->connect_deadline_ns = connection->opened_ns + route->config.connect_timeout_ns;
+    *connection = (struct connection){.loop = loop,
+                                      .resolver = resolver,
+                                      .events = events,
+                                      .context = context,
+                                      .state = CONNECTION_RESOLVING,
+                                      .host = host,
+                                      .port = port,
+                                      .opened_ns = now_ns,
+                                      .connect_end_ns = now_ns + connect_timeout_ns};
+    timer_init(&connection->timer, connection_expired, connection);
     (void)snprintf(connection->name, sizeof(connection->name), "%.*s:%u",
-                   (int)(sizeof(connection->name) - 8), route->config.host, route->config.port);
-    route_connection_new(route, connection);
-    connection_resolve(connection);
-    return connection;
-}
-
-void connection_begin(struct connection *connection, struct transaction *transaction)
-{
-    CHECK(connection->state == CONNECTION_IDLE && connection->transaction == NULL);
-    connection->transaction = transaction;
-    transaction->connect_us = 0;
-    dialogue_begin(connection);
-}
-
-void connection_rest(struct connection *connection)
-{
-    connection_set_timeout(connection, connection->route->config.idle_timeout_ns);
-}
-
-void connection_quit(struct connection *connection)
-{
-    CHECK(connection->state == CONNECTION_IDLE);
-    connection->state = CONNECTION_QUITTING;
-    reply_start(&connection->reply);
-    (void)bufferevent_write(connection->stream, "QUIT\r\n", 6);
-    connection_set_timeout(connection, CONNECTION_QUIT_NS);
+                   (int)(sizeof(connection->name) - 8), host, port);
+    if (resolver_numeric(host, port, &connection->addresses)) {
+        connection_try_address(connection, now_ns);
+        return;
+    }
+    connection_set_timeout(connection, connection->connect_end_ns, now_ns);
+    lookup = resolver_start(resolver, host, port, connection_resolved, connection);
+    /* Null: connection_resolved() has run, and who knows what became of the connection. */
+    if (lookup != NULL)
+        connection->lookup = lookup;
 }

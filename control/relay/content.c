@@ -2,25 +2,27 @@
 
 #include <string.h>
 
+#include "platform/check.h"
+
 #define CONTENT_VECTORS 16u
 
-static void content_let_go(const void *bytes, size_t length, void *hold)
+static void content_let_go(const void *bytes, size_t length, void *source)
 {
     (void)bytes;
     (void)length;
-    region_hold_give(hold);
+    source_give(source);
 }
 
 static enum status content_add_run(struct evbuffer *to, const uint8_t *bytes, size_t length,
-                                   struct region_hold *hold)
+                                   struct source *source)
 {
     if (length == 0)
         return STATUS_OK;
-    if (length < CONTENT_COPY_BYTES)
+    if (length < CONTENT_COPY_BYTES || !source->kind->lasting)
         return evbuffer_add(to, bytes, length) == 0 ? STATUS_OK : STATUS_NO_MEMORY;
-    if (evbuffer_add_reference(to, bytes, length, content_let_go, region_hold_take(hold)) == 0)
+    if (evbuffer_add_reference(to, bytes, length, content_let_go, source_take(source)) == 0)
         return STATUS_OK;
-    region_hold_give(hold);
+    source_give(source);
     return STATUS_NO_MEMORY;
 }
 
@@ -36,7 +38,7 @@ static size_t content_next_end(const uint8_t *bytes, size_t from, size_t length)
 }
 
 enum status stuffing_add(struct stuffing *stuffing, struct evbuffer *to, const uint8_t *bytes,
-                         size_t length, struct region_hold *hold)
+                         size_t length, struct source *source)
 {
     size_t run = 0; /* first byte not yet appended */
     size_t i = 0;
@@ -51,7 +53,7 @@ enum status stuffing_add(struct stuffing *stuffing, struct evbuffer *to, const u
         }
         if (stuffing->position == CONTENT_LINE_START && bytes[i] == '.') {
             /* The run with its own dot goes out; the next run starts at the same dot again. */
-            enum status status = content_add_run(to, bytes + run, i + 1 - run, hold);
+            enum status status = content_add_run(to, bytes + run, i + 1 - run, source);
 
             if (status != STATUS_OK)
                 return status;
@@ -66,7 +68,7 @@ enum status stuffing_add(struct stuffing *stuffing, struct evbuffer *to, const u
         stuffing->position = CONTENT_AFTER_CR;
         i++;
     }
-    return content_add_run(to, bytes + run, length - run, hold);
+    return content_add_run(to, bytes + run, length - run, source);
 }
 
 const char *stuffing_end(const struct stuffing *stuffing)
@@ -74,10 +76,10 @@ const char *stuffing_end(const struct stuffing *stuffing)
     return stuffing->position == CONTENT_LINE_START ? ".\r\n" : "\r\n.\r\n";
 }
 
-void content_start(struct content *content, const struct message_view *view,
-                   struct region_hold *hold, const char *fields)
+void content_start(struct content *content, struct source *source, const char *fields)
 {
-    *content = (struct content){.view = view, .hold = hold, .fields = fields};
+    CHECK(source->trace_size <= source->size);
+    *content = (struct content){.source = source, .fields = fields};
 }
 
 static enum status content_add_fields(struct content *content, struct evbuffer *to)
@@ -91,35 +93,42 @@ static enum status content_add_fields(struct content *content, struct evbuffer *
                                                                            : STATUS_NO_MEMORY;
 }
 
+/* The next pieces, up to the fields' place or `room`. */
+static enum status content_add_pieces(struct content *content, struct evbuffer *to, size_t room)
+{
+    struct source *source = content->source;
+    struct iovec vectors[CONTENT_VECTORS];
+    unsigned count = 0;
+    enum status status;
+    size_t end = content->fields_sent ? source->size : source->trace_size;
+
+    CHECK(content->offset < end);
+    if (room > end - content->offset)
+        room = end - content->offset;
+    status = source->kind->pieces(source, content->offset, room, vectors, CONTENT_VECTORS, &count);
+    if (status == STATUS_OK && count == 0)
+        status = STATUS_BAD_FORMAT; /* shorter than it said */
+    CHECK(count <= CONTENT_VECTORS);
+    for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
+        status =
+            stuffing_add(&content->stuffing, to, vectors[i].iov_base, vectors[i].iov_len, source);
+        content->offset += vectors[i].iov_len;
+    }
+    return status;
+}
+
 enum status content_fill(struct content *content, struct evbuffer *to, size_t fill_bytes)
 {
-    const struct message_view *view = content->view;
-    struct iovec vectors[CONTENT_VECTORS];
-
     while (evbuffer_get_length(to) < fill_bytes && !content_done(content)) {
-        size_t room = fill_bytes - evbuffer_get_length(to);
-        unsigned count;
+        enum status status;
 
-        if (!content->fields_sent && content->offset == view->trace_size) {
-            enum status status = content_add_fields(content, to);
-
-            if (status != STATUS_OK)
-                return status;
-            continue;
-        }
-        if (!content->fields_sent && room > view->trace_size - content->offset)
-            room = view->trace_size - content->offset;
-        count = message_view_iovec(view, content->offset, room, vectors, CONTENT_VECTORS);
-        if (count == 0)
-            return STATUS_BAD_FORMAT;
-        for (unsigned i = 0; i < count; i++) {
-            enum status status = stuffing_add(&content->stuffing, to, vectors[i].iov_base,
-                                              vectors[i].iov_len, content->hold);
-
-            if (status != STATUS_OK)
-                return status;
-            content->offset += vectors[i].iov_len;
-        }
+        CHECK(content->offset <= content->source->size);
+        if (!content->fields_sent && content->offset == content->source->trace_size)
+            status = content_add_fields(content, to);
+        else
+            status = content_add_pieces(content, to, fill_bytes - evbuffer_get_length(to));
+        if (status != STATUS_OK)
+            return status;
     }
     if (content_done(content) && content->stuffing.position == CONTENT_AFTER_CR)
         return STATUS_BAD_FORMAT;
@@ -128,5 +137,5 @@ enum status content_fill(struct content *content, struct evbuffer *to, size_t fi
 
 bool content_done(const struct content *content)
 {
-    return content->fields_sent && content->offset >= content->view->size;
+    return content->fields_sent && content->offset >= content->source->size;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/check.h"
+
 static struct route *relay_find(const struct relay *relay, const char *customer)
 {
     for (struct route *r = relay->routes; r != NULL; r = r->next) {
@@ -21,92 +23,88 @@ static enum status relay_add_routes(struct relay *relay, const struct config *co
 
         if (relay_find(relay, customer->name) != NULL)
             continue;
-        if (route_create(&relay->routes, relay->base, relay->dns, customer, config->hostname) ==
-            NULL)
+        if (route_create(&relay->routes, relay->loop, relay->resolver, &relay->budget, customer,
+                         config->hostname) == NULL)
             return STATUS_NO_MEMORY;
     }
     return STATUS_OK;
 }
 
-enum status relay_create(struct relay **relay, struct event_base *base, struct evdns_base *dns,
-                         const struct config *config)
+enum status relay_create(struct relay **relay, struct loop *loop, struct resolver *resolver,
+                         const struct config *config, unsigned connections_max)
 {
     struct relay *made = calloc(1, sizeof(*made));
     enum status status;
 
     *relay = NULL;
+    CHECK(connections_max > 0);
     if (made == NULL)
         return STATUS_NO_MEMORY;
-    made->base = base;
-    made->dns = dns;
+    made->loop = loop;
+    made->resolver = resolver;
+    made->budget.max = connections_max;
     status = relay_add_routes(made, config);
     if (status != STATUS_OK) {
-        relay_free(made);
+        relay_free(made, loop_now_ns(loop));
         return status;
     }
     *relay = made;
     return STATUS_OK;
 }
 
-static void relay_refuse(const struct relay_job *job, uint32_t worker, unsigned code,
-                         const char *text, transaction_done done, void *context)
+void relay_refuse(const struct transaction_owner *owner, const struct relay_job *job,
+                  uint32_t worker, unsigned code, const char *text)
 {
     struct relay_result result;
 
+    CHECK(code >= 400 && code < 600);
     transaction_result(&result, job, RELAY_REFUSED, code, text);
-    done(context, worker, &result);
+    owner->done(owner->context, worker, &result);
 }
 
-void relay_submit(struct relay *relay, const struct relay_job *job, uint32_t worker,
-                  struct region_hold *hold, transaction_done done, void *context)
+void relay_submit(struct relay *relay, const struct transaction_owner *owner,
+                  const struct relay_job *job, uint32_t worker, struct source *source,
+                  struct transaction **place, int64_t now_ns)
 {
     struct transaction *transaction;
     struct route *route;
     enum status status;
 
     if (relay->draining) {
-        relay_refuse(job, worker, 421, "4.3.2 Service shutting down", done, context);
+        relay_refuse(owner, job, worker, 421, "4.3.2 Service shutting down");
         return;
     }
-    status = transaction_open(&transaction, job, worker, hold, relay->hostname);
+    status = transaction_open(&transaction, owner, job, worker, source, relay->hostname, now_ns);
     if (status != STATUS_OK) {
         /* A stale message's worker ignores this; to any other it is the truth. */
-        relay_refuse(job, worker, 451,
+        relay_refuse(owner, job, worker, 451,
                      status == STATUS_NO_MEMORY ? "4.3.0 Out of memory"
-                                                : "4.3.0 Message cannot be relayed now",
-                     done, context);
+                                                : "4.3.0 Message cannot be relayed now");
         return;
     }
-    transaction->done = done;
-    transaction->context = context;
     route = relay_find(relay, transaction->customer);
     if (route == NULL) {
         transaction_free(transaction);
-        relay_refuse(job, worker, 451, "4.3.5 No route to the recipient's server", done, context);
+        relay_refuse(owner, job, worker, 451, "4.3.5 No route to the recipient's server");
         return;
     }
-    route_submit(route, transaction);
+    transaction->place = place;
+    if (place != NULL)
+        *place = transaction;
+    route_submit(route, transaction, now_ns);
 }
 
-void relay_abort(struct relay *relay, const void *context)
+void relay_withdraw(struct transaction *transaction, int64_t now_ns)
+{
+    route_withdraw(transaction->route, transaction, now_ns);
+}
+
+void relay_abort(struct relay *relay, const struct transaction_owner *owner, int64_t now_ns)
 {
     for (struct route *r = relay->routes; r != NULL; r = r->next)
-        route_abort(r, context);
+        route_abort(r, owner, now_ns);
     for (struct route *r = relay->retired; r != NULL; r = r->next)
-        route_abort(r, context);
-}
-
-static bool route_same(const struct route *route, const struct config_customer *customer,
-                       const char *hostname)
-{
-    const struct config_route *a = &route->config;
-    const struct config_route *b = &customer->route;
-
-    return strcmp(route->hostname, hostname) == 0 && strcmp(a->host, b->host) == 0 &&
-           a->port == b->port && a->connections == b->connections &&
-           a->connect_timeout_ns == b->connect_timeout_ns &&
-           a->command_timeout_ns == b->command_timeout_ns &&
-           a->data_timeout_ns == b->data_timeout_ns && a->idle_timeout_ns == b->idle_timeout_ns;
+        route_abort(r, owner, now_ns);
 }
 
 static const struct config_customer *relay_customer(const struct config *config, const char *name)
@@ -118,7 +116,7 @@ static const struct config_customer *relay_customer(const struct config *config,
     return NULL;
 }
 
-enum status relay_reload(struct relay *relay, const struct config *config)
+enum status relay_reload(struct relay *relay, const struct config *config, int64_t now_ns)
 {
     struct route **at = &relay->routes;
 
@@ -134,18 +132,18 @@ enum status relay_reload(struct relay *relay, const struct config *config)
         route->next = relay->retired;
         route->owner = &relay->retired;
         relay->retired = route;
-        route_retire(route);
+        route_retire(route, now_ns);
     }
     return relay_add_routes(relay, config);
 }
 
-void relay_drain(struct relay *relay)
+void relay_drain(struct relay *relay, int64_t now_ns)
 {
     relay->draining = true;
     for (struct route *r = relay->routes; r != NULL; r = r->next)
-        route_drain(r);
+        route_drain(r, now_ns);
     for (struct route *r = relay->retired; r != NULL; r = r->next)
-        route_drain(r);
+        route_drain(r, now_ns);
 }
 
 unsigned relay_in_flight(const struct relay *relay)
@@ -159,13 +157,14 @@ unsigned relay_in_flight(const struct relay *relay)
     return count;
 }
 
-void relay_free(struct relay *relay)
+void relay_free(struct relay *relay, int64_t now_ns)
 {
     if (relay == NULL)
         return;
     while (relay->routes != NULL)
-        route_free(relay->routes);
+        route_free(relay->routes, now_ns);
     while (relay->retired != NULL)
-        route_free(relay->retired);
+        route_free(relay->retired, now_ns);
+    CHECK(relay->budget.open == 0);
     free(relay);
 }

@@ -4,8 +4,9 @@
  * Each submitted job gets exactly one answer, or none at all when relay_abort() says that nobody
  * is there to hear it.
  *
- * Limits: as many transactions as the dataplane has message slots; connections a route by its
- * `connections`. What has to wait waits in the route, see route.h.
+ * Limits: as many transactions as their owner has places; connections a route by its `connections`,
+ * and over all routes by the descriptors this process may have. What has to wait waits in the
+ * route, see route.h.
  *
  * Threads: control's loop. Memory: relay_free().
  */
@@ -15,38 +16,50 @@
 #include "control/relay/route.h"
 
 struct relay {
-    struct event_base *base;
-    struct evdns_base *dns;
+    struct loop *loop;
+    struct resolver *resolver;
     char hostname[CONFIG_NAME_BYTES];
     struct route *routes;  /* in force */
     struct route *retired; /* ending */
+    struct route_budget budget;
     bool draining;
 };
 
-/* Makes the routes of `config` (not kept). `dns` may be null (numeric addresses only) and must
- * outlive the relay. */
-enum status relay_create(struct relay **relay, struct event_base *base, struct evdns_base *dns,
-                         const struct config *config) STATUS_CHECKED;
+/* Makes the routes of `config` (not kept). `resolver` may be null (numeric addresses only); it and
+ * the loop must outlive the relay. At most `connections_max` are open at once. */
+enum status relay_create(struct relay **relay, struct loop *loop, struct resolver *resolver,
+                         const struct config *config, unsigned connections_max) STATUS_CHECKED;
 
-/* Takes a job; `done` is called with `context` when it is answered, possibly before this returns.
- */
-void relay_submit(struct relay *relay, const struct relay_job *job, uint32_t worker,
-                  struct region_hold *hold, transaction_done done, void *context);
+/* Takes a job of `owner`, with the message in `source` (one holder more); the owner's done() is
+ * called when it is answered, possibly before this returns. While it lasts, *place names it (for
+ * relay_withdraw()); `place` may be null. */
+void relay_submit(struct relay *relay, const struct transaction_owner *owner,
+                  const struct relay_job *job, uint32_t worker, struct source *source,
+                  struct transaction **place, int64_t now_ns);
 
-/* Drops all jobs that were submitted with `context`: closes their connections, answers nothing. */
-void relay_abort(struct relay *relay, const void *context);
+/* Answers a job that never got so far. */
+void relay_refuse(const struct transaction_owner *owner, const struct relay_job *job,
+                  uint32_t worker, unsigned code, const char *text);
+
+/* Its owner wants it no more. Unless its data has been ended it is answered now, and nothing is
+ * delivered; otherwise the answer comes when the server gives it. */
+void relay_withdraw(struct transaction *transaction, int64_t now_ns);
+
+/* Drops all jobs of `owner`: closes their connections, answers nothing. */
+void relay_abort(struct relay *relay, const struct transaction_owner *owner, int64_t now_ns);
 
 /* Routes that changed are replaced, their connections end with what they are doing; those that did
  * not change keep connections and counts. STATUS_NO_MEMORY leaves some routes as they were. */
-enum status relay_reload(struct relay *relay, const struct config *config) STATUS_CHECKED;
+enum status relay_reload(struct relay *relay, const struct config *config,
+                         int64_t now_ns) STATUS_CHECKED;
 
 /* From now on jobs are answered 421; what is under way goes on. */
-void relay_drain(struct relay *relay);
+void relay_drain(struct relay *relay, int64_t now_ns);
 
 /* Transactions under way or waiting, retired routes included. */
 unsigned relay_in_flight(const struct relay *relay);
 
 /* Jobs still there are not answered. */
-void relay_free(struct relay *relay);
+void relay_free(struct relay *relay, int64_t now_ns);
 
 #endif

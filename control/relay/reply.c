@@ -1,6 +1,7 @@
 #include "control/relay/reply.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -103,6 +104,31 @@ enum reply_progress reply_feed(struct reply *reply, const char *bytes, size_t le
     }
     *used = i;
     return progress;
+}
+
+bool reply_about_us(unsigned code)
+{
+    switch (code) {
+    case 502:
+    case 503:
+    case 504:
+    case 521:
+    case 530:
+    case 534:
+    case 535:
+    case 538:
+        return true;
+    default:
+        return false;
+    }
+}
+
+const char *reply_about_us_text(unsigned code, const char *text, char to[RELAY_TEXT_BYTES])
+{
+    (void)snprintf(to, RELAY_TEXT_BYTES,
+                   "4.3.5 Recipient's server is not set up to take mail from here: %u %s", code,
+                   text);
+    return to;
 }
 
 /* One to three digits; how many. */

@@ -54,6 +54,14 @@ void reply_start(struct reply *reply);
 /* Takes bytes up to the end of the reply; *used is how many. */
 enum reply_progress reply_feed(struct reply *reply, const char *bytes, size_t length, size_t *used);
 
+/* The code speaks of us, not of this mail or its recipients: authentication or encryption wanted
+ * (530, 534, 535, 538), a host that takes no mail (521), a command or an order of commands it does
+ * not have (502, 503, 504). A setting is wrong, here or there; the mail is not to blame. */
+bool reply_about_us(unsigned code);
+
+/* What a sender hears of such a reply, with 451: writes `to`, and returns it. */
+const char *reply_about_us_text(unsigned code, const char *text, char to[RELAY_TEXT_BYTES]);
+
 /* Length of the enhanced status code ("5.1.1", RFC 3463) that `text` starts with and that agrees
  * with `code`; 0 when there is none. */
 size_t reply_enhanced_code(unsigned code, const char *text);

@@ -4,35 +4,72 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/relay/notice.h"
 #include "platform/check.h"
-#include "platform/clock.h"
 
-static void route_pumped(evutil_socket_t fd, short events, void *context);
+static void route_pumped(void *context, int64_t now_ns);
+static void route_probed(void *context, int64_t now_ns);
 
-struct route *route_create(struct route **list, struct event_base *base, struct evdns_base *dns,
-                           const struct config_customer *customer, const char *hostname)
+static void route_set_servers(struct route *route, const struct config_route *config)
+{
+    CHECK(config->server_count > 0 && config->server_count <= CONFIG_SERVERS_MAX);
+    route->server_count = config->server_count;
+    for (unsigned i = 0; i < config->server_count; i++)
+        server_init(&route->servers[i], config->servers[i].host, config->servers[i].port);
+}
+
+struct route *route_create(struct route **list, struct loop *loop, struct resolver *resolver,
+                           struct route_budget *budget, const struct config_customer *customer,
+                           const char *hostname)
 {
     struct route *route = calloc(1, sizeof(*route));
+    const struct config_route *config = &customer->route;
 
     if (route == NULL)
         return NULL;
-    route->pump = evtimer_new(base, route_pumped, route);
-    if (route->pump == NULL) {
-        free(route);
-        return NULL;
-    }
-    route->base = base;
-    route->dns = dns;
+    route->loop = loop;
+    route->resolver = resolver;
+    route->budget = budget;
     (void)snprintf(route->customer, sizeof(route->customer), "%s", customer->name);
     (void)snprintf(route->hostname, sizeof(route->hostname), "%s", hostname);
-    route->config = customer->route;
-    if (route->config.connections == 0)
-        route->config.connections = 1;
+    route->settings = (struct dialogue_settings){.hostname = route->hostname,
+                                                 .connect_timeout_ns = config->connect_timeout_ns,
+                                                 .command_timeout_ns = config->command_timeout_ns,
+                                                 .data_timeout_ns = config->data_timeout_ns,
+                                                 .idle_timeout_ns = config->idle_timeout_ns};
+    route->connections_max = config->connections > 0 ? config->connections : 1;
+    route_set_servers(route, config);
+    timer_init(&route->pump, route_pumped, route);
+    timer_init(&route->probe, route_probed, route);
     route->owner = list;
     route->next = *list;
     *list = route;
     return route;
+}
+
+static bool route_same_servers(const struct route *route, const struct config_route *config)
+{
+    if (route->server_count != config->server_count)
+        return false;
+    for (unsigned i = 0; i < route->server_count; i++) {
+        if (strcmp(route->servers[i].host, config->servers[i].host) != 0 ||
+            route->servers[i].port != config->servers[i].port)
+            return false;
+    }
+    return true;
+}
+
+bool route_same(const struct route *route, const struct config_customer *customer,
+                const char *hostname)
+{
+    const struct config_route *config = &customer->route;
+    const struct dialogue_settings *settings = &route->settings;
+
+    return strcmp(route->hostname, hostname) == 0 && route_same_servers(route, config) &&
+           route->connections_max == (config->connections > 0 ? config->connections : 1) &&
+           settings->connect_timeout_ns == config->connect_timeout_ns &&
+           settings->command_timeout_ns == config->command_timeout_ns &&
+           settings->data_timeout_ns == config->data_timeout_ns &&
+           settings->idle_timeout_ns == config->idle_timeout_ns;
 }
 
 static void route_unlink(struct route *route)
@@ -50,222 +87,167 @@ unsigned route_in_flight(const struct route *route)
 {
     unsigned count = route->waiting.count;
 
-    for (const struct connection *c = route->connections; c != NULL; c = c->next)
-        count += c->transaction != NULL;
+    for (const struct dialogue *d = route->dialogues; d != NULL; d = d->next)
+        count += d->transaction != NULL;
     return count;
 }
 
 /* Runs the pump from the loop: never from inside a connection's callback, so that a server that
  * refuses at once cannot make us recurse through all who wait. */
-static void route_pump_soon(struct route *route)
+static void route_pump_soon(struct route *route, int64_t now_ns)
 {
-    struct timeval now = {0};
-
-    (void)event_add(route->pump, &now);
+    loop_set(route->loop, &route->pump, now_ns, now_ns);
 }
 
-static struct connection *route_find(const struct route *route, enum connection_state state)
-{
-    struct connection *found = NULL;
+/* -- connections ------------------------------------------------------------------------------- */
 
-    for (struct connection *c = route->connections; c != NULL; c = c->next) {
-        if (c->state == state && (found == NULL || c->idle_order > found->idle_order))
-            found = c;
+static bool route_live(const struct route *route)
+{
+    for (const struct dialogue *d = route->dialogues; d != NULL; d = d->next) {
+        if (dialogue_live(d))
+            return true;
+    }
+    return false;
+}
+
+bool route_down(const struct route *route)
+{
+    for (unsigned i = 0; i < route->server_count; i++) {
+        if (!route->servers[i].down)
+            return false;
+    }
+    return !route_live(route);
+}
+
+static struct dialogue *route_find(const struct route *route, enum dialogue_state state)
+{
+    struct dialogue *found = NULL;
+
+    for (struct dialogue *d = route->dialogues; d != NULL; d = d->next) {
+        if (d->state == state && (found == NULL || d->idle_order > found->idle_order))
+            found = d;
     }
     return found;
 }
 
 /* Room for one more connection, if need be at the cost of one that is of no more use. */
-static bool route_make_room(struct route *route, bool idle_too)
+static bool route_make_room(struct route *route, bool idle_too, int64_t now_ns)
 {
-    struct connection *spare;
+    struct dialogue *spare;
 
-    if (route->connection_count < route->config.connections)
+    CHECK(route->connection_count <= route->connections_max);
+    CHECK(route->budget->open <= route->budget->max);
+    if (route->connection_count < route->connections_max &&
+        route->budget->open < route->budget->max)
         return true;
-    spare = route_find(route, CONNECTION_QUITTING);
+    spare = route_find(route, DIALOGUE_QUITTING);
     if (spare == NULL && idle_too)
-        spare = route_find(route, CONNECTION_IDLE);
+        spare = route_find(route, DIALOGUE_IDLE);
     if (spare == NULL)
         return false;
-    connection_close(spare);
+    dialogue_close(spare, now_ns);
     return true;
 }
 
-static void route_refuse(struct route *route, struct transaction *transaction,
-                         enum relay_outcome outcome, unsigned code, const char *text)
+static void route_link(struct route *route, struct dialogue *dialogue)
 {
-    struct relay_result result;
-
-    transaction_result(&result, &transaction->job, outcome, code, text);
-    route_count(route, &result, text);
-    transaction_answer(transaction, &result);
+    dialogue->previous = NULL;
+    dialogue->next = route->dialogues;
+    if (route->dialogues != NULL)
+        route->dialogues->previous = dialogue;
+    route->dialogues = dialogue;
+    route->connection_count++;
+    route->budget->open++;
+    CHECK(route->connection_count <= route->connections_max);
 }
 
-/* False when it has to wait. */
-static bool route_place(struct route *route, struct transaction *transaction)
+static void route_closed(void *context, struct dialogue *dialogue, int64_t now_ns)
 {
-    struct connection *idle = route_find(route, CONNECTION_IDLE);
+    struct route *route = context;
 
-    if (idle != NULL && !transaction->retried) {
-        connection_begin(idle, transaction);
-        return true;
-    }
-    if (!route_make_room(route, transaction->retried))
-        return false;
-    if (connection_open(route, transaction) == NULL)
-        route_refuse(route, transaction, RELAY_REFUSED, 451, "4.3.0 Out of memory");
-    return true;
-}
-
-static void route_wait(struct route *route, struct transaction *transaction)
-{
-    transaction->deadline_ns = clock_monotonic_ns() + route->config.connect_timeout_ns;
-    transaction_list_add(&route->waiting, transaction);
-    route_pump_soon(route);
-}
-
-/* Three quarters of the places there are for messages: the rest is for the other routes. */
-static unsigned route_waiting_max(const struct transaction *transaction)
-{
-    unsigned places = transaction->hold->region.header.message_count;
-
-    return places - places / 4;
-}
-
-void route_submit(struct route *route, struct transaction *transaction)
-{
-    if (route->draining)
-        route_refuse(route, transaction, RELAY_REFUSED, 421, "4.3.2 Service shutting down");
-    else if (route->waiting.count >= route_waiting_max(transaction))
-        route_refuse(route, transaction, RELAY_UNREACHABLE, 451,
-                     "4.4.1 Recipient's server is unreachable: too many messages wait for it");
-    else if (route->waiting.count > 0 || !route_place(route, transaction))
-        route_wait(route, transaction);
-}
-
-static void route_expire(struct route *route, int64_t now_ns)
-{
-    struct transaction *next;
-
-    for (struct transaction *t = route->waiting.first; t != NULL; t = next) {
-        next = t->next;
-        if (t->deadline_ns > now_ns)
-            continue;
-        transaction_list_remove(&route->waiting, t);
-        route_refuse(route, t, RELAY_UNREACHABLE, 451,
-                     "4.4.1 Recipient's server is unreachable: no free connection in time");
-    }
+    if (dialogue->previous != NULL)
+        dialogue->previous->next = dialogue->next;
+    else
+        route->dialogues = dialogue->next;
+    if (dialogue->next != NULL)
+        dialogue->next->previous = dialogue->previous;
+    CHECK(route->connection_count > 0 && route->budget->open > 0);
+    route->connection_count--;
+    route->budget->open--;
+    dialogue->next = route->closed;
+    route->closed = dialogue;
+    route_pump_soon(route, now_ns);
 }
 
 static void route_free_closed(struct route *route)
 {
     while (route->closed != NULL) {
-        struct connection *connection = route->closed;
+        struct dialogue *dialogue = route->closed;
 
-        route->closed = connection->next;
-        free(connection);
+        route->closed = dialogue->next;
+        free(dialogue);
     }
 }
 
-static void route_free_if_empty(struct route *route)
+/* -- servers ----------------------------------------------------------------------------------- */
+
+/* The first that may be tried now and has not been for these (a bit each); -1: none. */
+static int route_choose(const struct route *route, uint32_t tried, int64_t now_ns)
 {
-    if (route->retired && route->connection_count == 0 && route->waiting.count == 0)
-        route_free(route);
+    for (unsigned i = 0; i < route->server_count; i++) {
+        if ((tried & UINT32_C(1) << i) == 0 && server_usable(&route->servers[i], now_ns))
+            return (int)i;
+    }
+    return -1;
 }
 
-static void route_pumped(evutil_socket_t fd, short events, void *context)
+static void route_set_probe(struct route *route, int64_t now_ns)
+{
+    int64_t due_ns = TIMER_NEVER_NS;
+
+    for (unsigned i = 0; i < route->server_count; i++) {
+        const struct server *server = &route->servers[i];
+
+        if (server->down && !server->being_tried && server->retry_ns < due_ns)
+            due_ns = server->retry_ns;
+    }
+    if (due_ns == TIMER_NEVER_NS || route->retired || route->draining)
+        loop_clear(route->loop, &route->probe);
+    else
+        loop_set(route->loop, &route->probe, due_ns, now_ns);
+}
+
+static void route_welcomed(void *context, struct dialogue *dialogue)
 {
     struct route *route = context;
-    int64_t now_ns = clock_monotonic_ns();
-    struct timeval wait;
-    int64_t left;
+    struct server *server = &route->servers[dialogue->server];
 
-    (void)fd;
-    (void)events;
-    route_free_closed(route);
-    route_expire(route, now_ns);
-    /* At most one pass over those who wait now: an attempt that fails at once is answered at once,
-     * and those it answers do not come back. */
-    for (unsigned n = route->waiting.count; n > 0 && route->waiting.first != NULL; n--) {
-        struct transaction *first = route->waiting.first;
-
-        transaction_list_remove(&route->waiting, first);
-        if (route_place(route, first))
-            continue;
-        /* Back to the head: it keeps its turn and its deadline. */
-        first->next = route->waiting.first;
-        first->previous = NULL;
-        if (first->next != NULL)
-            first->next->previous = first;
-        else
-            route->waiting.last = first;
-        route->waiting.first = first;
-        route->waiting.count++;
-        break;
-    }
-    if (route->waiting.first != NULL && !evtimer_pending(route->pump, NULL)) {
-        left = route->waiting.first->deadline_ns - now_ns;
-        wait = (struct timeval){.tv_sec = left / CLOCK_NS_PER_SECOND,
-                                .tv_usec = left % CLOCK_NS_PER_SECOND / CLOCK_NS_PER_US + 1};
-        (void)event_add(route->pump, &wait);
-    }
-    route_free_if_empty(route);
+    dialogue->trial = false;
+    if (server_found(server))
+        notice("route %s (%s:%u) is up again", route->customer, server->host, server->port);
 }
 
-void route_connection_new(struct route *route, struct connection *connection)
+/* The dialogue never got past the greeting: by the server's fault, or for want of ours. */
+static void route_unwelcome(void *context, struct dialogue *dialogue, bool by_server,
+                            const char *why, int64_t now_ns)
 {
-    connection->previous = NULL;
-    connection->next = route->connections;
-    if (route->connections != NULL)
-        route->connections->previous = connection;
-    route->connections = connection;
-    route->connection_count++;
+    struct route *route = context;
+    struct server *server = &route->servers[dialogue->server];
+
+    if (by_server && server_failed(server, dialogue->trial, now_ns))
+        notice("route %s (%s:%u) is down: %s", route->customer, server->host, server->port, why);
+    else if (!by_server && dialogue->trial)
+        server_untried(server);
+    if (!by_server && server->down && server->retry_ns < now_ns + SERVER_RETRY_MIN_NS)
+        server->retry_ns = now_ns + SERVER_RETRY_MIN_NS;
+    dialogue->trial = false;
+    route_set_probe(route, now_ns);
 }
 
-void route_connection_up(struct route *route)
-{
-    if (route->down)
-        notice("route %s (%s:%u) is up again", route->customer, route->config.host,
-               route->config.port);
-    route->down = false;
-}
+/* -- answers ----------------------------------------------------------------------------------- */
 
-void route_connection_ready(struct route *route, struct connection *connection)
-{
-    bool wanted = !route->retired || route->waiting.count > 0;
-
-    connection->idle_order = ++route->idle_order;
-    if (route->draining || !wanted || connection->messages >= CONNECTION_MESSAGES_MAX)
-        connection_quit(connection);
-    else
-        connection_rest(connection);
-    route_pump_soon(route);
-}
-
-void route_connection_gone(struct route *route, struct connection *connection)
-{
-    if (connection->previous != NULL)
-        connection->previous->next = connection->next;
-    else
-        route->connections = connection->next;
-    if (connection->next != NULL)
-        connection->next->previous = connection->previous;
-    CHECK(route->connection_count > 0);
-    route->connection_count--;
-    connection->next = route->closed;
-    route->closed = connection;
-    route_pump_soon(route);
-}
-
-static void route_tell_down(struct route *route, const char *why)
-{
-    if (!route->down)
-        notice("route %s (%s:%u) is down: %s", route->customer, route->config.host,
-               route->config.port, why);
-    route->down = true;
-}
-
-void route_count(struct route *route, const struct relay_result *result, const char *why)
+/* Every answer passes here once. */
+static void route_count(struct route *route, const struct relay_result *result)
 {
     switch ((enum relay_outcome)result->outcome) {
     case RELAY_ANSWERED:
@@ -278,8 +260,6 @@ void route_count(struct route *route, const struct relay_result *result, const c
         break;
     case RELAY_UNREACHABLE:
         route->counts.unreachable++;
-        if (result->relay[0] != '\0')
-            route_tell_down(route, why);
         break;
     case RELAY_BROKEN:
         route->counts.temporary++;
@@ -293,60 +273,318 @@ void route_count(struct route *route, const struct relay_result *result, const c
                        result->text);
 }
 
-static void route_quit_idle(struct route *route)
+static void route_answer(struct route *route, struct transaction *transaction,
+                         const struct relay_result *result)
 {
-    struct connection *idle;
-
-    while ((idle = route_find(route, CONNECTION_IDLE)) != NULL)
-        connection_quit(idle);
+    CHECK(transaction->route == route && transaction->dialogue == NULL);
+    route_count(route, result);
+    transaction_answer(transaction, result);
 }
 
-void route_retire(struct route *route)
+static void route_refuse(struct route *route, struct transaction *transaction,
+                         enum relay_outcome outcome, unsigned code, const char *text)
+{
+    struct relay_result result;
+
+    transaction_result(&result, &transaction->job, outcome, code, text);
+    route_answer(route, transaction, &result);
+}
+
+static void route_refuse_down(struct route *route, struct transaction *transaction)
+{
+    char text[RELAY_TEXT_BYTES];
+
+    (void)snprintf(text, sizeof(text), "4.4.1 Recipient's server is unreachable: %s:%u is down",
+                   route->servers[0].host, route->servers[0].port);
+    route_refuse(route, transaction, RELAY_UNREACHABLE, 451, text);
+}
+
+/* -- placing ----------------------------------------------------------------------------------- */
+
+static void route_wait(struct route *route, struct transaction *transaction, int64_t now_ns)
+{
+    if (transaction->wait_end_ns == 0) {
+        transaction->wait_end_ns = now_ns + route->settings.connect_timeout_ns;
+        if (transaction->wait_end_ns > transaction->dot_ns)
+            transaction->wait_end_ns = transaction->dot_ns;
+    }
+    transaction_list_add(&route->waiting, transaction);
+    route_pump_soon(route, now_ns);
+}
+
+static void route_ready(void *context, struct dialogue *dialogue, int64_t now_ns);
+static void route_ended(void *context, struct dialogue *dialogue, struct transaction *transaction,
+                        const struct dialogue_end *end, int64_t now_ns);
+
+/* A new connection to that server, for `transaction` or to see whether it is there. False when out
+ * of memory. */
+static bool route_open(struct route *route, unsigned number, struct transaction *transaction,
+                       int64_t now_ns)
+{
+    static const struct dialogue_events events = {.welcomed = route_welcomed,
+                                                  .ready = route_ready,
+                                                  .closed = route_closed,
+                                                  .ended = route_ended,
+                                                  .unwelcome = route_unwelcome};
+    struct dialogue *dialogue = calloc(1, sizeof(*dialogue));
+    struct server *server = &route->servers[number];
+
+    CHECK(number < route->server_count);
+    if (dialogue == NULL)
+        return false;
+    dialogue->events = &events;
+    dialogue->context = route;
+    dialogue->settings = &route->settings;
+    dialogue->server = number;
+    dialogue->trial = server_try(server);
+    if (transaction != NULL)
+        transaction->tried |= UINT32_C(1) << number;
+    route_link(route, dialogue);
+    dialogue_open(dialogue, route->loop, route->resolver, server->host, server->port, transaction,
+                  now_ns);
+    return true;
+}
+
+/* False when it has to wait: no connection is free, and none may be opened. */
+static bool route_place(struct route *route, struct transaction *transaction, int64_t now_ns)
+{
+    struct dialogue *idle = route_find(route, DIALOGUE_IDLE);
+    int server;
+
+    if (idle != NULL && !transaction->retried) {
+        dialogue_begin(idle, transaction, now_ns);
+        return true;
+    }
+    server = route_choose(route, transaction->tried, now_ns);
+    if (server < 0) {
+        if (route_live(route))
+            return false;
+        route_refuse_down(route, transaction);
+        return true;
+    }
+    if (!route_make_room(route, transaction->retried, now_ns))
+        return false;
+    if (!route_open(route, (unsigned)server, transaction, now_ns))
+        route_refuse(route, transaction, RELAY_REFUSED, 451, "4.3.0 Out of memory");
+    return true;
+}
+
+/* Three quarters of the places there are for messages: the rest is for the other routes. */
+static unsigned route_waiting_max(const struct transaction *transaction)
+{
+    unsigned places = transaction->owner->places;
+
+    return places - places / 4;
+}
+
+void route_submit(struct route *route, struct transaction *transaction, int64_t now_ns)
+{
+    CHECK(transaction->dialogue == NULL);
+    transaction->route = route;
+    if (route->draining)
+        route_refuse(route, transaction, RELAY_REFUSED, 421, "4.3.2 Service shutting down");
+    else if (now_ns >= transaction->dot_ns)
+        route_refuse(route, transaction, RELAY_REFUSED, 451, "4.3.0 No time is left to relay it");
+    else if (route->waiting.count >= route_waiting_max(transaction))
+        route_refuse(route, transaction, RELAY_UNREACHABLE, 451,
+                     "4.4.1 Recipient's server is unreachable: too many messages wait for it");
+    else if (route->waiting.count > 0 || !route_place(route, transaction, now_ns))
+        route_wait(route, transaction, now_ns);
+}
+
+/* The server has heard nothing of it: another connection, the next server, or a turn among those
+ * who wait, if any of these is left. */
+static bool route_again(struct route *route, struct transaction *transaction, int64_t now_ns)
+{
+    if (route->draining || now_ns >= transaction->dot_ns)
+        return false;
+    if (route_choose(route, transaction->tried, now_ns) < 0 && !route_live(route))
+        return false;
+    route_submit(route, transaction, now_ns);
+    return true;
+}
+
+static void route_tell(struct route *route, const struct dialogue_end *end, int64_t now_ns)
+{
+    if (end->in_doubt)
+        route->counts.in_doubt++;
+    if (!end->about_us)
+        return;
+    route->counts.about_us++;
+    notice_seldom(
+        &route->about_us, now_ns,
+        "route %s: MAIL IS DEFERRED until its server is set up to take mail from here: %s",
+        route->customer, end->why);
+}
+
+static void route_ended(void *context, struct dialogue *dialogue, struct transaction *transaction,
+                        const struct dialogue_end *end, int64_t now_ns)
+{
+    struct route *route = context;
+    bool welcomed = dialogue->rested || dialogue->messages > 0;
+
+    if (!welcomed)
+        route_unwelcome(route, dialogue, end->unsaid, end->why, now_ns);
+    if (end->unsaid && route_again(route, transaction, now_ns))
+        return;
+    route_tell(route, end, now_ns);
+    route_answer(route, transaction, &end->result);
+}
+
+static void route_expire(struct route *route, int64_t now_ns)
+{
+    struct transaction *next;
+
+    for (struct transaction *t = route->waiting.first; t != NULL; t = next) {
+        next = t->next;
+        if (t->wait_end_ns > now_ns)
+            continue;
+        transaction_list_remove(&route->waiting, t);
+        route_refuse(route, t, RELAY_UNREACHABLE, 451,
+                     "4.4.1 Recipient's server is unreachable: no free connection in time");
+    }
+}
+
+static int64_t route_next_expiry_ns(const struct route *route)
+{
+    int64_t due_ns = TIMER_NEVER_NS;
+
+    for (const struct transaction *t = route->waiting.first; t != NULL; t = t->next)
+        due_ns = t->wait_end_ns < due_ns ? t->wait_end_ns : due_ns;
+    return due_ns;
+}
+
+static void route_free_if_empty(struct route *route, int64_t now_ns)
+{
+    if (route->retired && route->connection_count == 0 && route->waiting.count == 0)
+        route_free(route, now_ns);
+}
+
+static void route_pumped(void *context, int64_t now_ns)
+{
+    struct route *route = context;
+
+    route_free_closed(route);
+    route_expire(route, now_ns);
+    /* At most one pass over those who wait now: an attempt that fails at once is answered at once,
+     * and those it answers do not come back. */
+    for (unsigned n = route->waiting.count; n > 0 && route->waiting.first != NULL; n--) {
+        struct transaction *first = route->waiting.first;
+
+        transaction_list_remove(&route->waiting, first);
+        if (route_place(route, first, now_ns))
+            continue;
+        transaction_list_put_back(&route->waiting, first);
+        break;
+    }
+    if (route->waiting.first != NULL && !route->pump.set)
+        loop_set(route->loop, &route->pump, route_next_expiry_ns(route), now_ns);
+    route_free_if_empty(route, now_ns);
+}
+
+static void route_probed(void *context, int64_t now_ns)
+{
+    struct route *route = context;
+
+    for (unsigned i = 0; i < route->server_count; i++) {
+        struct server *server = &route->servers[i];
+
+        if (!server->down || !server_usable(server, now_ns))
+            continue;
+        if (!route_make_room(route, false, now_ns) || !route_open(route, i, NULL, now_ns))
+            server->retry_ns = now_ns + SERVER_RETRY_MIN_NS;
+    }
+    route_set_probe(route, now_ns);
+}
+
+static void route_ready(void *context, struct dialogue *dialogue, int64_t now_ns)
+{
+    struct route *route = context;
+    bool wanted = !route->retired || route->waiting.count > 0;
+    bool scarce = route->budget->open > route->budget->max - route->budget->max / 4;
+
+    dialogue->idle_order = ++route->idle_order;
+    if (route->draining || !wanted || scarce || dialogue->messages >= ROUTE_MESSAGES_MAX)
+        dialogue_quit(dialogue, now_ns);
+    else
+        dialogue_rest(dialogue, now_ns);
+    route_pump_soon(route, now_ns);
+}
+
+/* -- ends -------------------------------------------------------------------------------------- */
+
+void route_withdraw(struct route *route, struct transaction *transaction, int64_t now_ns)
+{
+    CHECK(transaction->route == route);
+    if (transaction->dialogue != NULL) {
+        dialogue_withdraw(transaction->dialogue, now_ns);
+        return;
+    }
+    transaction_list_remove(&route->waiting, transaction);
+    route_refuse(route, transaction, RELAY_REFUSED, 451, "4.3.0 The message was withdrawn");
+}
+
+static void route_quit_idle(struct route *route, int64_t now_ns)
+{
+    struct dialogue *idle;
+
+    while ((idle = route_find(route, DIALOGUE_IDLE)) != NULL)
+        dialogue_quit(idle, now_ns);
+}
+
+void route_retire(struct route *route, int64_t now_ns)
 {
     route->retired = true;
+    route_set_probe(route, now_ns);
     if (route->waiting.count == 0)
-        route_quit_idle(route);
-    route_pump_soon(route);
+        route_quit_idle(route, now_ns);
+    route_pump_soon(route, now_ns);
 }
 
-void route_drain(struct route *route)
+void route_drain(struct route *route, int64_t now_ns)
 {
     route->draining = true;
+    route_set_probe(route, now_ns);
     while (route->waiting.first != NULL) {
         struct transaction *first = route->waiting.first;
 
         transaction_list_remove(&route->waiting, first);
         route_refuse(route, first, RELAY_REFUSED, 421, "4.3.2 Service shutting down");
     }
-    route_quit_idle(route);
+    route_quit_idle(route, now_ns);
 }
 
-void route_abort(struct route *route, const void *context)
+void route_abort(struct route *route, const struct transaction_owner *owner, int64_t now_ns)
 {
-    struct connection *next_connection;
+    struct dialogue *next_dialogue;
     struct transaction *next;
 
     for (struct transaction *t = route->waiting.first; t != NULL; t = next) {
         next = t->next;
-        if (context != NULL && t->context != context)
+        if (owner != NULL && t->owner != owner)
             continue;
         transaction_list_remove(&route->waiting, t);
         transaction_free(t);
     }
-    for (struct connection *c = route->connections; c != NULL; c = next_connection) {
-        next_connection = c->next;
-        if (c->transaction != NULL && (context == NULL || c->transaction->context == context))
-            connection_abort(c);
+    for (struct dialogue *d = route->dialogues; d != NULL; d = next_dialogue) {
+        next_dialogue = d->next;
+        if (d->transaction == NULL || (owner != NULL && d->transaction->owner != owner))
+            continue;
+        if (d->trial)
+            server_untried(&route->servers[d->server]);
+        dialogue_abort(d, now_ns);
     }
+    route_set_probe(route, now_ns);
 }
 
-void route_free(struct route *route)
+void route_free(struct route *route, int64_t now_ns)
 {
-    route_abort(route, NULL);
-    while (route->connections != NULL)
-        connection_close(route->connections);
+    route_abort(route, NULL, now_ns);
+    while (route->dialogues != NULL)
+        dialogue_close(route->dialogues, now_ns);
     route_free_closed(route);
     route_unlink(route);
-    event_free(route->pump);
+    loop_clear(route->loop, &route->pump);
+    loop_clear(route->loop, &route->probe);
     free(route);
 }

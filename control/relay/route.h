@@ -1,11 +1,15 @@
-/* route.h: the way to one customer's server: its connections, who waits for one, how it fares.
+/* route.h: the way to one customer's servers: its connections, who waits for one, how they fare.
  *
  * A transaction takes an idle connection (the one used last, so that surplus ones grow old and
- * close), else opens a new one while fewer than `connections` are open, else waits, first come
- * first served, at most connect_timeout (then RELAY_UNREACHABLE, 451). A dead server so costs each
- * message one attempt and never holds up another route; nor does a slow one take all places for
- * messages: no more than three quarters of them wait for one route, the next is answered 451 at
- * once.
+ * close), else opens a new one to the first server that is usable (server.h) while fewer than
+ * `connections` are open, else waits, first come first served, at most connect_timeout (then
+ * RELAY_UNREACHABLE, 451). A server that cannot be reached hands its transaction on to the next;
+ * when all are down, and none of their connections is left, a message is answered 451 at once. What
+ * is down is looked for again by the route itself, mail or no mail.
+ *
+ * So a dead server costs next to nothing and never holds up another route; nor does a slow one take
+ * all places for messages: no more than three quarters of them wait for one route, the next is
+ * answered 451 at once.
  *
  * When the configuration changes a route, the old one is retired: it takes nothing new, closes
  * what idles, and is freed when its last transaction has ended.
@@ -16,72 +20,92 @@
 #ifndef CONTROL_RELAY_ROUTE_H
 #define CONTROL_RELAY_ROUTE_H
 
-#include "control/relay/connection.h"
-#include "platform/config/config.h"
+#include "control/relay/dialogue.h"
+#include "control/relay/server.h"
+#include "platform/log/notice.h"
 
-#define ROUTE_ERROR_BYTES (RELAY_TEXT_BYTES + 16u)
+#define ROUTE_ERROR_BYTES  (RELAY_TEXT_BYTES + 16u)
+#define ROUTE_MESSAGES_MAX 100u /* over one connection; then QUIT */
 
-/* Since the start of the process; every answered transaction is in exactly one. */
+/* Since the start of the process; every answered transaction is in exactly one of the first five.
+ */
 struct route_counts {
     uint64_t delivered;   /* 2xx */
     uint64_t temporary;   /* 4xx, and connections that broke off */
     uint64_t permanent;   /* 5xx */
     uint64_t unreachable; /* no connection in time */
-    uint64_t refused;     /* declined by ourselves */
+    uint64_t refused;     /* declined by ourselves, or withdrawn */
+    uint64_t in_doubt;    /* of the temporary: the end of data was sent, the answer never came */
+    uint64_t about_us;    /* of the temporary: the server wants something of us */
+};
+
+/* Connections over all routes: each takes a descriptor. */
+struct route_budget {
+    unsigned open;
+    unsigned max;
 };
 
 struct route {
     struct route *next;
     struct route **owner; /* the list's head, for a retired route that frees itself */
-    struct event_base *base;
-    struct evdns_base *dns; /* null: numeric addresses only */
+    struct loop *loop;
+    struct resolver *resolver; /* null: numeric addresses only */
+    struct route_budget *budget;
     char customer[TRANSACTION_CUSTOMER_BYTES];
-    char hostname[CONFIG_NAME_BYTES]; /* ours, for EHLO */
-    struct config_route config;
-    struct connection *connections;
-    struct connection *closed; /* to be freed when none of their callbacks can be running */
+    char hostname[CONFIG_NAME_BYTES];
+    struct dialogue_settings settings;
+    unsigned connections_max;
+    unsigned server_count;
+    struct server servers[CONFIG_SERVERS_MAX]; /* in the order they are tried */
+    struct dialogue *dialogues;
+    struct dialogue *closed;   /* to be freed when none of their callbacks can be running */
     unsigned connection_count; /* all of them, those saying QUIT included */
     uint64_t idle_order;
     struct transaction_list waiting;
-    struct event *pump; /* places those who wait, ends their waiting, frees what closed */
+    struct timer pump;  /* places those who wait, ends their waiting, frees what closed */
+    struct timer probe; /* looks for servers that are down */
     struct route_counts counts;
-    bool down; /* the last attempt failed; told once per change */
+    struct notice_seldom about_us;
+    struct notice_seldom no_descriptor;
     bool retired;
     bool draining;
     char last_error[ROUTE_ERROR_BYTES];
 };
 
-/* Adds a route to `*list`. Null when out of memory. */
-struct route *route_create(struct route **list, struct event_base *base, struct evdns_base *dns,
-                           const struct config_customer *customer, const char *hostname);
+/* Adds a route to `*list`. Null when out of memory. The budget is borrowed. */
+struct route *route_create(struct route **list, struct loop *loop, struct resolver *resolver,
+                           struct route_budget *budget, const struct config_customer *customer,
+                           const char *hostname);
+
+/* It does what `customer` and `hostname` say. */
+bool route_same(const struct route *route, const struct config_customer *customer,
+                const char *hostname);
 
 /* Takes `transaction`; it is answered from the loop, or before this returns when the attempt
  * cannot even start. */
-void route_submit(struct route *route, struct transaction *transaction);
+void route_submit(struct route *route, struct transaction *transaction, int64_t now_ns);
+
+/* Nobody waits for `transaction` any more (it is this route's): unless its data has been ended, it
+ * is answered now and nothing is delivered. */
+void route_withdraw(struct route *route, struct transaction *transaction, int64_t now_ns);
 
 /* Takes nothing new from now on, frees itself when empty. */
-void route_retire(struct route *route);
+void route_retire(struct route *route, int64_t now_ns);
 
 /* Answers those who wait with 421 and lets idle connections go; transactions under way end. */
-void route_drain(struct route *route);
+void route_drain(struct route *route, int64_t now_ns);
 
-/* Drops all transactions of `context` (or of anybody when null) without an answer, and the
+/* Drops all transactions of `owner` (or of anybody when null) without an answer, and the
  * connections that were busy with them. */
-void route_abort(struct route *route, const void *context);
+void route_abort(struct route *route, const struct transaction_owner *owner, int64_t now_ns);
 
 /* Closes everything; transactions still there are freed without an answer. */
-void route_free(struct route *route);
+void route_free(struct route *route, int64_t now_ns);
 
 /* Transactions on connections and waiting. */
 unsigned route_in_flight(const struct route *route);
 
-/* For connection.c and dialogue.c: */
-void route_connection_new(struct route *route, struct connection *connection);
-void route_connection_up(struct route *route); /* greeted and EHLO answered */
-void route_connection_ready(struct route *route, struct connection *connection);
-void route_connection_gone(struct route *route, struct connection *connection);
-
-/* Counts a result; `why` is kept as last_error unless it is a delivery. */
-void route_count(struct route *route, const struct relay_result *result, const char *why);
+/* No server can be reached, and no connection is left. */
+bool route_down(const struct route *route);
 
 #endif

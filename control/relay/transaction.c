@@ -16,6 +16,12 @@ static bool address_fit(const char *address, size_t length)
     return true;
 }
 
+static enum status transaction_field(const struct transaction *transaction, size_t *position,
+                                     enum envelope_field *field, const char **value, size_t *length)
+{
+    return transaction->source->kind->field(transaction->source, position, field, value, length);
+}
+
 static char *envelope_copy(char **at, const char *end, const char *value, size_t length)
 {
     char *copy = *at;
@@ -39,8 +45,7 @@ static enum status transaction_measure_envelope(struct transaction *transaction)
     const char *value;
     size_t length;
 
-    while (message_view_field(&transaction->view, &position, &field, &value, &length) ==
-           STATUS_OK) {
+    while (transaction_field(transaction, &position, &field, &value, &length) == STATUS_OK) {
         if (field == ENVELOPE_RECIPIENT)
             recipients++;
         if (field == ENVELOPE_RECIPIENT || field == ENVELOPE_SENDER)
@@ -65,7 +70,7 @@ static enum status transaction_read_envelope(struct transaction *transaction)
     enum status status;
 
     for (;;) {
-        status = message_view_field(&transaction->view, &position, &field, &value, &length);
+        status = transaction_field(transaction, &position, &field, &value, &length);
         if (status != STATUS_OK)
             break;
         if (field == ENVELOPE_SENDER && transaction->sender == NULL) {
@@ -94,7 +99,7 @@ static enum status transaction_virus_status(const struct transaction *transactio
     char verdict[128] = "";
     size_t length;
 
-    (void)message_view_string(&transaction->view, ENVELOPE_VERDICT, verdict, sizeof(verdict));
+    (void)source_string(transaction->source, ENVELOPE_VERDICT, verdict, sizeof(verdict));
     if (transaction->job.verdict == VERDICT_CLEAN && strcmp(verdict, "clean") == 0) {
         (void)snprintf(to, size, "Clean");
         return STATUS_OK;
@@ -117,22 +122,35 @@ static void make_printable(char *text)
     }
 }
 
+/* What comes behind our fields is the sender's, byte for byte; should it begin with a blank, it
+ * would continue (RFC 5322, 2.2.3) whatever field stands last. That must not be one that says
+ * something. */
+static const char *transaction_fold_guard(const struct transaction *transaction)
+{
+    int first = source_byte(transaction->source, transaction->source->trace_size);
+
+    return first == ' ' || first == '\t' ? "X-Virus-Note: the first line began with a blank:\r\n"
+                                         : "";
+}
+
 static enum status transaction_make_fields(struct transaction *transaction, const char *hostname)
 {
     char engine[160] = "";
     char status_value[192];
     enum status status = transaction_virus_status(transaction, status_value, sizeof(status_value));
+    int length;
 
     if (status != STATUS_OK)
         return status;
-    (void)message_view_string(&transaction->view, ENVELOPE_ENGINE, engine, sizeof(engine));
+    (void)source_string(transaction->source, ENVELOPE_ENGINE, engine, sizeof(engine));
     make_printable(engine);
     make_printable(status_value);
-    (void)snprintf(transaction->fields, sizeof(transaction->fields),
-                   "X-Virus-Scanned: postern " POSTERN_VERSION "%s%s%s at %s\r\n"
-                   "X-Virus-Status: %s\r\n",
-                   engine[0] != '\0' ? " (" : "", engine, engine[0] != '\0' ? ")" : "", hostname,
-                   status_value);
+    length = snprintf(transaction->fields, sizeof(transaction->fields),
+                      "X-Virus-Scanned: postern " POSTERN_VERSION "%s%s%s at %s\r\n"
+                      "X-Virus-Status: %s\r\n%s",
+                      engine[0] != '\0' ? " (" : "", engine, engine[0] != '\0' ? ")" : "", hostname,
+                      status_value, transaction_fold_guard(transaction));
+    CHECK(length > 0 && (size_t)length < sizeof(transaction->fields));
     return STATUS_OK;
 }
 
@@ -144,15 +162,31 @@ static enum status transaction_fill(struct transaction *transaction, const char 
         status = transaction_read_envelope(transaction);
     if (status == STATUS_OK)
         status = transaction_make_fields(transaction, hostname);
-    (void)message_view_string(&transaction->view, ENVELOPE_CUSTOMER, transaction->customer,
-                              sizeof(transaction->customer));
+    (void)source_string(transaction->source, ENVELOPE_CUSTOMER, transaction->customer,
+                        sizeof(transaction->customer));
     if (status == STATUS_OK && !transaction_current(transaction))
         status = STATUS_STALE;
     return status;
 }
 
-enum status transaction_open(struct transaction **transaction, const struct relay_job *job,
-                             uint32_t worker, struct region_hold *hold, const char *hostname)
+static void transaction_set_times(struct transaction *transaction, int64_t now_ns)
+{
+    int64_t left_ns;
+
+    transaction->deadline_ns = INT64_MAX;
+    transaction->dot_ns = INT64_MAX;
+    if (transaction->job.deadline_ns == 0)
+        return;
+    transaction->deadline_ns = transaction->job.deadline_ns - TRANSACTION_MARGIN_NS;
+    left_ns = transaction->deadline_ns > now_ns ? transaction->deadline_ns - now_ns : 0;
+    transaction->dot_ns = transaction->deadline_ns - left_ns / TRANSACTION_ANSWER_SHARE;
+    CHECK(transaction->dot_ns <= transaction->deadline_ns);
+}
+
+enum status transaction_open(struct transaction **transaction,
+                             const struct transaction_owner *owner, const struct relay_job *job,
+                             uint32_t worker, struct source *source, const char *hostname,
+                             int64_t now_ns)
 {
     struct transaction *made = calloc(1, sizeof(*made));
     enum status status;
@@ -160,34 +194,31 @@ enum status transaction_open(struct transaction **transaction, const struct rela
     *transaction = NULL;
     if (made == NULL)
         return STATUS_NO_MEMORY;
+    made->owner = owner;
     made->job = *job;
     made->worker = worker;
-    status =
-        message_view_open(&made->view, &hold->region, job->message, job->generation, job->length);
-    if (status != STATUS_OK) {
-        free(made);
-        return status;
-    }
-    made->hold = region_hold_take(hold);
+    made->source = source_take(source);
+    transaction_set_times(made, now_ns);
     status = transaction_fill(made, hostname);
     if (status != STATUS_OK) {
         transaction_free(made);
         return status;
     }
+    CHECK(made->recipient_count > 0 && made->sender != NULL);
     *transaction = made;
     return STATUS_OK;
 }
 
 uint64_t transaction_size(const struct transaction *transaction)
 {
-    return (uint64_t)transaction->view.size + strlen(transaction->fields);
+    return (uint64_t)transaction->source->size + strlen(transaction->fields);
 }
 
 bool transaction_current(const struct transaction *transaction)
 {
     /* What was read before must not be read after the generation. */
     atomic_thread_fence(memory_order_acquire);
-    return message_view_current(&transaction->view);
+    return transaction->source->kind->current(transaction->source);
 }
 
 void transaction_result(struct relay_result *result, const struct relay_job *job,
@@ -206,14 +237,19 @@ void transaction_result(struct relay_result *result, const struct relay_job *job
 
 void transaction_answer(struct transaction *transaction, const struct relay_result *result)
 {
-    transaction->done(transaction->context, transaction->worker, result);
+    CHECK(result->job == transaction->job.job);
+    CHECK(transaction->next == NULL && transaction->previous == NULL);
+    transaction->owner->done(transaction->owner->context, transaction->worker, result);
     transaction_free(transaction);
 }
 
 void transaction_free(struct transaction *transaction)
 {
-    message_view_close(&transaction->view);
-    region_hold_give(transaction->hold);
+    CHECK(transaction->next == NULL && transaction->previous == NULL);
+    CHECK(transaction->dialogue == NULL);
+    if (transaction->place != NULL)
+        *transaction->place = NULL;
+    source_give(transaction->source);
     free(transaction->recipients);
     free(transaction->envelope);
     free(transaction);
@@ -221,7 +257,7 @@ void transaction_free(struct transaction *transaction)
 
 void transaction_list_add(struct transaction_list *list, struct transaction *transaction)
 {
-    transaction->next = NULL;
+    CHECK(transaction->next == NULL && transaction->previous == NULL);
     transaction->previous = list->last;
     if (list->last != NULL)
         list->last->next = transaction;
@@ -229,6 +265,19 @@ void transaction_list_add(struct transaction_list *list, struct transaction *tra
         list->first = transaction;
     list->last = transaction;
     list->count++;
+}
+
+void transaction_list_put_back(struct transaction_list *list, struct transaction *transaction)
+{
+    transaction->previous = NULL;
+    transaction->next = list->first;
+    if (list->first != NULL)
+        list->first->previous = transaction;
+    else
+        list->last = transaction;
+    list->first = transaction;
+    list->count++;
+    CHECK((list->first == list->last) == (list->count == 1));
 }
 
 void transaction_list_remove(struct transaction_list *list, struct transaction *transaction)
@@ -245,4 +294,5 @@ void transaction_list_remove(struct transaction_list *list, struct transaction *
     transaction->next = NULL;
     transaction->previous = NULL;
     list->count--;
+    CHECK((list->first == NULL) == (list->count == 0));
 }

@@ -12,18 +12,21 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/log/notice.h"
 
 struct status_client {
     struct status_server *server;
     struct bufferevent *stream;
-    struct event *timer; /* over all: a client that trickles gets no more time */
+    struct timer timer; /* over all: a client that trickles gets no more time */
 };
 
 struct status_server {
-    struct event_base *base;
+    struct loop *loop;
     const struct dataplane *dataplane;
     const struct relay *relay;
     struct evconnlistener *listener;
+    struct timer rest; /* until it listens again */
+    struct notice_seldom no_descriptor;
     int64_t started_ns;
     struct status_client clients[STATUS_CLIENTS_MAX];
 };
@@ -106,17 +109,45 @@ static json_t *status_dataplane(const struct dataplane *dataplane)
     return object;
 }
 
+static json_t *status_servers(const struct route *route)
+{
+    json_t *servers = json_array();
+
+    for (unsigned i = 0; i < route->server_count; i++) {
+        const struct server *server = &route->servers[i];
+
+        (void)json_array_append_new(servers,
+                                    json_pack("{s:s, s:i, s:b, s:i}", "host", server->host, "port",
+                                              (int)server->port, "down", (int)server->down,
+                                              "failures", (int)server->failures));
+    }
+    return servers;
+}
+
 static json_t *status_route(const struct route *route)
 {
-    return json_pack(
-        "{s:s, s:s, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "customer",
-        route->customer, "host", route->config.host, "port", (int)route->config.port,
-        "connections_open", (int)route->connection_count, "in_flight", (int)route_in_flight(route),
-        "waiting", (int)route->waiting.count, "delivered", (json_int_t)route->counts.delivered,
-        "temporary", (json_int_t)route->counts.temporary, "permanent",
-        (json_int_t)route->counts.permanent, "unreachable", (json_int_t)route->counts.unreachable,
-        "refused", (json_int_t)route->counts.refused, "down", (int)route->down, "last_error",
-        route->last_error);
+    const struct server *first = &route->servers[0];
+    const struct route_counts *counts = &route->counts;
+    json_t *object = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:b, s:s}", "customer",
+                               route->customer, "host", first->host, "port", (int)first->port,
+                               "connections_open", (int)route->connection_count, "in_flight",
+                               (int)route_in_flight(route), "waiting", (int)route->waiting.count,
+                               "down", (int)route_down(route), "last_error", route->last_error);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } values[] = {
+        {"delivered", counts->delivered}, {"temporary", counts->temporary},
+        {"permanent", counts->permanent}, {"unreachable", counts->unreachable},
+        {"refused", counts->refused},     {"in_doubt", counts->in_doubt},
+        {"about_us", counts->about_us},
+    };
+
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        (void)json_object_set_new(object, values[i].name,
+                                  json_integer((json_int_t)values[i].value));
+    (void)json_object_set_new(object, "servers", status_servers(route));
+    return object;
 }
 
 /* The object as text, to be freed. Null when out of memory. */
@@ -189,8 +220,7 @@ static void status_client_close(struct status_client *client)
 {
     if (client->stream != NULL)
         bufferevent_free(client->stream);
-    if (client->timer != NULL)
-        event_free(client->timer);
+    loop_clear(client->server->loop, &client->timer);
     *client = (struct status_client){0};
 }
 
@@ -201,10 +231,9 @@ static void status_client_event(struct bufferevent *stream, short events, void *
         status_client_close(context);
 }
 
-static void status_client_expired(evutil_socket_t fd, short events, void *context)
+static void status_client_expired(void *context, int64_t now_ns)
 {
-    (void)fd;
-    (void)events;
+    (void)now_ns;
     status_client_close(context);
 }
 
@@ -227,9 +256,9 @@ static void status_client_heard(struct bufferevent *stream, void *context)
 static void status_accepted(struct evconnlistener *listener, evutil_socket_t fd,
                             struct sockaddr *address, int length, void *context)
 {
-    static const struct timeval limit = {.tv_sec = STATUS_CLIENT_SECONDS};
     struct status_server *server = context;
     struct status_client *client = NULL;
+    int64_t now_ns = loop_now_ns(server->loop);
     char *text;
 
     (void)listener;
@@ -244,15 +273,15 @@ static void status_accepted(struct evconnlistener *listener, evutil_socket_t fd,
         return;
     }
     client->server = server;
-    client->stream = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    client->stream = bufferevent_socket_new(server->loop->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (client->stream == NULL)
         close(fd);
-    client->timer = evtimer_new(server->base, status_client_expired, client);
+    timer_init(&client->timer, status_client_expired, client);
+    loop_set(server->loop, &client->timer, now_ns + STATUS_CLIENT_SECONDS * CLOCK_NS_PER_SECOND,
+             now_ns);
     text = status_text_of(server->dataplane, server->relay,
-                          (double)(clock_monotonic_ns() - server->started_ns) /
-                              (double)CLOCK_NS_PER_SECOND);
-    if (client->stream == NULL || client->timer == NULL || text == NULL ||
-        event_add(client->timer, &limit) != 0) {
+                          (double)(now_ns - server->started_ns) / (double)CLOCK_NS_PER_SECOND);
+    if (client->stream == NULL || text == NULL) {
         free(text);
         status_client_close(client);
         return;
@@ -266,7 +295,30 @@ static void status_accepted(struct evconnlistener *listener, evutil_socket_t fd,
     free(text);
 }
 
-enum status status_server_create(struct status_server **server, struct event_base *base, int fd,
+static void status_rested(void *context, int64_t now_ns)
+{
+    struct status_server *server = context;
+
+    (void)now_ns;
+    (void)evconnlistener_enable(server->listener);
+}
+
+/* accept() failed: for want of descriptors or memory, as a rule. To ask again at once would be to
+ * turn in circles. */
+static void status_refused(struct evconnlistener *listener, void *context)
+{
+    struct status_server *server = context;
+    int error = EVUTIL_SOCKET_ERROR();
+    int64_t now_ns = loop_now_ns(server->loop);
+
+    notice_seldom(&server->no_descriptor, now_ns, "control.sock cannot take a client: %s",
+                  evutil_socket_error_to_string(error));
+    (void)evconnlistener_disable(listener);
+    loop_set(server->loop, &server->rest, now_ns + STATUS_REST_SECONDS * CLOCK_NS_PER_SECOND,
+             now_ns);
+}
+
+enum status status_server_create(struct status_server **server, struct loop *loop, int fd,
                                  const struct dataplane *dataplane, const struct relay *relay)
 {
     struct status_server *made = calloc(1, sizeof(*made));
@@ -276,17 +328,19 @@ enum status status_server_create(struct status_server **server, struct event_bas
         close(fd);
         return STATUS_NO_MEMORY;
     }
-    made->base = base;
+    made->loop = loop;
     made->dataplane = dataplane;
     made->relay = relay;
-    made->started_ns = clock_monotonic_ns();
-    made->listener = evconnlistener_new(base, status_accepted, made,
+    made->started_ns = loop_now_ns(loop);
+    timer_init(&made->rest, status_rested, made);
+    made->listener = evconnlistener_new(loop->base, status_accepted, made,
                                         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     if (made->listener == NULL) {
         close(fd);
         free(made);
         return STATUS_NO_MEMORY;
     }
+    evconnlistener_set_error_cb(made->listener, status_refused);
     *server = made;
     return STATUS_OK;
 }
@@ -296,6 +350,7 @@ void status_server_free(struct status_server *server)
     if (server == NULL)
         return;
     evconnlistener_free(server->listener);
+    loop_clear(server->loop, &server->rest);
     for (unsigned i = 0; i < STATUS_CLIENTS_MAX; i++) {
         if (server->clients[i].server != NULL)
             status_client_close(&server->clients[i]);

@@ -4,7 +4,8 @@
  * and the end of file. A request line ("status\n") is read and ignored, so that others may be
  * added. docs/relay.md describes the object.
  *
- * Limits: STATUS_CLIENTS_MAX at once (more are closed at once), STATUS_CLIENT_SECONDS each.
+ * Limits: STATUS_CLIENTS_MAX at once (more are closed at once), STATUS_CLIENT_SECONDS each. When no
+ * descriptor is left for one, it listens again after STATUS_REST_SECONDS.
  *
  * Threads: control's loop. Memory: status_server_free().
  */
@@ -15,6 +16,7 @@
 
 #define STATUS_CLIENTS_MAX    16u
 #define STATUS_CLIENT_SECONDS 5
+#define STATUS_REST_SECONDS   1
 #define STATUS_CLIENT_BYTES   1024u /* read from a client before its reading stops */
 
 struct status_server;
@@ -25,7 +27,7 @@ enum status status_server_listen(const char *runtime_directory, uint32_t gid,
                                  int *fd) STATUS_CHECKED;
 
 /* Serves a listening descriptor (ownership taken in every case). Both others are borrowed. */
-enum status status_server_create(struct status_server **server, struct event_base *base, int fd,
+enum status status_server_create(struct status_server **server, struct loop *loop, int fd,
                                  const struct dataplane *dataplane,
                                  const struct relay *relay) STATUS_CHECKED;
 

@@ -16,6 +16,22 @@
 
 #define HARNESS_WAIT_MS 20000
 
+static void harness_done(void *context, uint32_t worker, const struct relay_result *result)
+{
+    struct harness *harness = context;
+
+    assert_int_equal(worker, 0);
+    assert_true(harness->answered < sizeof(harness->results) / sizeof(harness->results[0]));
+    harness->results[harness->answered++] = *result;
+}
+
+static int64_t harness_clock(void *context)
+{
+    const struct harness *harness = context;
+
+    return harness->time_ns != 0 ? harness->time_ns : clock_monotonic_ns();
+}
+
 void harness_open(struct harness *harness)
 {
     struct region_plan plan = {
@@ -28,16 +44,20 @@ void harness_open(struct harness *harness)
                                 plan.message_count),
                      STATUS_OK);
     assert_int_equal(region_hold_open(&harness->hold, dup(harness->region.fd)), STATUS_OK);
-    harness->base = event_base_new();
-    assert_non_null(harness->base);
+    assert_int_equal(loop_open(&harness->loop, harness_clock, harness), STATUS_OK);
+    harness->owner = (struct transaction_owner){
+        .done = harness_done, .context = harness, .places = HARNESS_MESSAGES};
     (void)snprintf(harness->directory, sizeof(harness->directory), "/tmp/postern-relay-XXXXXX");
     assert_non_null(mkdtemp(harness->directory));
     (void)snprintf(harness->config.hostname, sizeof(harness->config.hostname), "mx.example");
     harness->config.customer_count = 1;
     harness->config.customers = &harness->customer;
     (void)snprintf(harness->customer.name, sizeof(harness->customer.name), "acme");
+    for (unsigned i = 0; i < CONFIG_SERVERS_MAX; i++)
+        harness->servers[i] = (struct config_server){.host = "127.0.0.1"};
     harness->customer.route = (struct config_route){
-        .host = "127.0.0.1",
+        .server_count = 1,
+        .servers = harness->servers,
         .connections = 4,
         .connect_timeout_ns = 2 * CLOCK_NS_PER_SECOND,
         .command_timeout_ns = 5 * CLOCK_NS_PER_SECOND,
@@ -65,12 +85,13 @@ static void harness_remove_directory(const struct harness *harness)
 
 void harness_close(struct harness *harness)
 {
-    relay_free(harness->relay);
+    if (harness->relay != NULL)
+        relay_free(harness->relay, loop_now_ns(&harness->loop));
     harness_stop_server(harness);
-    if (harness->dns != NULL)
-        evdns_base_free(harness->dns, 0);
-    (void)event_base_loop(harness->base, EVLOOP_NONBLOCK);
-    event_base_free(harness->base);
+    resolver_close(harness->resolver);
+    loop_close(&harness->loop);
+    for (unsigned i = 0; i < HARNESS_MESSAGES; i++)
+        assert_null(harness->open[i]);
     /* Nothing may still point into the region. */
     assert_int_equal(harness->hold->holders, 1);
     region_hold_give(harness->hold);
@@ -81,8 +102,9 @@ void harness_close(struct harness *harness)
 
 void harness_relay(struct harness *harness)
 {
-    harness->customer.route.port = harness->port;
-    assert_int_equal(relay_create(&harness->relay, harness->base, harness->dns, &harness->config),
+    harness->servers[0].port = harness->port;
+    assert_int_equal(relay_create(&harness->relay, &harness->loop, harness->resolver,
+                                  &harness->config, HARNESS_CONNECTIONS),
                      STATUS_OK);
 }
 
@@ -183,18 +205,36 @@ struct message *harness_message(struct harness *harness, const struct harness_ma
     return message;
 }
 
-static void harness_done(void *context, uint32_t worker, const struct relay_result *result)
-{
-    struct harness *harness = context;
-
-    assert_int_equal(worker, 0);
-    assert_true(harness->answered < sizeof(harness->results) / sizeof(harness->results[0]));
-    harness->results[harness->answered++] = *result;
-}
-
 void harness_submit(struct harness *harness, const struct relay_job *job)
 {
-    relay_submit(harness->relay, job, 0, harness->hold, harness_done, harness);
+    struct source *source;
+    enum status status = region_source_open(&source, harness->hold, job);
+
+    if (status != STATUS_OK) {
+        relay_refuse(&harness->owner, job, 0, 451, status_text(status));
+        return;
+    }
+    relay_submit(harness->relay, &harness->owner, job, 0, source, &harness->open[job->message],
+                 loop_now_ns(&harness->loop));
+    source_give(source);
+}
+
+struct transaction *harness_transaction(const struct harness *harness,
+                                        const struct message *message)
+{
+    return harness->open[message->index];
+}
+
+void harness_stop_time(struct harness *harness)
+{
+    harness->time_ns = clock_monotonic_ns();
+}
+
+void harness_pass(struct harness *harness, int64_t ns)
+{
+    assert_true(harness->time_ns != 0);
+    harness->time_ns += ns;
+    loop_run_due(&harness->loop, harness->time_ns);
 }
 
 static void harness_tick(evutil_socket_t fd, short events, void *context)
@@ -208,12 +248,12 @@ void harness_run(struct harness *harness, unsigned ms)
 {
     int64_t end_ns = clock_monotonic_ns() + ms * CLOCK_NS_PER_MS;
     struct timeval tick = {.tv_usec = 2000};
-    struct event *timer = event_new(harness->base, -1, EV_PERSIST, harness_tick, NULL);
+    struct event *timer = event_new(harness->loop.base, -1, EV_PERSIST, harness_tick, NULL);
 
     assert_non_null(timer);
     (void)event_add(timer, &tick);
     while (clock_monotonic_ns() < end_ns)
-        (void)event_base_loop(harness->base, EVLOOP_ONCE);
+        (void)event_base_loop(harness->loop.base, EVLOOP_ONCE);
     event_free(timer);
 }
 

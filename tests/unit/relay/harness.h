@@ -6,14 +6,15 @@
 #ifndef TESTS_UNIT_RELAY_HARNESS_H
 #define TESTS_UNIT_RELAY_HARNESS_H
 
-#include <event2/event.h>
 #include <sys/types.h>
 
+#include "control/link/region_source.h"
 #include "control/relay/relay.h"
 #include "dataplane/message/store.h"
 
-#define HARNESS_MESSAGES 64u
-#define HARNESS_TRACE    "Received: from client.example ([192.0.2.1]) by mx.example\r\n"
+#define HARNESS_MESSAGES    64u
+#define HARNESS_CONNECTIONS 32u /* over all routes */
+#define HARNESS_TRACE       "Received: from client.example ([192.0.2.1]) by mx.example\r\n"
 #define HARNESS_FIELDS                                                                    \
     "X-Virus-Scanned: postern " POSTERN_VERSION " (ClamAV 1.4.6/27813) at mx.example\r\n" \
     "X-Virus-Status: Clean\r\n"
@@ -22,10 +23,14 @@ struct harness {
     struct region region;
     struct store store;
     struct region_hold *hold;
-    struct event_base *base;
-    struct evdns_base *dns;
+    struct loop loop;
+    int64_t time_ns; /* where it is not 0, what the loop's clock says */
+    struct resolver *resolver;
+    struct transaction_owner owner;
+    struct transaction *open[HARNESS_MESSAGES]; /* by slot */
     struct config config;
     struct config_customer customer;
+    struct config_server servers[CONFIG_SERVERS_MAX];
     struct relay *relay;
     char directory[64];
     pid_t server;
@@ -68,6 +73,14 @@ void harness_wait(struct harness *harness, unsigned count);
 
 /* Runs the loop for so long. */
 void harness_run(struct harness *harness, unsigned ms);
+
+/* From now on time stands still but for harness_pass(), which runs the timers that become due. */
+void harness_stop_time(struct harness *harness);
+void harness_pass(struct harness *harness, int64_t ns);
+
+/* The transaction of the message, while it lasts. */
+struct transaction *harness_transaction(const struct harness *harness,
+                                        const struct message *message);
 
 /* Writes, submits, waits: the answer. */
 const struct relay_result *harness_send(struct harness *harness, const struct harness_mail *mail);

@@ -8,7 +8,9 @@ JSON is either settings for a real SMTP server (aiosmtpd):
    "data": REPLY, "final": REPLY}
 or a list of scripts, one a connection (the last one serves all further ones). A script is a list of
 steps: ["send", TEXT], ["drip", TEXT] (a byte at a time), ["line", N] (read N lines),
-["data"] (read up to the end of data), ["read", N] (read N bytes), ["hang"], ["reset"].
+["data"] (read up to the end of data), ["read", N] (read N bytes), ["wait", SECONDS], ["slow", N] (read N
+bytes a second), ["hang"], ["reset"]. {"scripts": LIST, "buffer": BYTES} takes no more than about BYTES before they
+are read.
 After the last step the connection is closed.
 
 Prints "port N" when it listens. In DIRECTORY: `connections` has a byte for each connection accepted,
@@ -129,6 +131,13 @@ class Script:
     def step_read(self, count):
         self.file.read(count)
 
+    def step_wait(self, seconds):
+        select_nothing(seconds)
+
+    def step_slow(self, rate):
+        while self.stream.recv(max(1, rate // 20)):
+            select_nothing(0.05)
+
     def step_hang(self):
         while self.file.read(65536):
             pass
@@ -168,6 +177,9 @@ def main():
     settings = json.loads(sys.argv[2])
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if "buffer" in settings:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings["buffer"])
+        settings = settings["scripts"]
     listening.bind(("127.0.0.1", int(sys.argv[3]) if len(sys.argv) > 3 else 0))
     listening.listen(64)
     print("port %d" % listening.getsockname()[1], flush=True)

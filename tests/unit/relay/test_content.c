@@ -15,7 +15,8 @@ static void place(void *to, const char *text)
         *at = *text;
 }
 
-static struct region_hold hold = {.holders = 1};
+static const struct source_kind kind = {.lasting = true};
+static struct source source = {.kind = &kind, .holders = 1};
 
 static void assert_out(struct evbuffer *out, const struct stuffing *stuffing, const char *expected)
 {
@@ -39,9 +40,10 @@ static void assert_stuffed(const char *in, const char *expected)
             const uint8_t *bytes = (const uint8_t *)in;
             struct stuffing stuffing = {0};
 
-            assert_int_equal(stuffing_add(&stuffing, out, bytes, a, &hold), STATUS_OK);
-            assert_int_equal(stuffing_add(&stuffing, out, bytes + a, b - a, &hold), STATUS_OK);
-            assert_int_equal(stuffing_add(&stuffing, out, bytes + b, length - b, &hold), STATUS_OK);
+            assert_int_equal(stuffing_add(&stuffing, out, bytes, a, &source), STATUS_OK);
+            assert_int_equal(stuffing_add(&stuffing, out, bytes + a, b - a, &source), STATUS_OK);
+            assert_int_equal(stuffing_add(&stuffing, out, bytes + b, length - b, &source),
+                             STATUS_OK);
             assert_out(out, &stuffing, expected);
             evbuffer_free(out);
         }
@@ -71,11 +73,11 @@ static void test_bare_ends_are_refused(void **state)
             struct evbuffer *out = evbuffer_new();
             const uint8_t *bytes = (const uint8_t *)bad[i];
             struct stuffing stuffing = {0};
-            enum status first = stuffing_add(&stuffing, out, bytes, cut, &hold);
+            enum status first = stuffing_add(&stuffing, out, bytes, cut, &source);
 
             if (first == STATUS_OK)
                 assert_int_equal(
-                    stuffing_add(&stuffing, out, bytes + cut, strlen(bad[i]) - cut, &hold),
+                    stuffing_add(&stuffing, out, bytes + cut, strlen(bad[i]) - cut, &source),
                     STATUS_BAD_FORMAT);
             else
                 assert_int_equal(first, STATUS_BAD_FORMAT);
@@ -94,13 +96,13 @@ static void test_references_are_held_until_they_are_gone(void **state)
     assert_non_null(bytes);
     memset(bytes, 'x', 20000);
     place(bytes + 10000, "\r\n.");
-    assert_int_equal(stuffing_add(&stuffing, out, bytes, 20000, &hold), STATUS_OK);
+    assert_int_equal(stuffing_add(&stuffing, out, bytes, 20000, &source), STATUS_OK);
     assert_int_equal(evbuffer_get_length(out), 20001);
-    assert_int_equal(hold.holders, 3); /* two long runs */
+    assert_int_equal(source.holders, 3); /* two long runs */
     (void)evbuffer_drain(out, 10003);
-    assert_int_equal(hold.holders, 2);
+    assert_int_equal(source.holders, 2);
     evbuffer_free(out);
-    assert_int_equal(hold.holders, 1);
+    assert_int_equal(source.holders, 1);
     free(bytes);
 }
 

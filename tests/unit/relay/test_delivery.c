@@ -146,6 +146,34 @@ static void test_unscanned_is_told(void **state)
     harness_close(&harness);
 }
 
+/* A message that begins with a blank continues nothing that says something. */
+static void test_first_line_begins_with_a_blank(void **state)
+{
+    static const char *const bodies[] = {" Infected by nothing\r\nSubject: x\r\n\r\nx\r\n",
+                                         "\tInfected by nothing\r\nSubject: x\r\n\r\nx\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        struct harness harness;
+        struct harness_mail mail = {.body = bodies[i], .length = strlen(bodies[i])};
+        size_t length;
+        char *bytes;
+        const char *note;
+
+        harness_open(&harness);
+        harness_serve(&harness, "{}", 0);
+        assert_int_equal(harness_send(&harness, &mail)->code, 250);
+        bytes = harness_file(&harness, "message.0", &length);
+        assert_non_null(bytes);
+        assert_non_null(strstr(bytes, "\r\nX-Virus-Status: Clean\r\nX-Virus-Note: "));
+        note = strstr(bytes, "X-Virus-Note: ");
+        note = strstr(note, "\r\n") + 2;
+        assert_string_equal(note, bodies[i]);
+        free(bytes);
+        harness_close(&harness);
+    }
+}
+
 static void assert_refusal(const char *json, unsigned code, const char *text)
 {
     static const char *const recipients[] = {"a@acme.example", "b@acme.example", "c@acme.example",
@@ -316,10 +344,11 @@ static void test_server_restart(void **state)
     assert_int_equal(result->outcome, RELAY_UNREACHABLE);
     assert_int_equal(result->code, 451);
     assert_int_equal(strncmp(result->text, "4.4.1 ", 6), 0);
-    assert_true(harness.relay->routes->down);
+    assert_true(route_down(harness.relay->routes));
     harness_serve(&harness, "{}", harness.port);
+    harness_run(&harness, 1200); /* until it is looked for again */
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    assert_false(harness.relay->routes->down);
+    assert_false(route_down(harness.relay->routes));
     assert_int_equal(harness.relay->routes->counts.delivered, 2);
     assert_int_equal(harness.relay->routes->counts.unreachable, 1);
     harness_close(&harness);
@@ -368,10 +397,8 @@ static void test_name_is_resolved(void **state)
 
     (void)state;
     harness_open(&harness);
-    harness.dns = evdns_base_new(harness.base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    assert_non_null(harness.dns);
-    assert_int_equal(evdns_base_load_hosts(harness.dns, NULL), 0); /* localhost alone */
-    (void)snprintf(harness.customer.route.host, sizeof(harness.customer.route.host), "localhost");
+    assert_int_equal(resolver_open(&harness.resolver, &harness.loop), STATUS_OK);
+    (void)snprintf(harness.servers[0].host, sizeof(harness.servers[0].host), "localhost");
     harness_serve(&harness, "{}", 0);
     /* ::1 is refused, 127.0.0.1 is tried next (or first). */
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
@@ -387,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_large_body_by_reference),
         cmocka_unit_test(test_envelope_and_options),
         cmocka_unit_test(test_unscanned_is_told),
+        cmocka_unit_test(test_first_line_begins_with_a_blank),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refused_recipient_delivers_nothing),
         cmocka_unit_test(test_many_recipients),

@@ -146,6 +146,29 @@ static void test_out_of_turn(void **state)
                    RELAY_ANSWERED, 552, "5.3.4 too much");
 }
 
+/* What a server wants of us is no reason to bounce mail. */
+static void test_about_us(void **state)
+{
+    static const unsigned codes[] = {502, 503, 504, 521, 530, 534, 535, 538};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        char json[512];
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "4.3.5 Recipient's server is not set up");
+        (void)snprintf(json, sizeof(json),
+                       "[[" GREETED "[\"line\", 1], [\"send\", \"%u 5.7.0 no\\r\\n\"], "
+                       "[\"hang\"]]]",
+                       codes[i]);
+        assert_outcome(json, RELAY_ANSWERED, 451, text);
+        (void)snprintf(json, sizeof(json),
+                       "[[" TAKEN "[\"send\", \"%u 5.7.0 no\\r\\n\"], [\"hang\"]]]", codes[i]);
+        assert_outcome(json, RELAY_ANSWERED, 451, text);
+        assert_outcome(json, RELAY_ANSWERED, 451, "5.7.0 no");
+    }
+}
+
 static void test_nobody_there(void **state)
 {
     struct harness harness;
@@ -284,9 +307,9 @@ static void test_withdrawn_message_is_not_ended(void **state)
                   0);
     message = harness_message(&harness, &mail, &job);
     harness_submit(&harness, &job);
-    while (harness.answered == 0 && (harness.relay->routes->connections == NULL ||
-                                     harness.relay->routes->connections->state != CONNECTION_BODY))
-        (void)event_base_loop(harness.base, EVLOOP_ONCE);
+    while (harness.answered == 0 && (harness.relay->routes->dialogues == NULL ||
+                                     harness.relay->routes->dialogues->state != DIALOGUE_BODY))
+        (void)event_base_loop(harness.loop.base, EVLOOP_ONCE);
     message_give(&harness.store, message);
     harness_wait(&harness, 1);
     assert_int_equal(harness.results[0].outcome, RELAY_REFUSED);
@@ -312,7 +335,7 @@ static void test_abort_answers_nothing(void **state)
     }
     harness_run(&harness, 100);
     assert_int_equal(relay_in_flight(harness.relay), 2);
-    relay_abort(harness.relay, &harness);
+    relay_abort(harness.relay, &harness.owner, loop_now_ns(&harness.loop));
     assert_int_equal(relay_in_flight(harness.relay), 0);
     harness_run(&harness, 50);
     assert_int_equal(harness.answered, 0);
@@ -330,18 +353,20 @@ static void test_drain_and_reload(void **state)
     harness_serve(&harness, "[[" TAKEN "[\"send\", \"250 taken\\r\\n\"], [\"hang\"]]]", 0);
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
     /* Nothing changed: connection and counts stay. */
-    assert_int_equal(relay_reload(harness.relay, &harness.config), STATUS_OK);
+    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
+                     STATUS_OK);
     assert_int_equal(harness.relay->routes->counts.delivered, 1);
     assert_int_equal(harness.relay->routes->connection_count, 1);
     /* Changed while under way: what is under way ends, the old route goes. */
     (void)harness_message(&harness, &mail, &job);
     harness_submit(&harness, &job);
     harness.customer.route.connections = 2;
-    assert_int_equal(relay_reload(harness.relay, &harness.config), STATUS_OK);
+    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
+                     STATUS_OK);
     assert_non_null(harness.relay->retired);
     assert_int_equal(harness.relay->routes->connection_count, 0);
     assert_int_equal(relay_in_flight(harness.relay), 1);
-    relay_drain(harness.relay);
+    relay_drain(harness.relay, loop_now_ns(&harness.loop));
     harness_wait(&harness, 1);
     assert_int_equal(harness_send(&harness, &mail)->code, 421);
     assert_int_equal(harness.results[1].outcome, RELAY_REFUSED);
@@ -357,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_endless_line),
         cmocka_unit_test(test_out_of_turn),
+        cmocka_unit_test(test_about_us),
         cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_dead_idle_connection_costs_nothing),
         cmocka_unit_test(test_retries_once_only),

@@ -1,0 +1,58 @@
+#include "control/relay/server.h"
+
+#include <stdio.h>
+
+#include "platform/check.h"
+
+void server_init(struct server *server, const char *host, uint16_t port)
+{
+    *server = (struct server){.port = port};
+    (void)snprintf(server->host, sizeof(server->host), "%s", host);
+}
+
+bool server_usable(const struct server *server, int64_t now_ns)
+{
+    return !server->down || (!server->being_tried && now_ns >= server->retry_ns);
+}
+
+bool server_try(struct server *server)
+{
+    CHECK(!server->down || !server->being_tried);
+    server->being_tried = server->down;
+    return server->being_tried;
+}
+
+bool server_found(struct server *server)
+{
+    bool was_down = server->down;
+
+    server->down = false;
+    server->being_tried = false;
+    server->failures = 0;
+    return was_down;
+}
+
+bool server_failed(struct server *server, bool trial, int64_t now_ns)
+{
+    bool was_up = !server->down;
+    int64_t wait_ns = SERVER_RETRY_MIN_NS;
+
+    if (!was_up && !(trial && server->being_tried))
+        return false; /* an attempt from before it was found to be down */
+    if (was_up)
+        server->down_since_ns = now_ns;
+    for (unsigned i = 0; i < server->failures && wait_ns < SERVER_RETRY_MAX_NS; i++)
+        wait_ns *= 2;
+    server->failures++;
+    server->down = true;
+    server->being_tried = false;
+    server->retry_ns = now_ns + (wait_ns < SERVER_RETRY_MAX_NS ? wait_ns : SERVER_RETRY_MAX_NS);
+    CHECK(server->retry_ns > now_ns);
+    return was_up;
+}
+
+void server_untried(struct server *server)
+{
+    CHECK(server->down || !server->being_tried);
+    server->being_tried = false;
+}

@@ -1,0 +1,250 @@
+/* A "no" to the sender is a "no": what was withdrawn, or has no time left, is not delivered; what
+ * was said too early is not believed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "platform/clock.h"
+#include "tests/unit/relay/harness.h"
+
+#define GREETED "[\"send\", \"220 hello\\r\\n\"], [\"line\", 1], [\"send\", \"250 hello\\r\\n\"], "
+#define ENVELOPED                                                          \
+    GREETED "[\"line\", 1], [\"send\", \"250 ok\\r\\n\"], [\"line\", 1], " \
+            "[\"send\", \"250 ok\\r\\n\"], [\"line\", 1], "
+#define ASKED ENVELOPED "[\"send\", \"354 go on\\r\\n\"], "
+#define TAKEN ASKED "[\"data\"], "
+
+static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
+
+/* Lines of 78 bytes. */
+static char *large_body(size_t lines)
+{
+    char *body = malloc(lines * 80);
+
+    assert_non_null(body);
+    memset(body, 'a', lines * 80);
+    for (size_t i = 0; i < lines; i++) {
+        body[i * 80 + 78] = '\r';
+        body[i * 80 + 79] = '\n';
+    }
+    return body;
+}
+
+static struct transaction *begin(struct harness *harness, const struct harness_mail *mail,
+                                 struct message **message, int64_t time_ns)
+{
+    struct relay_job job;
+
+    *message = harness_message(harness, mail, &job);
+    job.deadline_ns = time_ns == 0 ? 0 : loop_now_ns(&harness->loop) + time_ns;
+    harness_submit(harness, &job);
+    return harness_transaction(harness, *message);
+}
+
+static void run_until(struct harness *harness, enum dialogue_state state)
+{
+    const struct dialogue *dialogue = NULL;
+
+    for (unsigned i = 0; i < 2000; i++) {
+        dialogue = harness->relay->routes->dialogues;
+        if (dialogue != NULL && dialogue->state == state)
+            return;
+        harness_run(harness, 3);
+    }
+    fail_msg("the dialogue never came to state %d", (int)state);
+}
+
+static void assert_nothing_delivered(struct harness *harness)
+{
+    size_t length;
+
+    harness_run(harness, 100);
+    assert_null(harness_file(harness, "message.0", &length));
+    assert_int_equal(harness->relay->routes->connection_count, 0);
+}
+
+/* Before the end of data: answered at once, the connection gone, nothing delivered. */
+static void assert_withdrawn_in(const char *json, enum dialogue_state state, const void *body,
+                                size_t length)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = body, .length = length};
+    struct message *message;
+
+    harness_open(&harness);
+    harness_serve(&harness, json, 0);
+    (void)begin(&harness, &mail, &message, 0);
+    run_until(&harness, state);
+    relay_withdraw(harness_transaction(&harness, message), loop_now_ns(&harness.loop));
+    assert_int_equal(harness.answered, 1);
+    assert_int_equal(harness.results[0].outcome, RELAY_REFUSED);
+    assert_int_equal(harness.results[0].code, 451);
+    message_give(&harness.store, message);
+    assert_nothing_delivered(&harness);
+    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
+    harness_close(&harness);
+}
+
+static void test_withdrawn_before_the_end(void **state)
+{
+    enum { LINES = 50000 };
+    char *body = large_body(LINES);
+
+    (void)state;
+    assert_withdrawn_in("[[[\"hang\"]]]", DIALOGUE_GREETING, simple, sizeof(simple) - 1);
+    assert_withdrawn_in("[[" GREETED "[\"hang\"]]]", DIALOGUE_ENVELOPE, simple, sizeof(simple) - 1);
+    assert_withdrawn_in("[[" ENVELOPED "[\"hang\"]]]", DIALOGUE_DATA, simple, sizeof(simple) - 1);
+    assert_withdrawn_in("{\"buffer\": 4096, \"scripts\": [[" ASKED
+                        "[\"wait\", 0.5], [\"data\"], [\"send\", \"250 taken\\r\\n\"]]]}",
+                        DIALOGUE_BODY, body, LINES * 80);
+    free(body);
+}
+
+static void test_withdrawn_while_it_waits(void **state)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct message *messages[2];
+    struct transaction *second;
+
+    (void)state;
+    harness_open(&harness);
+    harness.customer.route.connections = 1;
+    harness_serve(&harness, "[[" GREETED "[\"hang\"]]]", 0);
+    (void)begin(&harness, &mail, &messages[0], 0);
+    run_until(&harness, DIALOGUE_ENVELOPE);
+    second = begin(&harness, &mail, &messages[1], 0);
+    assert_int_equal(harness.relay->routes->waiting.count, 1);
+    relay_withdraw(second, loop_now_ns(&harness.loop));
+    assert_int_equal(harness.answered, 1);
+    assert_int_equal(harness.results[0].outcome, RELAY_REFUSED);
+    assert_int_equal(harness.relay->routes->waiting.count, 0);
+    harness_close(&harness);
+}
+
+/* After it the server may have taken the message: its word is waited for. */
+static void test_withdrawn_after_the_end(void **state)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct message *message;
+
+    (void)state;
+    harness_open(&harness);
+    harness_serve(&harness, "[[" TAKEN "[\"wait\", 0.3], [\"send\", \"250 taken\\r\\n\"]]]", 0);
+    (void)begin(&harness, &mail, &message, 0);
+    run_until(&harness, DIALOGUE_ANSWER);
+    relay_withdraw(harness_transaction(&harness, message), loop_now_ns(&harness.loop));
+    assert_int_equal(harness.answered, 0);
+    harness_wait(&harness, 1);
+    assert_int_equal(harness.results[0].code, 250);
+    harness_assert_message(&harness, 0, simple, sizeof(simple) - 1);
+    harness_close(&harness);
+}
+
+/* Ours is the first clock to ring: there is an answer before the deadline, and no delivery after.
+ */
+static void assert_in_time(const char *json, const void *body, size_t length, unsigned in_doubt)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = body, .length = length};
+    struct message *message;
+    int64_t deadline_ns;
+
+    harness_open(&harness);
+    harness_serve(&harness, json, 0);
+    deadline_ns = loop_now_ns(&harness.loop) + 1500 * CLOCK_NS_PER_MS;
+    (void)begin(&harness, &mail, &message, 1500 * CLOCK_NS_PER_MS);
+    harness_wait(&harness, 1);
+    assert_true(loop_now_ns(&harness.loop) < deadline_ns);
+    assert_int_equal(harness.results[0].code, 451);
+    message_give(&harness.store, message);
+    if (in_doubt == 0)
+        assert_nothing_delivered(&harness);
+    assert_int_equal(harness.relay->routes->counts.in_doubt, in_doubt);
+    /* Nothing of it was the server's being away. */
+    assert_false(harness.relay->routes->servers[0].down);
+    harness_close(&harness);
+}
+
+static void test_deadline(void **state)
+{
+    enum { LINES = 50000 };
+    char *body = large_body(LINES);
+
+    (void)state;
+    assert_in_time("[[[\"hang\"]]]", simple, sizeof(simple) - 1, 0);
+    assert_in_time("[[" GREETED "[\"hang\"]]]", simple, sizeof(simple) - 1, 0);
+    assert_in_time("[[" ENVELOPED "[\"hang\"]]]", simple, sizeof(simple) - 1, 0);
+    /* A server that reads 32 KB a second holds 4 MB no longer than the sender waits. */
+    assert_in_time("{\"buffer\": 4096, \"scripts\": [[" ASKED "[\"slow\", 32768]]]}", body,
+                   LINES * 80, 0);
+    assert_in_time("[[" TAKEN "[\"hang\"]]]", simple, sizeof(simple) - 1, 1);
+    free(body);
+}
+
+/* The server says 250 while most of the message is still in our kernel. It cannot mean it. */
+static void test_premature_acceptance(void **state)
+{
+    enum { LINES = 4000 };
+    char *body = large_body(LINES);
+    struct harness harness;
+    struct harness_mail mail = {.body = body, .length = LINES * 80};
+
+    (void)state;
+    harness_open(&harness);
+    harness_serve(&harness,
+                  "{\"buffer\": 4096, \"scripts\": [[" ASKED
+                  "[\"wait\", 0.3], [\"send\", \"250 early\\r\\n\"], [\"wait\", 1], [\"data\"], "
+                  "[\"send\", \"250 late\\r\\n\"], [\"hang\"]], "
+                  "[" TAKEN "[\"send\", \"250 second\\r\\n\"]]]}",
+                  0);
+    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_BROKEN);
+    assert_non_null(strstr(harness.results[0].text, "before it had the whole message"));
+    assert_int_equal(harness.relay->routes->counts.in_doubt, 1);
+    mail = (struct harness_mail){.body = simple, .length = sizeof(simple) - 1};
+    assert_string_equal(harness_send(&harness, &mail)->text, "second");
+    assert_int_equal(harness_connections(&harness), 2);
+    harness_close(&harness);
+    free(body);
+}
+
+/* A refusal stands, whenever it comes; the connection does not. */
+static void test_premature_refusal(void **state)
+{
+    enum { LINES = 4000 };
+    char *body = large_body(LINES);
+    struct harness harness;
+    struct harness_mail mail = {.body = body, .length = LINES * 80};
+
+    (void)state;
+    harness_open(&harness);
+    harness_serve(
+        &harness,
+        "{\"buffer\": 4096, \"scripts\": [[" ASKED
+        "[\"wait\", 0.3], [\"send\", \"552 5.3.4 Too much\\r\\n\"], [\"wait\", 1], [\"hang\"]]]}",
+        0);
+    assert_int_equal(harness_send(&harness, &mail)->code, 552);
+    harness_run(&harness, 20);
+    assert_int_equal(harness.relay->routes->connection_count, 0);
+    harness_close(&harness);
+    free(body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_withdrawn_before_the_end),
+        cmocka_unit_test(test_withdrawn_while_it_waits),
+        cmocka_unit_test(test_withdrawn_after_the_end),
+        cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_premature_acceptance),
+        cmocka_unit_test(test_premature_refusal),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,112 @@
+/* A route whose server is away, in a time of the test's own: five days pass in a moment. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "platform/clock.h"
+#include "tests/unit/relay/harness.h"
+
+#define DAY_NS (24 * 3600 * CLOCK_NS_PER_SECOND)
+
+static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
+
+static void test_back_off_doubles_to_its_most(void **state)
+{
+    struct server server;
+    int64_t now_ns = 1000;
+    int64_t wait_ns = SERVER_RETRY_MIN_NS;
+
+    (void)state;
+    server_init(&server, "mail.example", 25);
+    assert_true(server_usable(&server, now_ns));
+    assert_false(server_try(&server));
+    assert_true(server_failed(&server, false, now_ns));
+    /* What was under way when it went down says nothing new. */
+    assert_false(server_failed(&server, false, now_ns));
+    for (unsigned i = 0; i < 20; i++) {
+        assert_false(server_usable(&server, now_ns + wait_ns - 1));
+        assert_true(server_usable(&server, now_ns + wait_ns));
+        now_ns += wait_ns;
+        assert_true(server_try(&server));
+        assert_false(server_usable(&server, now_ns)); /* one at a time */
+        assert_false(server_failed(&server, true, now_ns));
+        wait_ns = wait_ns * 2 < SERVER_RETRY_MAX_NS ? wait_ns * 2 : SERVER_RETRY_MAX_NS;
+    }
+    assert_true(server_found(&server));
+    assert_true(server_usable(&server, now_ns));
+    assert_int_equal(server.failures, 0);
+}
+
+/* Lets what the kernel has to say (refused, accepted) be heard, while time stands still. */
+static void settle(struct harness *harness)
+{
+    const struct server *server = &harness->relay->routes->servers[0];
+
+    for (unsigned i = 0; i < 2000 && server->being_tried; i++)
+        (void)event_base_loop(harness->loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    for (unsigned i = 0; i < 20; i++)
+        (void)event_base_loop(harness->loop.base, EVLOOP_NONBLOCK);
+    assert_false(server->being_tried);
+}
+
+/* The route looks for its server by itself, at the times of its back-off; mail that comes meanwhile
+ * is answered at once and costs the server nothing. */
+static void test_five_days_away(void **state)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    const struct server *server;
+    unsigned attempts = 0;
+    int64_t end_ns;
+
+    (void)state;
+    harness_open(&harness);
+    harness_serve(&harness, "{}", 0);
+    harness_stop_server(&harness);
+    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_UNREACHABLE);
+    server = &harness.relay->routes->servers[0];
+    assert_true(server->down);
+    harness_stop_time(&harness);
+    end_ns = harness.time_ns + 5 * DAY_NS;
+    while (harness.time_ns < end_ns) {
+        unsigned before = server->failures;
+
+        harness_pass(&harness, server->retry_ns - harness.time_ns);
+        settle(&harness);
+        assert_int_equal(server->failures, before + 1);
+        attempts++;
+        if (attempts % 1000 == 0) {
+            const struct relay_result *result = harness_send(&harness, &mail);
+
+            assert_int_equal(result->outcome, RELAY_UNREACHABLE);
+            assert_int_equal(result->code, 451);
+            assert_non_null(strstr(result->text, "is down"));
+            assert_int_equal(server->failures, before + 1);
+        }
+    }
+    /* 1, 2, 4 .. 32 s, then one a minute. */
+    assert_in_range(attempts, 5 * 24 * 60, 5 * 24 * 60 + 7);
+    harness.time_ns = 0;
+    harness_serve(&harness, "{}", harness.port);
+    harness_stop_time(&harness);
+    harness_pass(&harness, 2 * SERVER_RETRY_MAX_NS + 5 * DAY_NS);
+    harness.time_ns = 0;
+    for (unsigned i = 0; i < 100 && server->down; i++)
+        harness_run(&harness, 50);
+    assert_false(server->down);
+    assert_int_equal(harness_send(&harness, &mail)->code, 250);
+    harness_close(&harness);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_back_off_doubles_to_its_most),
+        cmocka_unit_test(test_five_days_away),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
