@@ -186,22 +186,25 @@ void handover_use_prefilter(struct handover *handover, struct inspector *inspect
 static void handover_lose(struct handover *handover, uint32_t slot, int64_t now_ns)
 {
     const struct station_row *row = slot == PEERS_CONTROL_SLOT ? &station_relay : &station_scan;
+    struct handover_peer *peer = &handover->slots[slot];
     struct station_step step;
 
+    /* What it has said before its end counts: a customer's server may have the mail. As much as a
+     * ring holds, in case it is not as dead as it seems and goes on talking. */
+    (void)handover_steps(handover, row->answer, RELAY_JOBS_PER_RING, now_ns);
+    /* Answering a sender may bring in its next message at once: nothing goes there any more. */
+    peer->life = peer_life(peer_epoch_of(peer->life), PEER_GONE);
     while (row->lost(handover, slot, &step, now_ns))
         handover_move(handover, step.message, step.next, now_ns);
-    CHECK(handover->slots[slot].outstanding == 0);
+    CHECK(peer->outstanding == 0);
 }
 
 /* A peer came or went: attach, or fail what it had. */
 static void handover_notice(struct handover *handover, uint32_t slot, uint64_t life, int64_t now_ns)
 {
     struct handover_peer *peer = &handover->slots[slot];
-    bool was_ready = peer_state_of(peer->life) == PEER_READY;
 
-    /* Answering a sender may bring in its next message at once: nothing goes there any more. */
-    peer->life = peer_life(peer_epoch_of(peer->life), PEER_GONE);
-    if (was_ready)
+    if (peer_state_of(peer->life) == PEER_READY)
         handover_lose(handover, slot, now_ns);
     peer->life = life;
     if (peer_state_of(life) == PEER_READY)

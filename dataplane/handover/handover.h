@@ -100,7 +100,7 @@ struct handover {
     bool vouched; /* every scanner that is ready has the database the prefilter was made from */
     struct passage *passages; /* [slot - store->slot_first] */
     struct message_list inspecting;
-    struct message_list waiting; /* for a scanner: all of them, oldest first (retries are older) */
+    struct message_list waiting; /* for a scanner: all of them, by deadline */
     struct turns turns;          /* the same messages by client: who is next */
     struct message_list scanning;
     struct message_list relaying;

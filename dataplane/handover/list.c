@@ -19,15 +19,20 @@ void message_list_append(struct message_list *list, struct message *message)
     list->count++;
 }
 
-void message_list_prepend(struct message_list *list, struct message *message)
+void message_list_insert(struct message_list *list, struct message *message, struct message *next)
 {
+    if (next == NULL) {
+        message_list_append(list, message);
+        return;
+    }
     list_check_alone(list, message);
-    message->next = list->first;
-    if (list->first != NULL)
-        list->first->previous = message;
+    message->next = next;
+    message->previous = next->previous;
+    if (next->previous != NULL)
+        next->previous->next = message;
     else
-        list->last = message;
-    list->first = message;
+        list->first = message;
+    next->previous = message;
     list->count++;
 }
 

@@ -8,20 +8,33 @@
 
 /* -- waiting ----------------------------------------------------------------------------------- */
 
+/* The list is in the order of deadlines, which the sweep relies on: what `message` goes before. One
+ * that comes again is seldom behind many, a new one seldom before any. */
+static struct message *scan_place(const struct handover *handover, const struct message *message,
+                                  bool again)
+{
+    struct message *next = again ? handover->waiting.first : NULL;
+    struct message *previous = again ? NULL : handover->waiting.last;
+
+    while (next != NULL && next->deadline_ns < message->deadline_ns)
+        next = next->next;
+    while (previous != NULL && previous->deadline_ns > message->deadline_ns) {
+        next = previous;
+        previous = previous->previous;
+    }
+    return next;
+}
+
 static enum station scan_start(struct handover *handover, struct message *message, int64_t now_ns)
 {
-    struct passage *passage = handover_passage(handover, message);
-    bool first = passage->again;
+    bool again = handover_passage(handover, message)->again;
 
     (void)now_ns;
     CHECK(message->job == 0 && !message->waiting);
-    if (first)
-        message_list_prepend(&handover->waiting, message);
-    else
-        message_list_append(&handover->waiting, message);
-    turns_add(&handover->turns, message, first);
-    message->waiting = true;
     message->deadline_ns = message->received_ns + handover->verdict_limit_ns;
+    message_list_insert(&handover->waiting, message, scan_place(handover, message, again));
+    turns_add(&handover->turns, message, again);
+    message->waiting = true;
     return STATION_SCAN;
 }
 
@@ -226,7 +239,7 @@ static bool scan_sweep(struct handover *handover, struct station_step *step, int
             break;
     }
     if (message == NULL) {
-        /* Oldest first (a retry goes to the front), so the head is the next to run out. */
+        /* The head is the next to run out. */
         message = handover->waiting.first;
         if (message == NULL || now_ns < message->deadline_ns)
             return false;

@@ -44,6 +44,7 @@ static uint32_t sound_waiting(const struct handover *handover)
          message = message->next) {
         CHECK(message->waiting && message->job == 0 && !message->concluded);
         CHECK(message->stage == MESSAGE_SCANNING);
+        CHECK(message->next == NULL || message->deadline_ns <= message->next->deadline_ns);
     }
     return sound_list(handover, &handover->waiting, STATION_SCAN);
 }

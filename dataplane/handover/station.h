@@ -56,9 +56,10 @@ extern const struct station_row station_scan;    /* scan.c: for a scanner, and a
 extern const struct station_row station_relay;   /* relay.c: at control */
 extern const struct station_row station_answer;  /* answer.c: the sender hears what became of it */
 
-/* list.c. `message` is on no list (append, prepend), on this one (remove). */
+/* list.c. `message` is on no list (append, insert), on this one (remove); insert() puts it before
+ * `next`, or at the end (null). */
 void message_list_append(struct message_list *list, struct message *message);
-void message_list_prepend(struct message_list *list, struct message *message);
+void message_list_insert(struct message_list *list, struct message *message, struct message *next);
 void message_list_remove(struct message_list *list, struct message *message);
 
 static inline struct passage *handover_passage(struct handover *handover,

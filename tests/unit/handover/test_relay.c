@@ -147,6 +147,29 @@ static void test_control_dies(void **state)
     assert_int_equal(appliance_messages_held(appliance), 1); /* the one behind, at the scanner */
 }
 
+/* What it has answered before its end counts: the customer has the mail, or does not want it. */
+static void test_control_answers_and_dies(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *senders[3];
+    struct relay_result results[2];
+    struct relay_job job;
+
+    for (unsigned i = 0; i < 3; i++)
+        senders[i] = clean_mail(appliance);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(peer_relay(&control, 0, &job));
+        results[i] = peer_relayed(&job, RELAY_ANSWERED, i == 0 ? 250 : 550, "its words");
+        peer_answer_relay(&control, 0, &results[i]);
+    }
+    appliance_lose(appliance, &control);
+    appliance_expect(senders[0], "250 2.0.0 [");
+    appliance_expect(senders[1], "550 5.0.0 [");
+    appliance_expect(senders[2], "451 4.4.1 [");
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 1);
+    assert_int_equal(appliance_messages_held(appliance), 0);
+}
+
 /* -- control that lies ------------------------------------------------------------------------- */
 
 static void test_hostile_codes(void **state)
@@ -457,6 +480,7 @@ int main(void)
         HANDOVER_TEST(test_many_at_once),
         HANDOVER_TEST(test_no_control),
         HANDOVER_TEST(test_control_dies),
+        HANDOVER_TEST(test_control_answers_and_dies),
         HANDOVER_TEST(test_hostile_codes),
         HANDOVER_TEST(test_codes_that_close),
         HANDOVER_TEST(test_hostile_text),

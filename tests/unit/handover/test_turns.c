@@ -432,6 +432,33 @@ static void test_retry_takes_its_turn(void **state)
     appliance_expect(killer, "554 5.7.1 [");
 }
 
+/* A mail that comes again is before its client's others, not before those that run out earlier. */
+static void test_retry_hides_no_deadline(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *first;
+    struct tcp_connection *older;
+    struct tcp_connection *newer;
+    struct scan_job job;
+
+    appliance_scanners(appliance, &scanners, 1);
+    first = mail_of(appliance, 1);
+    older = mail_of(appliance, 1);
+    appliance_advance(appliance, SCAN_LIMIT_NS);
+    newer = mail_of(appliance, 2);
+    scan(appliance, 0, "First");
+    appliance_expect(first, "554 5.7.1 [");
+    assert_true(peer_scan(&scanners, 0, 0, &job)); /* the newer one's, by its client's turn */
+    appliance_settle(appliance);
+    scanners.passive = true;
+    peer_gone(&scanners, 0);
+    appliance_advance(appliance, VERDICT_LIMIT_NS - SCAN_LIMIT_NS);
+    appliance_expect(older, "451 4.7.1 [");
+    appliance_silent(newer);
+    appliance_advance(appliance, SCAN_LIMIT_NS);
+    appliance_expect(newer, "451 4.7.1 [");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +475,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slow_client_keeps_nobody_waiting, appliance_set_up,
                                         appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_retry_takes_its_turn, appliance_set_up,
+                                        appliance_tear_down),
+        cmocka_unit_test_setup_teardown(test_retry_hides_no_deadline, appliance_set_up,
                                         appliance_tear_down),
     };
 
