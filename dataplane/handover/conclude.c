@@ -69,7 +69,7 @@ static void conclude_log(struct handover *handover, const struct message *messag
         .wall_ns = now_ns + handover->wall_offset_ns,
         .kind = LOG_MESSAGE,
         .worker = handover->worker,
-        .size = message->shared->size - message->shared->trace_size,
+        .size = message_size(message),
         .recipients = message->shared->recipient_count,
         .outcome = outcome,
         .verdict = message->verdict,

@@ -52,6 +52,7 @@ struct message {
     uint32_t envelope_used;               /* bytes used in the last envelope block */
     uint32_t own_block;                   /* where message_append_bytes() writes, or none */
     uint32_t own_used;                    /* bytes used in it */
+    uint32_t separator_bytes;             /* of ours between trace and the sender's first byte */
     int64_t started_ns;                   /* MAIL */
     int64_t data_ns;                      /* DATA */
     int64_t received_ns;                  /* end of data */
@@ -142,6 +143,12 @@ enum status message_append_bytes(struct store *store, struct message *message, c
 
 /* Marks everything appended so far as our own trace. */
 void message_mark_trace(struct message *message);
+
+/* Bytes that the sender sent. */
+static inline uint32_t message_size(const struct message *message)
+{
+    return message->shared->size - message->shared->trace_size - message->separator_bytes;
+}
 
 /* The place of extent `index` < extent_count in the tables. */
 static inline struct message_extent *

@@ -151,7 +151,7 @@ size_t policy_reply(const struct message *message, const struct mail_result *res
         reply_no_relay(&text, message, result);
         break;
     default:
-        smtp_text_string(&text, smtp_refusal_text(result->outcome, false));
+        smtp_text_string(&text, smtp_refusal_text(result->outcome, SMTP_FAULT_NONE));
         smtp_text_string(&text, "\r\n");
         break;
     }

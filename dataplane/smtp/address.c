@@ -25,20 +25,28 @@ static bool address_atext(int c)
     return address_letter_or_digit(c) || (c > 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
+/* Angle brackets are the frame of an address in commands, in our Received field and in logs: RFC
+ * 5321 has them inside quotes, but nobody's mailbox is named so, and many readers would see the end
+ * of the address in them. */
+static bool address_quotable(int c)
+{
+    return c >= ' ' && c <= '~' && c != '<' && c != '>';
+}
+
 static bool address_quoted(struct address_cursor *cursor)
 {
     cursor->at++; /* the opening quote */
     for (;;) {
         int c = address_peek(cursor);
 
-        if (c < ' ' || c > '~')
+        if (!address_quotable(c))
             return false;
         cursor->at++;
         if (c == '"')
             return true;
         if (c == '\\') {
             c = address_peek(cursor);
-            if (c < ' ' || c > '~')
+            if (!address_quotable(c))
                 return false;
             cursor->at++;
         }

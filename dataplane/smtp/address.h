@@ -2,6 +2,7 @@
  *
  * Says whether a path is well formed and where its parts are; it looks nothing up. A source route
  * ("<@a,@b:user@c>") is accepted and ignored (RFC 5321 C). Not SMTPUTF8: every byte is ASCII.
+ * "<" and ">" inside a quoted local part are refused, though RFC 5321 has them.
  *
  * Threads: any, no state. Memory: results point into the text that was parsed. Hot path.
  *

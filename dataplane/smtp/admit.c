@@ -30,16 +30,16 @@ void smtp_admit(struct smtp_call *call)
 
     if (!stream_expect(call->stream, STREAM_EXPECT_DATA) &&
         !(smtp_shed(call) && stream_expect(call->stream, STREAM_EXPECT_DATA))) {
-        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
-        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
+        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
+        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
         return;
     }
     message->data_ns = call->now_ns;
     session->paid_ns = call->now_ns + smtp_config(call)->limits.data_timeout_ns;
     if (data_trace(call, message) != STATUS_OK) {
         stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
-        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, false));
-        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, false));
+        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
+        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
         return;
     }
     smtp_move(call, SMTP_DATA);
@@ -48,6 +48,6 @@ void smtp_admit(struct smtp_call *call)
     session->field_match = 0;
     session->received_fields = 0;
     session->drained_bytes = 0;
-    session->loop = false;
+    session->fault = SMTP_FAULT_NONE;
     smtp_say(call, "354 End data with <CR><LF>.<CR><LF>");
 }

@@ -1,8 +1,9 @@
 /* Message data (RFC 5321 4.1.1.4, 4.5.2), one pass, in the blocks TCP placed it in.
  *
  * Only CR LF ends a line and only CR LF "." CR LF ends the data; any other CR or LF refuses the
- * message, so two servers can never disagree about where it ends. Stuffed dots are taken out by
- * moving what follows up inside the block. The state survives between any two bytes.
+ * message, and so does a NUL, which some servers drop, so two servers can never disagree about
+ * where it ends. Stuffed dots are taken out by moving what follows up inside the block. The state
+ * survives between any two bytes.
  */
 #include <string.h>
 
@@ -16,7 +17,7 @@
 #define DATA_FIELD_BYTES 9u    /* "received:" */
 #define DATA_FIELD_NONE  0xffu /* this header line is another field */
 
-enum data_found { DATA_ALL_READ, DATA_END, DATA_MALFORMED, DATA_LOOP };
+enum data_found { DATA_ALL_READ, DATA_END, DATA_BARE, DATA_NUL, DATA_LOOP };
 
 /* A span while it is read. */
 struct data_cursor {
@@ -47,18 +48,23 @@ static bool data_match_field(struct smtp_session *session, uint8_t byte)
     return session->field_match == DATA_FIELD_BYTES;
 }
 
-/* Inside a line: keeps as much of it as there is. True when a bare LF stops it. */
-static bool data_text(struct smtp_session *session, struct data_cursor *cursor)
+/* Inside a line: keeps as much of it as there is. DATA_BARE or DATA_NUL when that stops it. */
+static enum data_found data_text(struct smtp_session *session, struct data_cursor *cursor)
 {
     size_t length = (size_t)(cursor->end - cursor->read);
     const uint8_t *feed = memchr(cursor->read, '\n', length);
     size_t stop = feed == NULL ? length : (size_t)(feed - cursor->read);
     const uint8_t *cr = memchr(cursor->read, '\r', stop);
     size_t line = cr == NULL ? stop : (size_t)(cr - cursor->read);
+    const uint8_t *nul = memchr(cursor->read, '\0', line);
 
+    if (nul != NULL) {
+        data_keep(cursor, (size_t)(nul - cursor->read));
+        return DATA_NUL;
+    }
     if (cr == NULL) {
         data_keep(cursor, stop);
-        return feed != NULL;
+        return feed != NULL ? DATA_BARE : DATA_ALL_READ;
     }
     if (feed != NULL && cr + 1 == feed) {
         data_keep(cursor, line + 2);
@@ -67,7 +73,7 @@ static bool data_text(struct smtp_session *session, struct data_cursor *cursor)
         data_keep(cursor, line + 1);
         session->scan = SMTP_SCAN_CR;
     }
-    return false;
+    return DATA_ALL_READ;
 }
 
 /* The first byte of a line, a stuffed dot before it already dropped. */
@@ -95,14 +101,16 @@ static inline uint64_t data_bits(__m128i first, __m128i second, __m128i third, _
 
 /* Takes whole pieces of a body in which nothing calls for a closer look: every LF follows a CR,
  * every CR comes before an LF, no line starts with a dot. data_scan() would keep the same bytes and
- * end in the same state, one line at a time. */
-static void data_plain(struct smtp_session *session, struct data_cursor *cursor)
+ * end in the same state, one line at a time. Whether one of them was NUL is asked once at the end:
+ * then the message is refused, and where in these pieces it stood is nobody's business. */
+static enum data_found data_plain(struct smtp_session *session, struct data_cursor *cursor)
 {
     uint64_t after_cr = session->scan == SMTP_SCAN_CR;
     uint64_t after_line = session->scan == SMTP_SCAN_LINE_START;
+    __m128i least = _mm_set1_epi8(1);
 
     if (session->in_header || session->scan > SMTP_SCAN_CR)
-        return;
+        return DATA_ALL_READ;
     while (cursor->end - cursor->read >= (ptrdiff_t)DATA_PIECE) {
         const __m128i *at = (const __m128i *)(const void *)cursor->read;
         __m128i a = _mm_loadu_si128(at);
@@ -112,9 +120,21 @@ static void data_plain(struct smtp_session *session, struct data_cursor *cursor)
         uint64_t cr = data_bits(a, b, c, d, '\r');
         uint64_t feed = data_bits(a, b, c, d, '\n');
 
-        if (feed != (cr << 1 | after_cr) ||
-            ((feed << 1 | after_line) & data_bits(a, b, c, d, '.')) != 0)
+        uint64_t starts = feed << 1 | after_line;
+
+        if (feed != (cr << 1 | after_cr))
             break;
+        /* Most pieces have one start of a line or none. */
+        if ((starts & (starts - 1)) != 0) {
+            if ((starts & data_bits(a, b, c, d, '.')) != 0)
+                break;
+        } else if (starts != 0 && cursor->read[__builtin_ctzll(starts)] == '.') {
+            break;
+        }
+        least = _mm_min_epu8(least, a);
+        least = _mm_min_epu8(least, b);
+        least = _mm_min_epu8(least, c);
+        least = _mm_min_epu8(least, d);
         data_keep(cursor, DATA_PIECE);
         after_cr = cr >> (DATA_PIECE - 1);
         after_line = feed >> (DATA_PIECE - 1);
@@ -126,24 +146,28 @@ static void data_plain(struct smtp_session *session, struct data_cursor *cursor)
     else
         session->scan = SMTP_SCAN_TEXT;
     session->field_match = DATA_FIELD_NONE;
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) == 0 ? DATA_ALL_READ
+                                                                              : DATA_NUL;
 }
 _Static_assert(SMTP_SCAN_LINE_START < SMTP_SCAN_CR && SMTP_SCAN_TEXT < SMTP_SCAN_CR,
                "the states in which a piece may be plain");
 #else
-static void data_plain(struct smtp_session *session, struct data_cursor *cursor)
+static enum data_found data_plain(struct smtp_session *session, struct data_cursor *cursor)
 {
     (void)session;
     (void)cursor;
+    return DATA_ALL_READ;
 }
 #endif
 
 /* Reads until the span or the data ends, or something is wrong: then `read` stands at the byte that
- * is wrong and the state is the one before it. */
+ * is wrong, or, for a NUL, at or behind it, and the state is the one before it. */
 static enum data_found data_scan(struct smtp_session *session, struct data_cursor *cursor,
                                  uint32_t received_max)
 {
-    data_plain(session, cursor);
-    while (cursor->read < cursor->end) {
+    enum data_found found = data_plain(session, cursor);
+
+    while (found == DATA_ALL_READ && cursor->read < cursor->end) {
         uint8_t byte = *cursor->read;
 
         switch ((enum smtp_scan)session->scan) {
@@ -165,18 +189,18 @@ static enum data_found data_scan(struct smtp_session *session, struct data_curso
                     return DATA_LOOP;
                 if (session->field_match != DATA_FIELD_NONE)
                     data_keep(cursor, 1);
-            } else if (data_text(session, cursor)) {
-                return DATA_MALFORMED;
-            } else if (session->scan == SMTP_SCAN_LINE_START) {
-                data_plain(session, cursor);
+            } else {
+                found = data_text(session, cursor);
+                if (found == DATA_ALL_READ && session->scan == SMTP_SCAN_LINE_START)
+                    found = data_plain(session, cursor);
             }
             break;
         case SMTP_SCAN_CR:
             if (byte != '\n')
-                return DATA_MALFORMED;
+                return DATA_BARE;
             session->scan = SMTP_SCAN_LINE_START;
             data_keep(cursor, 1);
-            data_plain(session, cursor);
+            found = data_plain(session, cursor);
             break;
         case SMTP_SCAN_DOT:
             if (byte == '\r') {
@@ -188,7 +212,7 @@ static enum data_found data_scan(struct smtp_session *session, struct data_curso
             break;
         case SMTP_SCAN_DOT_CR:
             if (byte != '\n')
-                return DATA_MALFORMED;
+                return DATA_BARE;
             session->scan = SMTP_SCAN_END;
             cursor->read++;
             return DATA_END;
@@ -196,7 +220,7 @@ static enum data_found data_scan(struct smtp_session *session, struct data_curso
             CHECK(false);
         }
     }
-    return DATA_ALL_READ;
+    return found;
 }
 
 /* The same rules where nothing is kept and nothing is wrong any more: finds the end only. Returns
@@ -238,13 +262,38 @@ static size_t data_skip(struct smtp_session *session, const uint8_t *bytes, size
 
 /* The message ends here; its bytes are still to be read past. Its blocks go back at once, and so do
  * those that were reserved for the rest. */
-static void data_refuse(struct smtp_call *call, enum mail_outcome outcome, bool loop)
+static void data_refuse(struct smtp_call *call, enum mail_outcome outcome, enum smtp_fault fault)
 {
     smtp_move(call, SMTP_DISCARD);
     call->session->refusal = (uint8_t)outcome;
-    call->session->loop = loop;
+    call->session->fault = (uint8_t)fault;
     stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
-    smtp_transaction_end(call, outcome, smtp_refusal_text(outcome, loop));
+    smtp_transaction_end(call, outcome, smtp_refusal_text(outcome, fault));
+}
+
+/* A first line that begins with a blank would be folded into the field before it, which is ours
+ * (RFC 5322 2.2.3). It cannot be a field, so this message has no header: an empty line ends the one
+ * we give it, and the sender's bytes follow as they are. False when there is no room. */
+static bool data_separate(struct store *store, struct message *message, const uint8_t *bytes,
+                          uint32_t length)
+{
+    if (length == 0 || message->shared->size > message->shared->trace_size ||
+        (bytes[0] != ' ' && bytes[0] != '\t'))
+        return true;
+    message->separator_bytes = 2;
+    return message_append_bytes(store, message, "\r\n", 2) == STATUS_OK;
+}
+
+static enum smtp_fault data_fault(enum data_found found)
+{
+    switch (found) {
+    case DATA_NUL:
+        return SMTP_FAULT_NUL;
+    case DATA_LOOP:
+        return SMTP_FAULT_LOOP;
+    default:
+        return SMTP_FAULT_BARE;
+    }
 }
 
 /* Reads one span into the message; returns how much of it was used. */
@@ -255,8 +304,7 @@ static uint32_t data_take(struct smtp_call *call, const struct block_span *span)
     struct message *message = call->session->message;
     /* Not a byte past the first that is too many: which fault comes first must not depend on how
      * the data was cut. */
-    uint64_t left =
-        config->limits.message_bytes + 1 - (message->shared->size - message->shared->trace_size);
+    uint64_t left = config->limits.message_bytes + 1 - message_size(message);
     uint32_t length = span->length < left ? span->length : (uint32_t)left;
     struct data_cursor cursor = {span->bytes, span->bytes + length, span->bytes};
     uint32_t block;
@@ -272,15 +320,16 @@ static uint32_t data_take(struct smtp_call *call, const struct block_span *span)
         start = tail;
     }
     found = data_scan(call->session, &cursor, config->limits.received_fields);
-    if (found == DATA_MALFORMED || found == DATA_LOOP) {
-        data_refuse(call, MAIL_MALFORMED, found == DATA_LOOP);
+    if (found > DATA_END) {
+        data_refuse(call, MAIL_MALFORMED, data_fault(found));
     } else {
         uint32_t kept = (uint32_t)(cursor.write - (block_bytes(store, span->block) + start));
 
-        if (message_append(store, message, span->block, start, kept) != STATUS_OK)
-            data_refuse(call, MAIL_NO_ROOM, false);
-        else if (message->shared->size - message->shared->trace_size > config->limits.message_bytes)
-            data_refuse(call, MAIL_TOO_LARGE, false);
+        if (!data_separate(store, message, block_bytes(store, span->block) + start, kept) ||
+            message_append(store, message, span->block, start, kept) != STATUS_OK)
+            data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
+        else if (message_size(message) > config->limits.message_bytes)
+            data_refuse(call, MAIL_TOO_LARGE, SMTP_FAULT_NONE);
         else if (call->server->service.arrived != NULL)
             call->server->service.arrived(call->server->service.context, message, call->now_ns);
     }
@@ -330,6 +379,7 @@ void smtp_data_read(struct smtp_call *call)
         data_submit(call);
     } else {
         smtp_move(call, SMTP_GREETED);
-        smtp_say(call, smtp_refusal_text((enum mail_outcome)session->refusal, session->loop));
+        smtp_say(call, smtp_refusal_text((enum mail_outcome)session->refusal,
+                                         (enum smtp_fault)session->fault));
     }
 }

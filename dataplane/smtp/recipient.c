@@ -157,7 +157,8 @@ static void recipient_accept(struct smtp_call *call, const struct smtp_customer 
     if (room)
         smtp_say(call, "250 2.1.5 Ok");
     else
-        smtp_transaction_refuse(call, "RCPT", recipient, smtp_refusal_text(MAIL_NO_ROOM, false));
+        smtp_transaction_refuse(call, "RCPT", recipient,
+                                smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
 }
 
 /* <postmaster> without a domain is ours (RFC 5321 4.5.1) and goes where the configuration says. */

@@ -140,7 +140,7 @@ static enum session_progress session_command(struct smtp_call *call)
 /* Nobody will send the rest of what is there. */
 static void session_end(struct smtp_call *call)
 {
-    smtp_transaction_end(call, MAIL_CUT_OFF, smtp_refusal_text(MAIL_CUT_OFF, false));
+    smtp_transaction_end(call, MAIL_CUT_OFF, smtp_refusal_text(MAIL_CUT_OFF, SMTP_FAULT_NONE));
     smtp_close(call);
 }
 
@@ -251,7 +251,7 @@ static void session_closed(void *context, struct stream *stream, int64_t now_ns)
         call.server->service.abandon(call.server->service.context, message, now_ns);
     } else {
         smtp_move(&call, SMTP_CLOSING);
-        smtp_transaction_end(&call, MAIL_CUT_OFF, smtp_refusal_text(MAIL_CUT_OFF, false));
+        smtp_transaction_end(&call, MAIL_CUT_OFF, smtp_refusal_text(MAIL_CUT_OFF, SMTP_FAULT_NONE));
     }
 }
 

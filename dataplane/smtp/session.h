@@ -75,6 +75,14 @@ struct smtp_server {
     struct smtp_trace trace[SMTP_TRACE_MOVES];
 };
 
+/* What is wrong with a message that is MAIL_MALFORMED. */
+enum smtp_fault {
+    SMTP_FAULT_NONE,
+    SMTP_FAULT_BARE, /* a CR or LF that is no line end */
+    SMTP_FAULT_NUL,
+    SMTP_FAULT_LOOP, /* too many Received fields */
+};
+
 struct smtp_session; /* dataplane/smtp/state.h */
 
 /* Fills `application` with the callbacks that speak SMTP for `server`: the policy of a listener. */
@@ -96,6 +104,6 @@ void smtp_server_drain(struct smtp_server *server, int64_t now_ns);
 
 /* Code and words, without CRLF, where the session or we ourselves end a message with `outcome`;
  * `loop`: MAIL_MALFORMED for too many Received fields. */
-const char *smtp_refusal_text(enum mail_outcome outcome, bool loop);
+const char *smtp_refusal_text(enum mail_outcome outcome, enum smtp_fault fault);
 
 #endif

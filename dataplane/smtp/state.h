@@ -72,7 +72,7 @@ struct smtp_session {
     uint8_t scan;            /* enum smtp_scan */
     uint8_t field_match;     /* bytes of "Received:" seen at the start of this header line */
     uint8_t refusal;         /* enum mail_outcome, in DISCARD */
-    bool loop; /* DISCARD, MAIL_MALFORMED: too many Received fields, not a bare CR or LF */
+    uint8_t fault;           /* enum smtp_fault, in DISCARD with MAIL_MALFORMED */
     bool in_header;
     bool esmtp;
     bool skipping;   /* an over-long command line is being dropped */

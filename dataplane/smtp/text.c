@@ -53,7 +53,19 @@ void smtp_text_hex(struct smtp_text *text, uint64_t number, unsigned digits)
     text_digits(text, number, digits, 16);
 }
 
-const char *smtp_refusal_text(enum mail_outcome outcome, bool loop)
+static const char *text_fault(enum smtp_fault fault)
+{
+    switch (fault) {
+    case SMTP_FAULT_LOOP:
+        return "554 5.4.6 Too many hops";
+    case SMTP_FAULT_NUL:
+        return "550 5.5.2 NUL in message data";
+    default:
+        return "550 5.5.2 Bare CR or LF in message data: lines end with CRLF";
+    }
+}
+
+const char *smtp_refusal_text(enum mail_outcome outcome, enum smtp_fault fault)
 {
     switch (outcome) {
     case MAIL_TOO_LARGE:
@@ -61,8 +73,7 @@ const char *smtp_refusal_text(enum mail_outcome outcome, bool loop)
     case MAIL_NO_ROOM:
         return "452 4.3.1 Insufficient system storage";
     case MAIL_MALFORMED:
-        return loop ? "554 5.4.6 Too many hops"
-                    : "550 5.5.2 Bare CR or LF in message data: lines end with CRLF";
+        return text_fault(fault);
     case MAIL_CUT_OFF:
         return "421 4.4.2 Connection lost before end of data";
     default:

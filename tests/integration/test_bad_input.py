@@ -212,6 +212,10 @@ class BadInput(unittest.TestCase):
     def test_bare_cr(self):
         self.data_refused(b"Subject: x\r\n\r\nbare\rline\r\n.\r\n", 550, "5.5.2 ")
 
+    def test_nul(self):
+        self.data_refused(b"Subject: x\r\n\r\na\0b\r\n.\r\n", 550, "5.5.2 ")
+        self.data_refused(b"Subject: x\r\n\r\na\r\n\0.\r\nNOOP\r\n.\r\n", 550, "5.5.2 ")
+
     def test_smuggling(self):
         """None of these ends a message here, so none may end one behind us either."""
         inner = (b"MAIL FROM:<evil@example.net>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n"

@@ -86,6 +86,15 @@ class Delivery(unittest.TestCase):
     def test_null_sender(self):
         self.deliver(mails.plain("bounce", b"returned\n"), sender="")
 
+    def test_first_line_begins_with_blank(self):
+        """It must not become a part of our X-Virus-Status."""
+        session = self.appliance.connect()
+        session.ehlo()
+        message = b" of nobody's: field\r\nSubject: y\r\n\r\nbody\r\n"
+        self.assertEqual(session.send(message)[0], 250)
+        self.assertEqual(self.customer.taken[-1].message, b"\r\n" + message)
+        self.assertEqual(session.say("QUIT")[0], 221)
+
     def test_sizes_around_a_block(self):
         """A block is 16 KiB; every cut of a message over blocks must be seen to be right."""
         session = self.appliance.connect()
@@ -93,7 +102,7 @@ class Delivery(unittest.TestCase):
         for size in (16383, 16384, 16385, 32767, 32768, 32769, 65536, 131072):
             message = mails.head("size %d" % size, identity="s%d" % size)
             message += random.Random(size).randbytes(size - len(message) - 2).replace(
-                b"\r", b"r").replace(b"\n", b"n").replace(b".", b"\r\n.")[:size - len(message) - 2]
+                b"\r", b"r").replace(b"\n", b"n").replace(b"\0", b"0").replace(b".", b"\r\n.")[:size - len(message) - 2]
             message += b"\r\n"
             before = len(self.customer.taken)
             self.assertEqual(session.send(message)[0], 250)

@@ -74,7 +74,7 @@ static void mail_compare(struct exchange *x, const struct message *message,
 {
     const struct message_header *shared = message->shared;
     const struct store *store = &x->world->store;
-    uint32_t skip = shared->trace_size;
+    uint32_t skip = shared->trace_size + message->separator_bytes;
     uint32_t at = 0;
 
     for (uint32_t i = 0; i < shared->extent_count; i++) {

@@ -18,7 +18,7 @@ static struct dialogue_item *script_add(struct dialogue *dialogue, enum dialogue
     return item;
 }
 
-/* Lines of chance, many of them beginning with dots, none with a bare CR or LF. */
+/* Lines of chance, many of them beginning with dots, none with a bare CR or LF or a NUL. */
 static void script_body(struct random *random, struct dialogue_item *item, int64_t most)
 {
     uint32_t length = (uint32_t)random_size(random, 0, most);
@@ -30,7 +30,7 @@ static void script_body(struct random *random, struct dialogue_item *item, int64
     for (uint32_t i = 0; i < length; i++) {
         uint8_t *byte = &item->body[i];
 
-        if (*byte == '\r' || *byte == '\n')
+        if (*byte == '\r' || *byte == '\n' || *byte == '\0')
             *byte = 'x';
         if (line == 0 && *byte < 128)
             *byte = '.';

@@ -195,6 +195,101 @@ static void test_bare_anywhere(void **state)
     }
 }
 
+#define NUL_REFUSED "550 5.5.2 NUL in message data\r\n"
+
+/* A server behind that drops NULs would see an end of data here. At every place of a message, read
+ * by the piece and by the byte. */
+static void test_nul_anywhere(void **state)
+{
+    static const char head[] = TO_ALICE "DATA\r\n";
+    static const char data[] = "A: b\r\n\r\n0123456789012345678901234567890123456789012345678901"
+                               "23456789012345678901234567890123456789\r\n..x\r\ny\r\n";
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(data); at++) {
+        char text[512];
+        size_t length = 0;
+
+        memcpy(text, head, strlen(head));
+        length = strlen(head);
+        memcpy(text + length, data, at);
+        text[length + at] = '\0';
+        memcpy(text + length + at + 1, data + at, strlen(data) - at);
+        length += strlen(data) + 1;
+        memcpy(text + length, "\r\n.\r\n", 5);
+        length += 5;
+        for (unsigned pass = 0; pass < 2; pass++) {
+            harness_open(&h, NULL);
+            harness_send(&h, text, length, pass == 0 ? SIZE_MAX : 1);
+            assert_int_equal(h.submitted, 0);
+            assert_int_equal(h.outcome, MAIL_MALFORMED);
+            /* Between CR and LF it makes a bare CR. */
+            assert_non_null(strstr(h.stream.sent, at > 0 && data[at - 1] == '\r'
+                                                      ? "550 5.5.2 Bare CR or LF"
+                                                      : NUL_REFUSED));
+            harness_close(&h);
+        }
+    }
+}
+
+static void test_nul_smuggles_nothing(void **state)
+{
+    static const char text[] = TO_ALICE "DATA\r\nA: b\r\n\r\nx\r\n\0.\r\nMAIL FROM:<evil@c>\r\n"
+                                        ".\r\nQUIT\r\n";
+
+    (void)state;
+    for (size_t piece = 1; piece < sizeof(text); piece++) {
+        harness_open(&h, NULL);
+        harness_send(&h, text, sizeof(text) - 1, piece);
+        assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD NUL_REFUSED BYE);
+        assert_int_equal(h.concluded, 1);
+        harness_close(&h);
+    }
+}
+
+/* A first line that begins with a blank must not become a part of the field before it, which is
+ * ours: our header ends first. The sender's bytes, their size and the limit stay as they are. */
+static void test_first_line_begins_with_blank(void **state)
+{
+    static const char *const firsts[][2] = {
+        {" x: y\r\n.\r\n", " x: y\r\n"},
+        {"\tx\r\n\r\nz\r\n.\r\n", "\tx\r\n\r\nz\r\n"},
+        {". x\r\n.\r\n", " x\r\n"},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+        int length = snprintf(text, sizeof(text), TO_ALICE "DATA\r\n%s", firsts[i][0]);
+
+        for (size_t piece = 1; piece <= (size_t)length; piece++) {
+            harness_open(&h, NULL);
+            harness_send(&h, text, (size_t)length, piece);
+            assert_int_equal(h.submitted, 1);
+            assert_memory_equal(h.messages[0].bytes, "\r\n", 2);
+            assert_string_equal(h.messages[0].bytes + 2, firsts[i][1]);
+            assert_int_equal(message_size(h.messages[0].message), strlen(firsts[i][1]));
+            assert_true(harness_finish(&h, &delivered));
+            harness_close(&h);
+        }
+    }
+    for (unsigned over = 0; over < 2; over++) {
+        char line[1001];
+
+        memset(line, 'x', 1000);
+        memcpy(line + 998, "\r\n", 3);
+        harness_open(&h, NULL);
+        say(TO_ALICE "DATA\r\n ");
+        for (unsigned i = 0; i < 9; i++)
+            say(line);
+        say(line + 1 - over);
+        assert_int_equal(h.concluded, over);
+        say(".\r\n");
+        assert_int_equal(harness_finish(&h, &delivered), over == 0);
+        harness_close(&h);
+    }
+}
+
 static void test_no_early_answer(void **state)
 {
     (void)state;
@@ -283,6 +378,9 @@ int main(void)
         DIALOGUE_TEST(test_smuggling),
         DIALOGUE_TEST(test_pieces),
         DIALOGUE_TEST(test_bare_anywhere),
+        DIALOGUE_TEST(test_nul_anywhere),
+        DIALOGUE_TEST(test_nul_smuggles_nothing),
+        DIALOGUE_TEST(test_first_line_begins_with_blank),
         DIALOGUE_TEST(test_no_early_answer),
         DIALOGUE_TEST(test_too_large),
         DIALOGUE_TEST(test_loop),
