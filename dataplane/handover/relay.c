@@ -27,7 +27,7 @@ static void relay_broken(struct handover *handover)
 /* "clean", or "unscannable(reason)" where the policy is to deliver. */
 static bool relay_write_envelope(struct handover *handover, struct message *message)
 {
-    char verdict[64] = "clean";
+    char verdict[MESSAGE_VERDICT_BYTES] = "clean";
 
     if (message->verdict == VERDICT_UNSCANNABLE) {
         char *at = stpcpy(verdict, "unscannable(");

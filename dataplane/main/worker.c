@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "dataplane/counting.h"
 #include "platform/clock.h"
@@ -82,6 +83,7 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
 {
     struct tcp_limits limits = worker_tcp_limits(setup->config, setup->worker_count);
     struct tcp_listeners listeners = {.count = 0};
+    uint32_t random;
     enum status status;
 
     memset(worker, 0, sizeof(*worker));
@@ -108,8 +110,9 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
         .policy = worker->policy->policy,
         .worker = index,
     };
-    snprintf(worker->smtp.id_prefix, sizeof(worker->smtp.id_prefix), "%06X",
-             (unsigned)(clock_wall_ns() / CLOCK_NS_PER_SECOND) & 0xffffff);
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return STATUS_SYSTEM;
+    smtp_server_identify(&worker->smtp, random);
     status = worker_listen(worker, setup, &listeners);
     if (status != STATUS_OK)
         return status;

@@ -174,13 +174,15 @@ enum status message_envelope_put(struct store *store, struct message *message,
 {
     struct message_header *shared = message->shared;
     struct envelope_field_header header = {.field = (uint16_t)field, .length = (uint16_t)length};
+    uint32_t kept =
+        field == ENVELOPE_VERDICT || field == ENVELOPE_ENGINE ? 0 : MESSAGE_ENVELOPE_KEPT;
     uint8_t *to;
 
     message_check(store, message);
     if (length > MESSAGE_ENVELOPE_FIELD_BYTES || field == ENVELOPE_END)
         return STATUS_BAD_ARGUMENT;
     if (shared->envelope_block_count == 0 ||
-        message->envelope_used + sizeof(header) + length > MESSAGE_BLOCK_BYTES) {
+        message->envelope_used + sizeof(header) + length + kept > MESSAGE_BLOCK_BYTES) {
         uint32_t block;
 
         if (shared->envelope_block_count == MESSAGE_ENVELOPE_BLOCKS_MAX)

@@ -36,6 +36,13 @@ struct connection_handle {
     uint32_t generation; /* 0: none */
 };
 
+/* Room that every envelope keeps for what is known only after its data: ENVELOPE_VERDICT and
+ * ENVELOPE_ENGINE, values of at most MESSAGE_VERDICT_BYTES and MESSAGE_ENGINE_BYTES. */
+#define MESSAGE_VERDICT_BYTES 64u
+#define MESSAGE_ENGINE_BYTES  128u
+#define MESSAGE_ENVELOPE_KEPT \
+    (2u * sizeof(struct envelope_field_header) + MESSAGE_VERDICT_BYTES + MESSAGE_ENGINE_BYTES)
+
 enum message_stage { MESSAGE_FREE, MESSAGE_RECEIVING, MESSAGE_SCANNING, MESSAGE_RELAYING };
 
 /* The worker's private half of a message; the shared half is struct message_header. Times are
@@ -72,11 +79,11 @@ struct message {
     bool started;      /* the scanner has been seen at work on it */
     bool concluded;    /* counted and logged, but a peer still reads it */
     uint32_t scanner_slot;
-    uint32_t verdict;       /* enum verdict_kind; 0 until known */
-    uint32_t reason;        /* enum unscannable_reason */
-    uint64_t signatures;    /* that gave the verdict, or are to give it; 0: not known */
-    char verdict_name[160]; /* signature, or the engine's words */
-    char engine[128];       /* what gave the verdict */
+    uint32_t verdict;                  /* enum verdict_kind; 0 until known */
+    uint32_t reason;                   /* enum unscannable_reason */
+    uint64_t signatures;               /* that gave the verdict, or are to give it; 0: not known */
+    char verdict_name[160];            /* signature, or the engine's words */
+    char engine[MESSAGE_ENGINE_BYTES]; /* what gave the verdict */
     /* For the log line. */
     char client[46];
     char helo[256];
@@ -167,7 +174,8 @@ bool message_tail(const struct store *store, const struct message *message, uint
 
 /* Adds one envelope field (ENVELOPE_RECIPIENT counts in recipient_count); length <=
  * MESSAGE_ENVELOPE_FIELD_BYTES (else STATUS_BAD_ARGUMENT). STATUS_NO_SPACE when the envelope blocks
- * are full. */
+ * are full or none is to be had; never for the first verdict and engine of a message that has
+ * another field. */
 enum status message_envelope_put(struct store *store, struct message *message,
                                  enum envelope_field field, const void *value,
                                  size_t length) STATUS_CHECKED;

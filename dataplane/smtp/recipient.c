@@ -5,6 +5,14 @@
 #include "dataplane/smtp/state.h"
 #include "platform/check.h"
 
+void smtp_server_identify(struct smtp_server *server, uint32_t random)
+{
+    struct smtp_text text = {server->id_prefix, sizeof(server->id_prefix) - 1, 0};
+
+    smtp_text_hex(&text, random, 8);
+    server->id_prefix[text.used] = '\0';
+}
+
 /* Unique for as long as logs are kept: this start of the dataplane, worker, sequence. */
 static void transaction_identify(struct smtp_server *server, struct message *message)
 {
@@ -13,7 +21,7 @@ static void transaction_identify(struct smtp_server *server, struct message *mes
     smtp_text_string(&text, server->id_prefix);
     smtp_text_hex(&text, server->worker, 2);
     smtp_text_hex(&text, ++server->sequence, 6);
-    CHECK(text.used < text.size); /* not cut: 7 + 2 leave 9 digits for the sequence */
+    CHECK(text.used < text.size); /* not cut: 8 + 2 leave 8 digits for the sequence */
     message->id[text.used] = '\0';
 }
 
@@ -54,6 +62,14 @@ static bool transaction_crowds(const struct smtp_call *call)
     return store->free_slot_count < store->slot_count / 4 &&
            stream_peer_exceeds(call->stream, share, 2 * share);
 }
+
+/* LIMITS RCPTMAX is a promise: so many recipients fit, however long they and the rest are. */
+#define RECIPIENT_FIELD_BYTES (sizeof(struct envelope_field_header) + SMTP_PATH_BYTES)
+#define RECIPIENT_OTHERS      5u /* id, client, HELO, protocol, customer, sender: less than that */
+_Static_assert(MESSAGE_ENVELOPE_BLOCKS_MAX *((MESSAGE_BLOCK_BYTES - MESSAGE_ENVELOPE_KEPT) /
+                                             RECIPIENT_FIELD_BYTES) >=
+                   CONFIG_RECIPIENTS_MAX + RECIPIENT_OTHERS,
+               "an envelope holds as many recipients as may be configured");
 
 /* A slot for the transaction's first recipient; false when there is no room. */
 static bool transaction_begin(struct smtp_call *call, const struct smtp_customer *customer,

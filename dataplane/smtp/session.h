@@ -70,7 +70,7 @@ struct smtp_server {
     uint64_t sequence;    /* for message ids */
     uint32_t shed_cursor; /* where the search for a slow sender goes on */
     bool draining;        /* new transactions are answered 421 4.3.2 */
-    char id_prefix[8];    /* hex: tells one start of the dataplane from the next */
+    char id_prefix[9];    /* smtp_server_identify() */
     uint64_t moves;       /* of all sessions; the latest is trace[(moves - 1) % SMTP_TRACE_MOVES] */
     struct smtp_trace trace[SMTP_TRACE_MOVES];
 };
@@ -84,6 +84,10 @@ enum smtp_fault {
 };
 
 struct smtp_session; /* dataplane/smtp/state.h */
+
+/* Before the first connection: message ids begin with `random`, of the kernel's, so that they do
+ * not repeat after a restart, however soon. */
+void smtp_server_identify(struct smtp_server *server, uint32_t random);
 
 /* Fills `application` with the callbacks that speak SMTP for `server`: the policy of a listener. */
 void smtp_server_application(struct smtp_server *server, struct stream_application *application);
@@ -103,7 +107,7 @@ void smtp_finish(struct smtp_server *server, struct stream *stream, const struct
 void smtp_server_drain(struct smtp_server *server, int64_t now_ns);
 
 /* Code and words, without CRLF, where the session or we ourselves end a message with `outcome`;
- * `loop`: MAIL_MALFORMED for too many Received fields. */
+ * `fault`: what makes it MAIL_MALFORMED. */
 const char *smtp_refusal_text(enum mail_outcome outcome, enum smtp_fault fault);
 
 #endif

@@ -82,6 +82,9 @@ struct config_memory {
     uint64_t packets_bytes;  /* DPDK's own memory (mbufs, queues) */
 };
 
+#define CONFIG_RECIPIENTS_MAX 1000u /* of limits.recipients: as many of the longest fit a message \
+                                     */
+
 struct config_limits {
     uint64_t message_bytes;        /* SIZE; over it: 552 5.3.4 */
     unsigned recipients;           /* a message; over it: 452 4.5.3 */

@@ -72,7 +72,7 @@ static const struct schema_key memory_keys[] = {
 static const struct schema_key limits_keys[] = {
     {"message_size", SCHEMA_SIZE, false, LIMIT(message_bytes), .min = KIB, .max = 100 * MIB,
      .fallback = "50M"},
-    {"recipients", SCHEMA_COUNT, false, LIMIT(recipients), .min = 1, .max = 1000,
+    {"recipients", SCHEMA_COUNT, false, LIMIT(recipients), .min = 1, .max = CONFIG_RECIPIENTS_MAX,
      .fallback = "1000"},
     {"connections", SCHEMA_COUNT, false, LIMIT(connections), .min = 1, .max = 1000000,
      .fallback = "10000"},

@@ -31,7 +31,7 @@
 #define MESSAGE_EXTENT_BLOCKS_MAX    4u
 #define MESSAGE_EXTENTS_PER_BLOCK    (MESSAGE_BLOCK_BYTES / sizeof(struct message_extent))
 #define MESSAGE_EXTENTS_MAX          (MESSAGE_EXTENT_BLOCKS_MAX * MESSAGE_EXTENTS_PER_BLOCK)
-#define MESSAGE_ENVELOPE_BLOCKS_MAX  4u
+#define MESSAGE_ENVELOPE_BLOCKS_MAX  17u   /* CONFIG_RECIPIENTS_MAX of the longest fit */
 #define MESSAGE_ENVELOPE_FIELD_BYTES 1024u /* longest value of one field */
 #define REGION_WORKERS_MAX           64u
 #define REGION_MAGIC                 UINT64_C(0x316e726574736f50) /* "Postern1" */

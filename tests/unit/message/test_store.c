@@ -252,6 +252,41 @@ static void test_envelope(void **state)
     message_give(store, message);
 }
 
+/* However full a sender made it, what is known only after the data fits, without another block. */
+static void test_envelope_keeps_room(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = &fixture->store;
+    char value[MESSAGE_ENVELOPE_FIELD_BYTES];
+
+    memset(value, 'x', sizeof(value));
+    for (size_t length = 1; length < 200; length++) {
+        struct message *message = message_take(store);
+        struct message_view view;
+        char got[MESSAGE_ENGINE_BYTES + 1];
+        uint32_t free_count;
+
+        while (message_envelope_put(store, message, ENVELOPE_RECIPIENT, value, length) == STATUS_OK)
+            ;
+        assert_int_equal(message->shared->envelope_block_count, MESSAGE_ENVELOPE_BLOCKS_MAX);
+        free_count = store->free_count;
+        assert_int_equal(
+            message_envelope_put(store, message, ENVELOPE_VERDICT, value, MESSAGE_VERDICT_BYTES),
+            STATUS_OK);
+        assert_int_equal(
+            message_envelope_put(store, message, ENVELOPE_ENGINE, value, MESSAGE_ENGINE_BYTES),
+            STATUS_OK);
+        assert_int_equal(store->free_count, free_count);
+        assert_int_equal(
+            message_view_open(&view, &fixture->region, message->index, message->generation, 0),
+            STATUS_OK);
+        assert_true(message_view_string(&view, ENVELOPE_ENGINE, got, sizeof(got)));
+        assert_int_equal(strlen(got), MESSAGE_ENGINE_BYTES);
+        message_view_close(&view);
+        message_give(store, message);
+    }
+}
+
 /* A field that ends exactly at the end of its block leaves no room for an end mark. */
 static void test_envelope_exact_end(void **state)
 {
@@ -268,19 +303,18 @@ static void test_envelope_exact_end(void **state)
 
         for (; left > 2 * full; left -= full)
             assert_int_equal(
-                message_envelope_put(store, message, ENVELOPE_RECIPIENT, value, sizeof(value)),
+                message_envelope_put(store, message, ENVELOPE_ENGINE, value, sizeof(value)),
                 STATUS_OK);
         left -= full / 2;
-        assert_int_equal(
-            message_envelope_put(store, message, ENVELOPE_RECIPIENT, value, full / 2 - 4),
-            STATUS_OK);
+        assert_int_equal(message_envelope_put(store, message, ENVELOPE_ENGINE, value, full / 2 - 4),
+                         STATUS_OK);
         if (left > full) {
             left -= full / 2;
             assert_int_equal(
-                message_envelope_put(store, message, ENVELOPE_RECIPIENT, value, full / 2 - 4),
+                message_envelope_put(store, message, ENVELOPE_ENGINE, value, full / 2 - 4),
                 STATUS_OK);
         }
-        assert_int_equal(message_envelope_put(store, message, ENVELOPE_RECIPIENT, value, left - 4),
+        assert_int_equal(message_envelope_put(store, message, ENVELOPE_ENGINE, value, left - 4),
                          STATUS_OK);
         assert_int_equal(message->envelope_used, MESSAGE_BLOCK_BYTES - spare);
         assert_int_equal(message_envelope_put(store, message, ENVELOPE_ID, "LAST", 4), STATUS_OK);
@@ -382,6 +416,8 @@ int main(void)
         TEST(test_message_and_view),
         TEST(test_stale_after_reuse),
         TEST(test_envelope),
+        TEST(test_envelope_keeps_room),
+        TEST(test_envelope_keeps_room),
         TEST(test_envelope_exact_end),
         TEST(test_exhaustion),
         TEST(test_extent_tables_full),

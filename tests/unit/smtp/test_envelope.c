@@ -100,11 +100,72 @@ static void test_longest_names(void **state)
     harness_close(&h);
 }
 
+/* As many recipients as LIMITS promises, each as long as one may be, beside the longest of all
+ * else. */
+static void test_most_recipients_of_the_longest(void **state)
+{
+    char domain[190];
+    char line[512];
+    const struct message *message;
+
+    (void)state;
+    h.config.limits.recipients = CONFIG_RECIPIENTS_MAX;
+    memset(domain, 'd', sizeof(domain));
+    for (size_t i = 60; i < 189; i += 60)
+        domain[i] = '.';
+    domain[189] = '\0';
+    smtp_policy_free(h.policy);
+    (void)snprintf(h.customers[0].domains[1], sizeof(h.customers[0].domains[1]), "%s", domain);
+    assert_int_equal(smtp_policy_create(&h.config, &h.policy), STATUS_OK);
+    h.server.policy = h.policy;
+    harness_open(&h, NULL);
+    (void)snprintf(line, sizeof(line), "EHLO %0255d\r\n", 0);
+    say(line);
+    (void)snprintf(line, sizeof(line), "MAIL FROM:<%064d@%s>\r\n", 0, domain);
+    say(line);
+    for (unsigned i = 0; i < CONFIG_RECIPIENTS_MAX; i++) {
+        (void)snprintf(line, sizeof(line), "RCPT TO:<%064u@%s>\r\n", i, domain);
+        assert_int_equal(strlen(line), strlen("RCPT TO:\r\n") + SMTP_PATH_BYTES);
+        h.stream.sent_length = h.stream.acknowledged = 0;
+        say(line);
+        assert_string_equal(h.stream.sent, RCPT_OK);
+    }
+    say("DATA\r\n.\r\n");
+    assert_int_equal(h.submitted, 1);
+    message = h.messages[0].message;
+    assert_int_equal(message->shared->recipient_count, CONFIG_RECIPIENTS_MAX);
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+}
+
+/* Two starts give different ids, and the longest fits. */
+static void test_ids_of_another_start(void **state)
+{
+    char first[20];
+
+    (void)state;
+    for (unsigned start = 0; start < 2; start++) {
+        smtp_server_identify(&h.server, start == 0 ? 0xfffffffe : 0xffffffff);
+        h.server.sequence = 0xffffffe;
+        harness_open(&h, NULL);
+        say(TO_ALICE "DATA\r\n.\r\n");
+        assert_int_equal(strlen(h.messages[0].id), 17);
+        if (start == 0)
+            memcpy(first, h.messages[0].id, sizeof(first));
+        else
+            assert_string_not_equal(h.messages[0].id, first);
+        assert_true(harness_finish(&h, &delivered));
+        harness_close(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         DIALOGUE_TEST(test_envelope),
         DIALOGUE_TEST(test_longest_names),
+        DIALOGUE_TEST(test_most_recipients_of_the_longest),
+        DIALOGUE_TEST(test_ids_of_another_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
