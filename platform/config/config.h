@@ -82,8 +82,8 @@ struct config_memory {
     uint64_t packets_bytes;  /* DPDK's own memory (mbufs, queues) */
 };
 
-#define CONFIG_RECIPIENTS_MAX 1000u /* of limits.recipients: as many of the longest fit a message \
-                                     */
+/* Of limits.recipients: as many of the longest fit a message. */
+#define CONFIG_RECIPIENTS_MAX 1000u
 
 struct config_limits {
     uint64_t message_bytes;        /* SIZE; over it: 552 5.3.4 */
