@@ -24,10 +24,12 @@ static void relay_broken(struct handover *handover)
     handover_peer_break(handover, PEERS_CONTROL_SLOT);
 }
 
-/* "clean", or "unscannable(reason)" where the policy is to deliver. */
-static bool relay_write_envelope(struct handover *handover, struct message *message)
+/* "clean", or "unscannable(reason)" where the policy is to deliver; every envelope has room for it.
+ */
+static void relay_write_envelope(struct handover *handover, struct message *message)
 {
     char verdict[MESSAGE_VERDICT_BYTES] = "clean";
+    enum status status;
 
     if (message->verdict == VERDICT_UNSCANNABLE) {
         char *at = stpcpy(verdict, "unscannable(");
@@ -35,10 +37,12 @@ static bool relay_write_envelope(struct handover *handover, struct message *mess
         at = stpncpy(at, unscannable_text((enum unscannable_reason)message->reason), 40);
         (void)stpcpy(at, ")");
     }
-    return message_envelope_put(handover->store, message, ENVELOPE_VERDICT, verdict,
-                                strlen(verdict)) == STATUS_OK &&
-           message_envelope_put(handover->store, message, ENVELOPE_ENGINE, message->engine,
-                                strlen(message->engine)) == STATUS_OK;
+    status =
+        message_envelope_put(handover->store, message, ENVELOPE_VERDICT, verdict, strlen(verdict));
+    CHECK(status == STATUS_OK);
+    status = message_envelope_put(handover->store, message, ENVELOPE_ENGINE, message->engine,
+                                  strlen(message->engine));
+    CHECK(status == STATUS_OK);
 }
 
 static enum status relay_push(struct handover *handover, struct message *message)
@@ -74,8 +78,7 @@ static enum station relay_start(struct handover *handover, struct message *messa
         return relay_refuse(handover, message, MAIL_NO_RELAY, "no answer in time");
     if (!handover_peer_usable(peer))
         return relay_refuse(handover, message, MAIL_NO_RELAY, "relay not ready");
-    if (!relay_write_envelope(handover, message))
-        return relay_refuse(handover, message, MAIL_NO_ROOM, "out of memory");
+    relay_write_envelope(handover, message);
     status = relay_push(handover, message);
     if (status == STATUS_BROKEN_PEER)
         relay_broken(handover);

@@ -224,9 +224,9 @@ static void test_nul_anywhere(void **state)
             assert_int_equal(h.submitted, 0);
             assert_int_equal(h.outcome, MAIL_MALFORMED);
             /* Between CR and LF it makes a bare CR. */
-            assert_non_null(strstr(h.stream.sent, at > 0 && data[at - 1] == '\r'
-                                                      ? "550 5.5.2 Bare CR or LF"
-                                                      : NUL_REFUSED));
+            assert_non_null(strstr(h.pipe.sent, at > 0 && data[at - 1] == '\r'
+                                                    ? "550 5.5.2 Bare CR or LF"
+                                                    : NUL_REFUSED));
             harness_close(&h);
         }
     }
@@ -241,7 +241,7 @@ static void test_nul_smuggles_nothing(void **state)
     for (size_t piece = 1; piece < sizeof(text); piece++) {
         harness_open(&h, NULL);
         harness_send(&h, text, sizeof(text) - 1, piece);
-        assert_string_equal(h.stream.sent, TO_ALICE_REPLY GO_AHEAD NUL_REFUSED BYE);
+        assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD NUL_REFUSED BYE);
         assert_int_equal(h.concluded, 1);
         harness_close(&h);
     }

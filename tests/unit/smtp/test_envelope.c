@@ -126,9 +126,9 @@ static void test_most_recipients_of_the_longest(void **state)
     for (unsigned i = 0; i < CONFIG_RECIPIENTS_MAX; i++) {
         (void)snprintf(line, sizeof(line), "RCPT TO:<%064u@%s>\r\n", i, domain);
         assert_int_equal(strlen(line), strlen("RCPT TO:\r\n") + SMTP_PATH_BYTES);
-        h.stream.sent_length = h.stream.acknowledged = 0;
+        h.pipe.sent_length = h.pipe.acknowledged = 0;
         say(line);
-        assert_string_equal(h.stream.sent, RCPT_OK);
+        assert_string_equal(h.pipe.sent, RCPT_OK);
     }
     say("DATA\r\n.\r\n");
     assert_int_equal(h.submitted, 1);
