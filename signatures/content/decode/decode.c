@@ -347,13 +347,26 @@ static size_t decode_again_end(struct decoder *decoder, uint8_t *to)
     return (size_t)(end - to);
 }
 
+/* Behind a doubt, too, base64 that readers take differently is malformed. */
+static void decode_only_look(struct decoder *decoder, const uint8_t *from, size_t length,
+                             uint8_t *to)
+{
+    if (decoder->encoding != MIME_ENCODING_BASE64 || decoder->again)
+        return;
+    (void)base64_decode(&decoder->base64, from, length, to);
+    if (decoder->base64.refused)
+        decoder->gate = DECODE_GATE_BASE64;
+}
+
 size_t decode_feed(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to)
 {
     size_t written;
 
     CHECK(length <= DECODE_PIECE_MAX);
-    if (decoder->gate != DECODE_GATE_NONE)
+    if (decoder->gate != DECODE_GATE_NONE) {
+        decode_only_look(decoder, from, length, to);
         return 0;
+    }
     if (decoder->again) {
         written = decode_again(decoder, from, length, to);
         return decoder->gate == DECODE_GATE_NONE ? written : 0;

@@ -106,7 +106,8 @@ void decode_begin_twice(struct decoder *decoder, struct decoder *again,
                         const struct mime_part *part);
 
 /* Takes at most DECODE_PIECE_MAX encoded bytes, writes what they become to `to` (room:
- * DECODE_ROOM); returns how many. Once gated: 0. */
+ * DECODE_ROOM); returns how many. Once gated: 0; base64 is still looked
+ * at, for what is malformed outweighs another gate. */
 size_t decode_feed(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to);
 
 /* Ends the part: writes what was held back (room: 1100), may still gate. */

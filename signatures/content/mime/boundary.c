@@ -4,7 +4,7 @@
 
 static void boundary_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    mime_stop(parser, gate);
+    mime_doubt(parser, gate);
 }
 
 static bool boundary_same(const uint8_t *bytes, const struct mime_multipart *multipart)
@@ -145,28 +145,29 @@ void mime_multipart_push(struct mime_parser *parser)
 {
     const struct mime_entity *entity = &parser->entity;
     struct mime_multipart *multipart;
-    enum mime_multipart_kind kind;
+    enum mime_multipart_kind kind = MIME_MULTIPART_MIXED;
     enum mime_gate gate = boundary_kind(entity->type, &kind);
 
     if (gate == MIME_GATE_NONE && entity->boundary_length == 0)
         gate = MIME_GATE_BOUNDARY_NONE;
-    else if (gate == MIME_GATE_NONE && (entity->encoding == MIME_ENCODING_QUOTED_PRINTABLE ||
-                                        entity->encoding == MIME_ENCODING_BASE64))
-        gate = MIME_GATE_MULTIPART_ENCODED;
-    else if (gate == MIME_GATE_NONE && parser->depth == MIME_DEPTH_MAX)
-        gate = MIME_GATE_MULTIPART_DEPTH;
-    for (unsigned i = 0; gate == MIME_GATE_NONE && i < parser->depth; i++) {
+    else if (gate == MIME_GATE_NONE && parser->depth == MIME_DEPTH_ROOM)
+        gate = MIME_GATE_MULTIPART_DEEP;
+    boundary_gate(parser, gate);
+    if (entity->encoding == MIME_ENCODING_QUOTED_PRINTABLE ||
+        entity->encoding == MIME_ENCODING_BASE64)
+        boundary_gate(parser, MIME_GATE_MULTIPART_ENCODED);
+    if (parser->depth >= MIME_DEPTH_MAX)
+        boundary_gate(parser, MIME_GATE_MULTIPART_DEPTH);
+    for (unsigned i = 0; !parser->stopped && i < parser->depth; i++) {
         multipart = &parser->multiparts[i];
         if (multipart->boundary_length == entity->boundary_length &&
             boundary_same(entity->boundary, multipart))
-            gate = MIME_GATE_BOUNDARY_NESTED;
+            boundary_gate(parser, MIME_GATE_BOUNDARY_NESTED);
         else if (multipart->kind == MIME_MULTIPART_RELATED && kind != MIME_MULTIPART_MIXED)
-            gate = MIME_GATE_RELATED;
+            boundary_gate(parser, MIME_GATE_RELATED);
     }
-    if (gate != MIME_GATE_NONE) {
-        boundary_gate(parser, gate);
+    if (parser->stopped)
         return;
-    }
     multipart = &parser->multiparts[parser->depth++];
     memset(multipart, 0, sizeof(*multipart));
     multipart->kind = kind;

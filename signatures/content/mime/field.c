@@ -20,7 +20,8 @@ struct field_parameter {
 
 static void field_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    mime_stop(parser, gate);
+    mime_doubt(parser, gate);
+    parser->field_odd = true;
 }
 
 static void field_skip_blanks(struct field_text *text)
@@ -297,25 +298,24 @@ void mime_field_type(struct mime_parser *parser, const uint8_t *value, size_t le
 {
     struct field_text text = {value, value + length};
     struct field_parameter parameter;
+    unsigned count = 0;
     enum mime_gate gate;
-    bool more;
+    bool more = true;
 
     field_skip_blanks(&text);
     gate = field_media(parser, &text);
-    if (gate == MIME_GATE_NONE)
-        do {
-            gate = field_next(&text, &parameter, &more);
-            if (gate == MIME_GATE_NONE && more)
-                field_type_parameter(parser, &parameter);
-        } while (gate == MIME_GATE_NONE && more && !parser->stopped);
+    while (gate == MIME_GATE_NONE && more && !parser->stopped) {
+        gate = field_next(&text, &parameter, &more);
+        if (gate == MIME_GATE_NONE && more)
+            field_type_parameter(parser, &parameter);
+        if (more && ++count > MIME_PARAMETERS_MAX)
+            field_gate(parser, MIME_GATE_PARAMETERS);
+    }
     if (gate != MIME_GATE_NONE)
         field_gate(parser, gate);
     /* Whoever finds another boundary than libclamav does finds other parts. */
-    if (parser->entity.multipart &&
-        (parser->entity.words || (parser->stopped && mime_gate_class(parser->gate) == GATE_SCAN))) {
-        parser->gate = MIME_GATE_MULTIPART_SYNTAX;
-        parser->stopped = true;
-    }
+    if (parser->entity.multipart && (parser->entity.words || parser->field_odd))
+        mime_doubt(parser, MIME_GATE_MULTIPART_SYNTAX);
 }
 
 void mime_field_encoding(struct mime_parser *parser, const uint8_t *value, size_t length)
@@ -342,7 +342,9 @@ void mime_field_encoding(struct mime_parser *parser, const uint8_t *value, size_
     }
     for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++)
         if (mime_same(start, token, encodings[i].name)) {
-            parser->entity.encoding = encodings[i].encoding;
+            /* Of two, the one that readers may differ on most. */
+            if (parser->entity.encoding != MIME_ENCODING_BASE64)
+                parser->entity.encoding = encodings[i].encoding;
             return;
         }
     field_gate(parser, MIME_GATE_ENCODING);

@@ -31,6 +31,7 @@ enum gate_class { GATE_SCAN, GATE_MALFORMED };
     X(FIELD_EMPTY, GATE_MALFORMED, "empty MIME field")                                \
     X(FIELD_QUOTES, GATE_MALFORMED, "odd quotes in a MIME field")                     \
     X(PARAMETER, GATE_SCAN, "unusual parameter")                                      \
+    X(PARAMETERS, GATE_SCAN, "many parameters")                                       \
     X(PARAMETER_TWICE, GATE_MALFORMED, "parameter twice")                             \
     X(ENCODED_NAME, GATE_SCAN, "encoded word that is not canonical")                  \
     X(ENCODING, GATE_SCAN, "unknown transfer encoding")                               \
@@ -42,6 +43,7 @@ enum gate_class { GATE_SCAN, GATE_MALFORMED };
     X(MULTIPART_SYNTAX, GATE_MALFORMED, "multipart whose field is not canonical")     \
     X(MULTIPART_ENCODED, GATE_SCAN, "multipart with a transfer encoding")             \
     X(MULTIPART_DEPTH, GATE_SCAN, "multiparts nested deeply")                         \
+    X(MULTIPART_DEEP, GATE_MALFORMED, "multiparts nested too deeply")                 \
     X(MULTIPART_EMPTY, GATE_SCAN, "multipart without parts")                          \
     X(PARTS, GATE_SCAN, "too many parts")                                             \
     X(BOUNDARY_NONE, GATE_MALFORMED, "multipart without a boundary")                  \

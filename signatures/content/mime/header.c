@@ -18,7 +18,14 @@ void mime_entity_begin(struct mime_parser *parser)
 
 static void header_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    mime_stop(parser, gate);
+    mime_doubt(parser, gate);
+}
+
+/* A doubt about what the field in hand says: it is still read, as far as it goes. */
+static void header_field_odd(struct mime_parser *parser, enum mime_gate gate)
+{
+    mime_doubt(parser, gate);
+    parser->field_odd = true;
 }
 
 static unsigned header_quotes(const struct mime_parser *parser)
@@ -47,10 +54,8 @@ static void header_field_end(struct mime_parser *parser)
             header_gate(parser, MIME_GATE_FIELD_QUOTES);
             return;
         }
-        if (!mime_words_decode(parser->value, &parser->value_length, &parser->entity.words)) {
-            header_gate(parser, MIME_GATE_ENCODED_NAME);
-            return;
-        }
+        if (!mime_words_decode(parser->value, &parser->value_length, &parser->entity.words))
+            header_field_odd(parser, MIME_GATE_ENCODED_NAME);
     }
     if (parser->field == MIME_FIELD_TYPE)
         mime_field_type(parser, parser->value, parser->value_length);
@@ -65,8 +70,8 @@ static void header_value(struct mime_parser *parser, const uint8_t *bytes, size_
     if (parser->field < MIME_FIELD_TYPE)
         return;
     if (length > MIME_FIELD_MAX - parser->value_length) {
-        header_gate(parser, MIME_GATE_HEADER_SIZE);
-        return;
+        header_field_odd(parser, MIME_GATE_HEADER_SIZE);
+        length = MIME_FIELD_MAX - parser->value_length;
     }
     memcpy(parser->value + parser->value_length, bytes, length);
     parser->value_length += length;
@@ -167,17 +172,34 @@ static void header_field_begin(struct mime_parser *parser, const uint8_t *line, 
         return;
     }
     parser->value_length = 0;
+    parser->field_odd = false;
     header_name(parser, line, (size_t)(colon - line));
     header_value(parser, colon + 1, length - (size_t)(colon - line) - 1);
+}
+
+static bool header_line_plain(struct mime_parser *parser, const uint8_t *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (line[i] < ' ' && line[i] != '\t') {
+            header_gate(parser, MIME_GATE_HEADER_LINE);
+            return false;
+        }
+    return true;
+}
+
+/* In the message's own header a blank after the semicolon keeps libclamav from joining. */
+static void header_semicolon(struct mime_parser *parser, const uint8_t *line, size_t length)
+{
+    while (parser->depth > 0 && length > 0 && mime_is_blank(line[length - 1]))
+        length--;
+    parser->semicolon = length > 0 && line[length - 1] == ';';
 }
 
 bool mime_header_line(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
     parser->header_length += length + 2;
-    if (parser->header_length > MIME_HEADER_MAX) {
+    if (parser->header_length > MIME_HEADER_MAX)
         header_gate(parser, MIME_GATE_HEADER_SIZE);
-        return false;
-    }
     if (length == 0) {
         if (parser->field == MIME_FIELD_FIRST)
             header_gate(parser, MIME_GATE_HEADER_NONE);
@@ -187,18 +209,21 @@ bool mime_header_line(struct mime_parser *parser, const uint8_t *line, size_t le
             header_field_end(parser);
         return true;
     }
-    for (size_t i = 0; i < length; i++)
-        if (line[i] < ' ' && line[i] != '\t') {
-            header_gate(parser, MIME_GATE_HEADER_LINE);
-            return false;
-        }
+    if (!header_line_plain(parser, line, length))
+        return false;
     if (mime_is_blank(line[0]))
         header_continued(parser, line, length);
     else
         header_field_begin(parser, line, length);
-    /* In the message's own header a blank after the semicolon keeps libclamav from joining. */
-    while (parser->depth > 0 && length > 0 && mime_is_blank(line[length - 1]))
-        length--;
-    parser->semicolon = length > 0 && line[length - 1] == ';';
+    header_semicolon(parser, line, length);
     return false;
+}
+
+void mime_header_more(struct mime_parser *parser, const uint8_t *bytes, size_t length)
+{
+    parser->header_length += length;
+    if (!header_line_plain(parser, bytes, length))
+        return;
+    header_value(parser, bytes, length);
+    header_semicolon(parser, bytes, length);
 }

@@ -2,10 +2,11 @@
  *
  * It takes a message as it was received (RFC 5322 header, CRLF line ends, our Received field in
  * front) in pieces of any size and says what leaf parts it has and which bytes belong to each. It
- * does not decode, decide or repair: the first thing it would not vouch for sets `gate`. Where
- * that is inside a body it goes on, so that nothing malformed can hide behind it; otherwise it has
- * `stopped`, and takes bytes without looking at them. Everything it lets pass, libclamav
- * (mbox.c, message.c) takes apart into the same parts; tests/oracle/mime holds it to that.
+ * does not decode, decide or repair: the first thing it would not vouch for sets `gate`. Behind a
+ * doubt it goes on with the structure as it understands it, so that nothing malformed can hide
+ * there; at something malformed, and where lines are not lines, it has `stopped` and takes bytes
+ * without looking at them. Everything it lets pass, libclamav (mbox.c, message.c) takes apart into
+ * the same parts; tests/oracle/mime holds it to that.
  *
  * What cannot be seen in encoded bytes is left to those that see decoded ones: base64 and
  * quoted-printable that is not canonical, and a Content-Type field in encoded text (decode.h), and
@@ -24,11 +25,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MIME_LINE_MAX     998u /* bytes without CRLF (RFC 5322 2.1.1) */
-#define MIME_DEPTH_MAX    6u   /* multiparts inside each other */
-#define MIME_BOUNDARY_MAX 70u  /* RFC 2046 5.1.1 */
-#define MIME_PARTS_MAX    256u /* leaf parts of a message */
-#define MIME_NAME_MAX     255u /* decoded bytes of a file name */
+#define MIME_LINE_MAX       998u /* bytes without CRLF (RFC 5322 2.1.1) */
+#define MIME_DEPTH_MAX      6u   /* multiparts inside each other */
+#define MIME_DEPTH_ROOM     32u  /* ... that are still looked at; more are malformed */
+#define MIME_PARAMETERS_MAX 128u /* of a Content-Type; libclamav gives up at 256 */
+#define MIME_BOUNDARY_MAX   70u  /* RFC 2046 5.1.1 */
+#define MIME_PARTS_MAX      256u /* leaf parts of a message */
+#define MIME_NAME_MAX       255u /* decoded bytes of a file name */
 
 #include "signatures/content/mime/gate.h" /* enum mime_gate, enum gate_class, mime_gate_text() */
 
@@ -157,12 +160,13 @@ struct mime_parser {
 
     enum mime_state state;
     unsigned depth; /* multiparts in force */
-    struct mime_multipart multiparts[MIME_DEPTH_MAX];
+    struct mime_multipart multiparts[MIME_DEPTH_ROOM];
     struct mime_entity entity;
     /* Header. */
     enum mime_field field;
     bool semicolon; /* the header line before ends with one */
     bool joined;    /* libclamav reads this field as the end of the one before */
+    bool field_odd; /* there is a doubt about what the field in hand says */
     size_t header_length;
     size_t value_length;
     uint8_t value[MIME_FIELD_MAX];
@@ -185,11 +189,11 @@ struct mime_parser {
 /* Starts a message. `sink` is copied. */
 void mime_begin(struct mime_parser *parser, const struct mime_sink *sink);
 
-/* Takes the next bytes. Once gated it does nothing, and a part that was open stays open. */
+/* Takes the next bytes. Once stopped it does nothing, and a part that was open stays open. */
 void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length);
 
 /* The message ends here: ends an open part, gates what must not end so (a boundary never closed).
- * A gated message is not ended: no part_end(). */
+ * A message at which it stopped is not ended: no part_end(). */
 void mime_end(struct mime_parser *parser);
 
 #endif

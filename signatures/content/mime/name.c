@@ -115,6 +115,7 @@ static size_t name_word(const uint8_t *from, size_t length, uint8_t *to, size_t 
 bool mime_words_decode(uint8_t *value, size_t *length, bool *found)
 {
     uint8_t word[NAME_WORD_MAX];
+    bool canonical = true;
     size_t read = 0;
     size_t write = 0;
 
@@ -130,14 +131,17 @@ bool mime_words_decode(uint8_t *value, size_t *length, bool *found)
             continue;
         }
         taken = name_word(value + read, *length - read, word, &word_length);
-        if (taken == 0)
-            return false;
+        if (taken == 0) { /* stays as it is */
+            canonical = false;
+            value[write++] = value[read++];
+            continue;
+        }
         read += taken;
         memcpy(value + write, word, word_length); /* shorter than what it was made from */
         write += word_length;
     }
     *length = write;
-    return true;
+    return canonical;
 }
 
 bool mime_extended_decode(const uint8_t *value, size_t length, uint8_t *to, uint8_t *to_length)

@@ -32,14 +32,14 @@ void mime_begin(struct mime_parser *parser, const struct mime_sink *sink)
 
 static void parser_gate(struct mime_parser *parser, enum mime_gate gate)
 {
-    mime_stop(parser, gate);
+    mime_doubt(parser, gate);
 }
 
 /* For what libclamav takes for something else: in base64 it cuts the part in two. */
 static void parser_gate_line(struct mime_parser *parser, enum mime_gate gate)
 {
     if (parser->state == MIME_STATE_BODY && parser->entity.encoding == MIME_ENCODING_BASE64)
-        mime_stop(parser, MIME_GATE_BASE64_LINE);
+        mime_doubt(parser, MIME_GATE_BASE64_LINE);
     else
         mime_doubt(parser, gate);
 }
@@ -77,10 +77,8 @@ static void parser_part_begin(struct mime_parser *parser, bool epilogue)
     struct mime_entity *entity = &parser->entity;
     struct mime_part part = {0};
 
-    if (parser->part_count == MIME_PARTS_MAX) {
+    if (parser->part_count >= MIME_PARTS_MAX)
         parser_gate(parser, MIME_GATE_PARTS);
-        return;
-    }
     if (epilogue) {
         mime_entity_begin(parser);
         parser->root = false;
@@ -417,11 +415,23 @@ static bool parser_body_line(struct mime_parser *parser, const uint8_t *line, si
 static bool parser_line_text(struct mime_parser *parser, const uint8_t *line, size_t *length)
 {
     if (*length == 0 || memchr(line, '\r', *length) != line + *length - 1) {
-        parser_gate(parser, MIME_GATE_BARE_CR);
+        mime_stop(parser, MIME_GATE_BARE_CR);
         return false;
     }
     (*length)--;
     return true;
+}
+
+/* The first line of all is our own field's. */
+static void parser_header_line(struct mime_parser *parser, const uint8_t *line, size_t length)
+{
+    if (parser->header_length == 0 && parser->depth == 0 &&
+        (length < MIME_START_BYTES || memcmp(line, MIME_START, MIME_START_BYTES) != 0))
+        parser_gate(parser, MIME_GATE_NO_RECEIVED);
+    if (parser->chopped)
+        mime_header_more(parser, line, length);
+    else if (mime_header_line(parser, line, length) && !parser->stopped)
+        parser_header_end(parser);
 }
 
 /* A whole line, in place or held. Returns true when it belongs to a part's body. */
@@ -432,11 +442,7 @@ static bool parser_line(struct mime_parser *parser, const uint8_t *line, size_t 
     if (parser->state != MIME_STATE_HEADER)
         return !parser_body_line(parser, line, length) && !parser->stopped &&
                parser->state == MIME_STATE_BODY;
-    if (parser->header_length == 0 && parser->depth == 0 &&
-        (length < MIME_START_BYTES || memcmp(line, MIME_START, MIME_START_BYTES) != 0))
-        parser_gate(parser, MIME_GATE_NO_RECEIVED);
-    else if (mime_header_line(parser, line, length) && !parser->stopped)
-        parser_header_end(parser);
+    parser_header_line(parser, line, length);
     return false;
 }
 
@@ -445,9 +451,10 @@ static bool parser_line(struct mime_parser *parser, const uint8_t *line, size_t 
 static void parser_chop(struct mime_parser *parser, const uint8_t *line)
 {
     if (memchr(line, '\r', PARSER_CHOP) != NULL) {
-        parser_gate(parser, MIME_GATE_BARE_CR);
+        mime_stop(parser, MIME_GATE_BARE_CR);
     } else if (parser->state == MIME_STATE_HEADER) {
         parser_gate(parser, MIME_GATE_LONG_LINE);
+        parser_header_line(parser, line, PARSER_CHOP);
     } else if (!parser_body_line(parser, line, PARSER_CHOP) && !parser->stopped) {
         parser_flush(parser);
         if (parser->state == MIME_STATE_BODY) {
@@ -522,7 +529,7 @@ static bool parser_passes(struct mime_parser *parser, const uint8_t *line, size_
 static void parser_pass(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
     if (memchr(line, '\r', length) != line + length - 1)
-        parser_gate(parser, MIME_GATE_BARE_CR);
+        mime_stop(parser, MIME_GATE_BARE_CR);
     parser->options_only = false;
 }
 
@@ -556,21 +563,17 @@ static size_t parser_next(struct mime_parser *parser, const uint8_t *line, size_
 
 void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length)
 {
-    const uint8_t *nul;
     size_t taken = 0;
 
     if (length == 0 || parser->stopped)
         return;
-    nul = memchr(bytes, 0, length);
-    if (nul != NULL)
-        length = (size_t)(nul - bytes);
+    if (memchr(bytes, 0, length) != NULL)
+        parser_gate(parser, MIME_GATE_NUL);
     while (taken < length && !parser->stopped)
         taken += parser->held_length > 0 ? parser_held_line(parser, bytes + taken, length - taken)
                                          : parser_next(parser, bytes + taken, length - taken);
     if (!parser->stopped)
         parser_flush(parser);
-    if (nul != NULL)
-        parser_gate(parser, MIME_GATE_NUL);
 }
 
 void mime_end(struct mime_parser *parser)
@@ -578,7 +581,7 @@ void mime_end(struct mime_parser *parser)
     if (parser->stopped)
         return;
     if (parser->held_length > 0)
-        parser_gate(parser, MIME_GATE_BARE_CR);
+        mime_stop(parser, MIME_GATE_BARE_CR);
     else if (parser->state == MIME_STATE_HEADER)
         parser_gate(parser, MIME_GATE_HEADER_ENDS);
     if (parser->depth == 0 && parser->pending_crlf)

@@ -25,24 +25,27 @@ void mime_entity_begin(struct mime_parser *parser);
 /* Returns true when the line ends the header. */
 bool mime_header_line(struct mime_parser *parser, const uint8_t *line, size_t length);
 
-/* Stops: nothing behind this is looked at. What is malformed outweighs an earlier doubt. */
-static inline void mime_stop(struct mime_parser *parser, enum mime_gate gate)
-{
-    bool worse =
-        mime_gate_class(gate) == GATE_MALFORMED && mime_gate_class(parser->gate) != GATE_MALFORMED;
+/* More of the same line, which is too long to be taken as a whole. */
+void mime_header_more(struct mime_parser *parser, const uint8_t *bytes, size_t length);
 
-    if (gate == MIME_GATE_NONE)
-        return;
-    if (parser->gate == MIME_GATE_NONE || (!parser->stopped && worse))
-        parser->gate = gate;
-    parser->stopped = true;
-}
-
-/* A doubt about what stands inside a body: the structure around it is still looked at. */
+/* A doubt. The structure is still looked at, lest something malformed hides behind it, until
+ * something malformed is found: that outweighs what came before, and nothing outweighs it. */
 static inline void mime_doubt(struct mime_parser *parser, enum mime_gate gate)
 {
-    if (parser->gate == MIME_GATE_NONE)
+    bool malformed = mime_gate_class(gate) == GATE_MALFORMED;
+
+    if (gate == MIME_GATE_NONE || parser->stopped)
+        return;
+    if (parser->gate == MIME_GATE_NONE || malformed)
         parser->gate = gate;
+    parser->stopped = malformed;
+}
+
+/* A doubt behind which there is nothing to look at: where lines are not lines. */
+static inline void mime_stop(struct mime_parser *parser, enum mime_gate gate)
+{
+    mime_doubt(parser, gate);
+    parser->stopped = true;
 }
 
 /* --- field.c: the values of the three MIME fields; sets parser->entity or parser->gate. --- */
@@ -54,7 +57,8 @@ void mime_field_disposition(struct mime_parser *parser, const uint8_t *value, si
 /* --- name.c: RFC 2047 and RFC 2231 as libclamav undoes them. --- */
 
 /* Undoes the encoded words of a field's value in place (the value shrinks); *found is set when
- * there is one. False: a word that is not canonical, or that hides a special character. */
+ * there is one. False: a word that is not canonical, or that hides a special character; it is
+ * left as it is. */
 bool mime_words_decode(uint8_t *value, size_t *length, bool *found);
 
 /* Undoes the percent escapes of an extended value (charset'language'text) into `to`; false: not

@@ -90,8 +90,12 @@ static void test_depth(void **state)
     check(MIME_GATE_NONE);
     nest(MIME_DEPTH_MAX + 1);
     check(MIME_GATE_MULTIPART_DEPTH);
-    nest(100000);
+    nest(MIME_DEPTH_ROOM);
     check(MIME_GATE_MULTIPART_DEPTH);
+    nest(MIME_DEPTH_ROOM + 1);
+    check(MIME_GATE_MULTIPART_DEEP);
+    nest(100000);
+    check(MIME_GATE_MULTIPART_DEEP);
 }
 
 static void test_parts(void **state)
@@ -127,13 +131,31 @@ static void test_header(void **state)
     repeat(" c\r\n", 1000000);
     check(MIME_GATE_HEADER_SIZE);
     begin("Content-Type: text/plain; charset=x");
-    repeat(";\r\n a=0123456789", MIME_FIELD_MAX / 15 - 2);
+    repeat(";\r\n a=01234567890123456789", MIME_FIELD_MAX / 25 - 2);
     put("\r\n\r\n");
     check(MIME_GATE_NONE);
     begin("Content-Type: text/plain; charset=x");
-    repeat(";\r\n a=0123456789", MIME_FIELD_MAX / 15 + 50);
+    repeat(";\r\n a=01234567890123456789", MIME_FIELD_MAX / 25 + 50);
     put("\r\n\r\n");
     check(MIME_GATE_HEADER_SIZE);
+}
+
+/* With 256 parameters a message is over a limit of libclamav's. */
+static void test_parameters(void **state)
+{
+    (void)state;
+    begin("Content-Type: text/plain");
+    repeat(";\r\n a=b", MIME_PARAMETERS_MAX);
+    put("\r\n\r\n");
+    check(MIME_GATE_NONE);
+    begin("Content-Type: text/plain");
+    repeat("; a=b", MIME_PARAMETERS_MAX + 1);
+    put("\r\n\r\n");
+    check(MIME_GATE_PARAMETERS);
+    begin("Content-Type: text/plain");
+    repeat(";\r\n\ta=b", 256);
+    put("\r\n\r\n");
+    check(MIME_GATE_PARAMETERS);
 }
 
 static void test_name(void **state)
@@ -246,10 +268,10 @@ static void test_linear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_depth),  cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_header), cmocka_unit_test(test_name),
-        cmocka_unit_test(test_folds),  cmocka_unit_test(test_cut_lines),
-        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_depth),     cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_header),    cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_name),      cmocka_unit_test(test_folds),
+        cmocka_unit_test(test_cut_lines), cmocka_unit_test(test_linear),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

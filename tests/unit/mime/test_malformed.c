@@ -143,6 +143,168 @@ static void test_each(void **state)
     }
 }
 
+/* What may stand before a mail's own header fields, and is a doubt of its own each time. */
+#define LETTERS_100                                                                                \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaa"
+#define LETTERS_300 LETTERS_100 LETTERS_100 LETTERS_100
+
+static const struct doubt {
+    enum mime_gate gate;
+    const char *part; /* the header of a part in front, or lines of the mail's own header */
+    bool header;
+} doubts[] = {
+    {MIME_GATE_LONG_LINE,
+     "X-L: " LETTERS_300 LETTERS_300 LETTERS_300 LETTERS_100 LETTERS_100 "\r\n", true},
+    {MIME_GATE_EMPTY_OPTIONS, "X-E: a\r\n ;\r\n", true},
+    {MIME_GATE_ENCODING_TWICE,
+     "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 7bit\r\n", false},
+    {MIME_GATE_ENCODING, "Content-Transfer-Encoding: x-odd\r\n", false},
+    {MIME_GATE_FIELD_SYNTAX, "Content-Type: text/plain, odd\r\n", false},
+    {MIME_GATE_FIELD_SYNTAX, "Content-Transfer-Encoding: 7bit odd\r\n", false},
+    {MIME_GATE_FIELD_SYNTAX, "Content-Disposition: inline odd\r\n", false},
+    {MIME_GATE_PARAMETER, "Content-Disposition: inline; name=a\r\n", false},
+    {MIME_GATE_PARAMETER, "Content-Disposition: inline; filename=\"" LETTERS_300 "\"\r\n", false},
+    {MIME_GATE_PARAMETER, "Content-Type: text/plain; boundaryx=1\r\n", false},
+    {MIME_GATE_BOUNDARY_VALUE, "Content-Type: text/plain; boundary=\"" LETTERS_100 "\"\r\n", false},
+    {MIME_GATE_PARAMETERS, NULL, false},
+    {MIME_GATE_ENCODED_NAME, "Content-Type: text/plain; name=\"=?utf-8?q?a=\"\r\n", false},
+    {MIME_GATE_MEDIA_TYPE, "Content-Type: odd/plain\r\n", false},
+    {MIME_GATE_MESSAGE, "Content-Type: message/partial\r\n", false},
+    {MIME_GATE_HEADER_SIZE,
+     "Content-Type: text/plain;\r\n a=" LETTERS_300 LETTERS_300 LETTERS_300
+     ";\r\n b=" LETTERS_300 LETTERS_300 LETTERS_300 ";\r\n c=" LETTERS_300 "\r\n",
+     false},
+    {MIME_GATE_HEADER_NONE, "", false},
+    {MIME_GATE_LATE_HEADER, "Content-Type: application/odd\r\n\r\nbase64\r\n", false},
+};
+
+#define DOUBT_COUNT (sizeof(doubts) / sizeof(doubts[0]))
+#define OUTER       "Content-Type: multipart/mixed; boundary=outer\r\n\r\n"
+
+static size_t put(char *to, size_t used, const char *text, size_t length)
+{
+    assert_true(used + length < 2 * BYTES_MAX);
+    memcpy(to + used, text, length);
+    return used + length;
+}
+
+static size_t put_text(char *to, size_t used, const char *text)
+{
+    return put(to, used, text, strlen(text));
+}
+
+static size_t put_doubt(char *to, size_t used, const struct doubt *doubt)
+{
+    if (doubt->part != NULL)
+        return put_text(to, used, doubt->part);
+    used = put_text(to, used, "Content-Type: text/plain");
+    for (unsigned i = 0; i <= MIME_PARAMETERS_MAX; i++)
+        used = put_text(to, used, ";\r\n a=b");
+    return put_text(to, used, "\r\n");
+}
+
+/* The doubt, and behind it what is in `mail` (without its Received field): `own`, in one header
+ * with the mail's own fields; else as the part behind one of the doubt. */
+static size_t put_pair(char *to, const struct doubt *doubt, bool own, const char *mail,
+                       size_t length)
+{
+    const char *type = strstr(mail, "\r\nContent-");
+    size_t used = put_text(to, 0, RECEIVED);
+
+    if (own) {
+        used = put_doubt(to, used, doubt);
+        return put(to, used, mail, length);
+    }
+    used = put_text(to, used, OUTER "--outer\r\n");
+    used = put_doubt(to, used, doubt);
+    used = put_text(to, used, "\r\nfirst\r\n--outer\r\n");
+    assert_non_null(type);
+    used = put(to, used, type + 2, length - (size_t)(type + 2 - mail));
+    return put_text(to, used, "\r\n--outer--\r\n");
+}
+
+/* Each doubt alone is a doubt and nothing worse. */
+static void test_doubts(void **state)
+{
+    static char message[2 * BYTES_MAX];
+    static struct reading reading;
+    static const char harmless[] = "X: y\r\nContent-Type: text/html\r\n\r\nsecond\r\n";
+
+    (void)state;
+    for (size_t i = 0; i < DOUBT_COUNT; i++) {
+        size_t length =
+            put_pair(message, &doubts[i], doubts[i].header, harmless, sizeof(harmless) - 1);
+
+        read_cut(&reading, message, length, length / 2);
+        if (reading.parser.gate != doubts[i].gate)
+            fail_msg("doubt %zu: \"%s\"", i, mime_gate_text(reading.parser.gate));
+        assert_false(reading.parser.stopped);
+    }
+}
+
+static void check_pair(const struct doubt *doubt, bool own, const char *name)
+{
+    static char mail[BYTES_MAX];
+    static char message[2 * BYTES_MAX];
+    static struct reading reading;
+    size_t start = sizeof(RECEIVED) - 1;
+    size_t length = load(name, mail);
+
+    length = put_pair(message, doubt, own, mail + start, length - start);
+    for (size_t first = 0; first <= length; first += 1 + first % 37) {
+        read_cut(&reading, message, length, first);
+        if (mime_gate_class(reading.parser.gate) != GATE_MALFORMED &&
+            decode_gate_class(reading.gate) != GATE_MALFORMED)
+            fail_msg("%s %s \"%s\", cut at %zu: \"%s\"", name, own ? "with" : "behind",
+                     mime_gate_text(doubt->gate), first, mime_gate_text(reading.parser.gate));
+    }
+}
+
+/* ... and hides nothing: what is malformed behind it is, wherever the message is cut. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < DOUBT_COUNT * MALFORMED_COUNT; i++) {
+        const struct doubt *doubt = &doubts[i / MALFORMED_COUNT];
+        const char *name = malformed[i % MALFORMED_COUNT].name;
+        bool headed = doubt->part == NULL ||
+                      (doubt->part[0] != '\0' && strstr(doubt->part, "\r\n\r\n") == NULL);
+
+        if (headed)
+            check_pair(doubt, true, name);
+        /* In a part's header a last semicolon hides nothing: libclamav finds what is there. */
+        if (!doubt->header && strcmp(name, "semicolon-last.eml") != 0)
+            check_pair(doubt, false, name);
+    }
+}
+
+/* Nothing ends what is looked at by nesting. */
+static void test_depth(void **state)
+{
+    static char message[2 * BYTES_MAX];
+    static struct reading reading;
+    char line[128];
+
+    (void)state;
+    for (unsigned depth = MIME_DEPTH_MAX - 1; depth < MIME_DEPTH_ROOM + 2; depth++) {
+        size_t used = put_text(message, 0, RECEIVED);
+
+        for (unsigned i = 0; i <= depth; i++) {
+            (void)snprintf(line, sizeof(line),
+                           "Content-Type: multipart/mixed; boundary=b%02u\r\n\r\n--b%02u\r\n", i,
+                           i);
+            used = put_text(message, used, line);
+        }
+        used = put_text(message, used, "\r\ntext\r\n");
+        used = put_text(message, used, depth % 2 == 0 ? "" : "--b03\t\r\n");
+        read_cut(&reading, message, used, used / 2);
+        assert_int_not_equal(reading.parser.gate, MIME_GATE_NONE);
+        assert_int_equal(mime_gate_class(reading.parser.gate),
+                         depth % 2 == 0 && depth < MIME_DEPTH_ROOM ? GATE_SCAN : GATE_MALFORMED);
+    }
+}
+
 /* No file without an entry. */
 static void test_all(void **state)
 {
@@ -160,7 +322,10 @@ static void test_all(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each), cmocka_unit_test(test_all)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each),  cmocka_unit_test(test_doubts), cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_depth), cmocka_unit_test(test_all),
+    };
 
     if (argc != 2) {
         (void)fputs("usage: test_mime_malformed FOLDER\n", stderr);
