@@ -16,27 +16,14 @@ static void decide_copy_words(char *to, size_t size, const char *words)
     to[length] = '\0';
 }
 
-/* The scanner whose verdict it would have been; null: none is ready. */
-static const struct peer_slot *decide_scanner(const struct handover *handover)
-{
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
-        if (peer_state_of(handover->slots[slot].life) == PEER_READY)
-            return &handover->peers->slots[slot];
-    }
-    return NULL;
-}
-
-/* A verdict that no scanner gave. */
+/* A verdict that no scanner gave: in the name of those it was vouched for by. */
 static void decide_prefiltered(const struct handover *handover, struct message *message,
                                struct passage *passage, enum verdict_kind verdict)
 {
-    const struct peer_slot *scanner = decide_scanner(handover);
-
+    CHECK(handover->vouched);
     passage->inspected.verdict = verdict;
-    /* Words for X-Virus-Scanned. */
-    decide_copy_words(message->engine, sizeof(message->engine),
-                      scanner == NULL ? "" : scanner->engine);
-    message->signatures = scanner == NULL ? 0 : link_signatures(&scanner->identity);
+    decide_copy_words(message->engine, sizeof(message->engine), handover->vouched_engine);
+    message->signatures = handover->vouched_signatures;
     if (verdict == VERDICT_INFECTED)
         decide_copy_words(message->verdict_name, sizeof(message->verdict_name),
                           passage->inspected.name);

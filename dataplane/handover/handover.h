@@ -15,7 +15,10 @@
  *
  * The prefilter looks at a message while it arrives, a bounded number of bytes each poll; what it
  * settles skips the scanner. It does so only while every ready scanner says that it has loaded the
- * very database the prefilter was made from, into the library it was proven for (`vouched`).
+ * very database the prefilter was made from, into the library it was proven for (`vouched`). Where
+ * all scanners are gone for a while (a parent that starts anew loads for many seconds) the last
+ * word stands, until one is ready that says something else; before the first one nothing is
+ * settled.
  *
  * Bounds: messages are bounded by the store's slots; a scanner has at most one job of a worker;
  * a message waits at most limits.verdict_timeout over all its stations, then 451. A scanner
@@ -97,8 +100,11 @@ struct handover {
     /* The prefilter in force; null: every message is scanned. */
     struct inspector *inspector;
     struct cache *cache;
-    bool vouched; /* every scanner that is ready has the database the prefilter was made from */
-    struct passage *passages; /* [slot - store->slot_first] */
+    bool vouched; /* every scanner that is ready, or the last ones that were, has the database the
+                     prefilter was made from */
+    char vouched_engine[PEERS_ENGINE_BYTES]; /* ... and this engine */
+    uint64_t vouched_signatures;             /* link_signatures() of it */
+    struct passage *passages;                /* [slot - store->slot_first] */
     struct message_list inspecting;
     struct message_list waiting; /* for a scanner: all of them, by deadline */
     struct turns turns;          /* the same messages by client: who is next */

@@ -233,17 +233,23 @@ static bool inspect_work(struct handover *handover, struct station_step *step, i
 
 void handover_inspect_vouch(struct handover *handover)
 {
-    bool any = false;
+    const struct peer_slot *ready = NULL;
+    bool agree = handover->inspector != NULL;
 
-    handover->vouched = false;
-    for (uint32_t slot = 0; handover->inspector != NULL && slot < LINK_SLOTS_MAX; slot++) {
+    for (uint32_t slot = 0; agree && slot < LINK_SLOTS_MAX; slot++) {
         if (peer_state_of(handover->slots[slot].life) != PEER_READY)
             continue;
-        if (!inspector_speaks_for(handover->inspector, &handover->peers->slots[slot].identity))
-            return;
-        any = true;
+        ready = &handover->peers->slots[slot];
+        agree = inspector_speaks_for(handover->inspector, &ready->identity);
     }
-    handover->vouched = any;
+    if (agree && ready == NULL)
+        return; /* nobody has said anything else since: what was settled a moment ago still is */
+    handover->vouched = agree;
+    if (!agree)
+        return;
+    memcpy(handover->vouched_engine, ready->engine, sizeof(handover->vouched_engine));
+    handover->vouched_engine[sizeof(handover->vouched_engine) - 1] = '\0';
+    handover->vouched_signatures = link_signatures(&ready->identity);
 }
 
 void handover_inspect_use(struct handover *handover, struct inspector *inspector,
@@ -253,6 +259,7 @@ void handover_inspect_use(struct handover *handover, struct inspector *inspector
         inspect_drop(handover, &handover->passages[i]);
     handover->inspector = inspector;
     handover->cache = cache;
+    handover->vouched = false;
     handover_inspect_vouch(handover);
 }
 

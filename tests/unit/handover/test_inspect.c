@@ -187,6 +187,31 @@ static void test_no_scanner(void **state)
     end(appliance);
 }
 
+/* While the scanners start anew, what the prefilter settles does not wait for them; until one has
+ * another database. */
+static void test_scanners_away(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender;
+
+    begin(appliance, "neverinthismail");
+    connect_scanners(appliance, 2, NULL);
+    appliance_control(appliance, &control);
+    appliance_lose(appliance, &scanners);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    appliance_settle(appliance);
+    deliver(appliance, sender);
+    assert_int_equal(appliance_count(appliance, COUNTER_PREFILTER_SETTLED), 1);
+    assert_string_equal(appliance_record(appliance)->engine, PEER_ENGINE);
+    connect_scanners(appliance, 2, spoil_database);
+    appliance_lose(appliance, &scanners);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    appliance_settle(appliance);
+    appliance_silent(sender);
+    assert_int_equal(appliance_count(appliance, COUNTER_PREFILTER_SETTLED), 1);
+    end(appliance);
+}
+
 /* Taken out of use and back. */
 static void test_switched(void **state)
 {
@@ -218,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sent_on, appliance_set_up, appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_not_vouched, appliance_set_up, appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_no_scanner, appliance_set_up, appliance_tear_down),
+        cmocka_unit_test_setup_teardown(test_scanners_away, appliance_set_up, appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_switched, appliance_set_up, appliance_tear_down),
     };
 
