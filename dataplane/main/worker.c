@@ -92,6 +92,7 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     worker->counters = region_counters(setup->region, index);
     worker->inboxes = setup->inboxes;
     worker->outboxes = setup->outboxes;
+    worker->spread_key = setup->secret;
     worker->poll = setup->config->cores.idle == CONFIG_IDLE_POLL;
     worker->orders = setup->orders;
     worker->policy = atomic_load(&setup->orders->policy);

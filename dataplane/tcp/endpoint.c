@@ -71,6 +71,7 @@ enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *sto
         .time_wait = {TCP_NONE, TCP_NONE, 0},
         .dirty = TCP_NONE,
         .dirty_last = TCP_NONE,
+        .cookie_ns = now_ns - 2 * TCP_COOKIE_PERIOD_NS,
         .now_ns = now_ns,
         .tick = (uint64_t)now_ns >> TCP_TICK_SHIFT,
         .stride =

@@ -56,7 +56,7 @@ struct tcp_endpoint {
     uint32_t half_open_mask;         /* number of sets - 1 */
     uint32_t half_open_count;
     uint32_t half_open_cursor;
-    int64_t cookies_until_ns; /* until then a final ACK may carry a cookie */
+    int64_t cookie_ns; /* when the last SYN cookie was sent; long ago: a final ACK carries none */
     struct tcp_age time_wait;
     uint32_t dirty; /* connections with something to send */
     uint32_t dirty_last;

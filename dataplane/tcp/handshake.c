@@ -139,7 +139,7 @@ static void handshake_send_cookie(struct tcp_endpoint *endpoint, struct tcp_half
         entry->agreed.scaling = false;
         entry->agreed.sack = false;
     }
-    endpoint->cookies_until_ns = now_ns + 2 * TCP_COOKIE_PERIOD_NS;
+    endpoint->cookie_ns = now_ns;
     count(endpoint->counters, COUNTER_SYN_COOKIES_SENT);
     tcp_send_syn_ack(endpoint, entry, cookie_timestamp(&entry->agreed, timestamp));
 }
@@ -183,6 +183,24 @@ enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_se
     return COUNTER_TCP_IN_ACCEPTED;
 }
 
+void tcp_handshake_again(struct tcp_half_open *entry, const struct ip_segment *segment,
+                         const struct tcp_header *header)
+{
+    struct tcp_agreed now = handshake_agree(segment, header);
+    struct tcp_agreed *agreed = &entry->agreed;
+
+    agreed->timestamps = agreed->timestamps && now.timestamps;
+    agreed->sack = agreed->sack && now.sack;
+    agreed->scaling = agreed->scaling && now.scaling;
+    if (!agreed->scaling)
+        agreed->send_scale = 0;
+    if (now.mss < agreed->mss)
+        agreed->mss = now.mss;
+    entry->path = segment->path;
+    if (now.timestamps)
+        entry->timestamp_recent = header->timestamp;
+}
+
 bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                           const struct tcp_header *header, const struct tcp_listener *listener,
                           struct tcp_half_open *entry, int64_t now_ns)
@@ -192,7 +210,7 @@ bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment
     uint64_t age = (period - (cookie >> 27)) % HANDSHAKE_COOKIE_COUNTS;
     uint32_t bits = header->timestamp_echo & ((1u << TCP_COOKIE_BIT_COUNT) - 1);
 
-    if (now_ns >= endpoint->cookies_until_ns)
+    if (now_ns - endpoint->cookie_ns >= 2 * TCP_COOKIE_PERIOD_NS)
         return false;
     if (age > 1 || age > period ||
         (cookie & 0xffffff) !=
@@ -230,6 +248,12 @@ static void handshake_expired(struct tcp_endpoint *endpoint, struct tcp_half_ope
         return;
     }
     entry->retries++;
+    if (now_ns - endpoint->cookie_ns < TCP_FLOOD_NS) {
+        /* Most of the entries are a flood's, and their addresses somebody else's. */
+        entry->deadline_tick = handshake_tick(now_ns + (TCP_RTO_INITIAL_NS << entry->retries));
+        count(endpoint->counters, COUNTER_SYN_ACKS_WITHHELD);
+        return;
+    }
     entry->deadline_tick = handshake_tick(now_ns + (TCP_RTO_INITIAL_NS << entry->retries));
     count(endpoint->counters, COUNTER_TCP_RETRANSMITS);
     tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));

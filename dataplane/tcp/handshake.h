@@ -5,7 +5,8 @@
  * server speaks first, so a client whose final ACK was lost would otherwise wait for a banner for
  * ever. When the place for a SYN is taken, the answer is a SYN cookie (RFC 4987 3.6) that costs no
  * memory: MSS in the sequence number, window scale and SACK in the timestamp's low bits. Under a
- * flood the table keeps serving whom it has, newcomers get cookies, and nothing grows.
+ * flood the table keeps serving whom it has, newcomers get cookies, and nothing grows; and while
+ * cookies are being sent no SYN-ACK is repeated, for most would go to hosts that never asked.
  *
  * The table is set-associative: a SYN may sit in one of TCP_HALF_OPEN_WAYS places of the set its
  * keyed hash names, so a look-up is one cache line or two and no list can be made long.
@@ -18,6 +19,7 @@
 
 #define TCP_HALF_OPEN_WAYS   4u
 #define TCP_COOKIE_PERIOD_NS (64 * CLOCK_NS_PER_SECOND) /* a cookie is good for one to two */
+#define TCP_FLOOD_NS         (10 * CLOCK_NS_PER_SECOND) /* since the last cookie: none is repeated */
 #define TCP_COOKIE_BIT_COUNT 6u /* low bits of the timestamp that carry options */
 #define TCP_COOKIE_NO_SCALE  15u
 
@@ -57,6 +59,11 @@ void tcp_half_open_free(struct tcp_endpoint *endpoint, struct tcp_half_open *ent
 enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                                const struct tcp_header *header, const struct tcp_listener *listener,
                                int64_t now_ns);
+
+/* The SYN of `entry` has come again, perhaps with fewer options (a sender whose SYN is not answered
+ * may take them for the cause): what both ask for is agreed. */
+void tcp_handshake_again(struct tcp_half_open *entry, const struct ip_segment *segment,
+                         const struct tcp_header *header);
 
 /* If `header` completes a handshake begun with a cookie, fills `entry` as though it had been kept
  * and returns true. */

@@ -77,8 +77,10 @@ static void input_repeated(struct tcp_connection *c, uint32_t start, uint32_t en
     c->repeated = true;
 }
 
-/* A segment outside the window: tell the peer where we are. What lies just before it is most
- * likely a retransmission whose acknowledgement was lost, and is always answered. */
+/* A segment outside the window: tell the peer where we are. Data that lies just before it is most
+ * likely a retransmission whose acknowledgement was lost, and is always answered; a segment without
+ * data (an old acknowledgement, a probe) within a limit, or two ends that each find the other's
+ * acknowledgement old would answer each other for ever. */
 static enum counter input_outside(struct tcp_connection *c, const struct tcp_header *header,
                                   int64_t now_ns)
 {
@@ -87,6 +89,10 @@ static enum counter input_outside(struct tcp_connection *c, const struct tcp_hea
     if (header->flags & TCP_FLAG_RST)
         return COUNTER_TCP_IN_OUT_OF_WINDOW;
     if (seq_at_or_before(end, c->receive_next) && c->receive_next - end < TCP_WINDOW_MAX) {
+        if (input_length(header) == 0) {
+            input_challenge(c, now_ns);
+            return COUNTER_TCP_IN_DUPLICATE;
+        }
         input_repeated(c, header->seq, header->seq + header->payload_length);
         c->ack_now = true;
         tcp_mark_dirty(c);
@@ -294,7 +300,7 @@ static enum counter input_deliver(struct tcp_connection *c, const struct tcp_hea
 /* RFC 7323 3.2 and 5.3 R1: timestamps on every segment once agreed; PAWS. False: drop (*outcome).
  */
 static bool input_timestamp(struct tcp_connection *c, const struct tcp_header *header,
-                            enum counter *outcome)
+                            enum counter *outcome, int64_t now_ns)
 {
     if (!c->timestamps || (header->flags & TCP_FLAG_RST))
         return true;
@@ -303,8 +309,12 @@ static bool input_timestamp(struct tcp_connection *c, const struct tcp_header *h
         return false;
     }
     if (seq_before(header->timestamp, c->timestamp_recent)) {
-        c->ack_now = true;
-        tcp_mark_dirty(c);
+        if (input_length(header) == 0) {
+            input_challenge(c, now_ns); /* answered without end, two ends could keep at it */
+        } else {
+            c->ack_now = true;
+            tcp_mark_dirty(c);
+        }
         *outcome = COUNTER_TCP_IN_OUT_OF_WINDOW;
         return false;
     }
@@ -361,6 +371,8 @@ static enum counter input_half_open(struct tcp_endpoint *endpoint, struct tcp_ha
     if (control == TCP_FLAG_SYN) {
         /* Ours was lost, or this one is old, forged, or a new attempt: who really has begun anew
          * answers ours with RST, which makes room for it (RFC 5961 4.2 in this state). */
+        if (header->seq == entry->peer_seq)
+            tcp_handshake_again(entry, segment, header);
         tcp_send_syn_ack(endpoint, entry, tcp_handshake_timestamp(entry, now_ns));
         return header->seq == entry->peer_seq ? COUNTER_TCP_IN_DUPLICATE
                                               : COUNTER_TCP_IN_CHALLENGED;
@@ -394,7 +406,7 @@ static enum counter input_synchronised(struct tcp_connection *c, const struct tc
 {
     enum counter outcome;
 
-    if (!input_timestamp(c, header, &outcome))
+    if (!input_timestamp(c, header, &outcome, now_ns))
         return outcome;
     if (!input_in_window(c, header)) {
         /* A full window still takes acknowledgements (RFC 9293 3.10.7.4). */

@@ -81,9 +81,10 @@ static unsigned receive_spread(struct worker *worker, struct rte_mbuf **packets,
     unsigned kept = 0;
 
     for (unsigned i = 0; i < total; i++) {
-        uint32_t owner = net_flow_hash(rte_pktmbuf_mtod(packets[i], const uint8_t *),
-                                       rte_pktmbuf_data_len(packets[i])) %
-                         worker->count;
+        uint32_t owner =
+            net_flow_hash(&worker->spread_key, rte_pktmbuf_mtod(packets[i], const uint8_t *),
+                          rte_pktmbuf_data_len(packets[i])) %
+            worker->count;
 
         if (owner == worker->index)
             packets[kept++] = packets[i];

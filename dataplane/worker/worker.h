@@ -74,7 +74,8 @@ struct worker {
     struct rte_ring **inboxes;  /* [worker]: packets passed on to it by worker 0 */
     struct rte_ring **outboxes; /* [worker]: packets worker 0 is to send for it */
     struct ring log;
-    bool poll; /* cores.idle: poll */
+    struct siphash_key spread_key; /* worker 0: whose a flow is */
+    bool poll;                     /* cores.idle: poll */
     struct worker_orders *orders;
     const struct worker_policy *policy; /* in force */
     int64_t policy_since_ns;

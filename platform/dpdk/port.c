@@ -10,6 +10,7 @@
 #include <rte_mempool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "platform/check.h"
@@ -158,13 +159,13 @@ static void set_rss(struct setup *setup)
 
     if (setup->port->queue_count < 2 || setup->config->kind != CONFIG_PORT_PCI)
         return;
-    /* Repeating 0x6d5a makes the Toeplitz hash the same for both directions of a connection. */
-    for (unsigned i = 0; i < RSS_KEY_BYTES; i++)
-        setup->rss_key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+    /* Another one at each start: who knew it could choose ports that meet on one worker. */
+    if (getrandom(setup->rss_key, sizeof(setup->rss_key), 0) != (ssize_t)sizeof(setup->rss_key))
+        length = UINT8_MAX; /* the driver's own */
     setup->conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     setup->conf.rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
         .rss_key = length <= RSS_KEY_BYTES ? setup->rss_key : NULL,
-        .rss_key_len = length,
+        .rss_key_len = length <= RSS_KEY_BYTES ? length : 0,
         .rss_hf = RSS_HASH_WANTED & information->flow_type_rss_offloads,
     };
 }

@@ -57,6 +57,7 @@
     X(SYN_COOKIES_SENT, "syn_cookies_sent")                                              \
     X(SYN_COOKIES_GOOD, "syn_cookies_good")                                              \
     X(SYN_COOKIES_BAD, "syn_cookies_bad")                                                \
+    X(SYN_ACKS_WITHHELD, "syn_acks_withheld") /* not repeated: cookies are being sent */ \
     /* connections: opened = open now + the sum of closed_* */                           \
     X(CONNECTIONS_OPENED, "connections_opened")                                          \
     X(CONNECTIONS_REFUSED, "connections_refused")                                        \

@@ -23,6 +23,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
 static struct bed bed;
+static const struct siphash_key flow_key = {{1, 2}};
 
 static void fuzz_readable(struct bed *where, struct tcp_connection *connection)
 {
@@ -161,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
         length -= bytes;
         if ((command & FUZZ_MEND) != 0)
             fuzz_mend(frame, bytes, (command & FUZZ_ACKNOWLEDGE) != 0 ? newest : 0);
-        (void)net_flow_hash(frame, bytes);
+        (void)net_flow_hash(&flow_key, frame, bytes);
         (void)bed_input(&bed, frame, bytes);
         if ((command & FUZZ_FLUSH) != 0)
             bed_flush(&bed);

@@ -9,7 +9,6 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "dataplane/net/flow.h"
 #include "tests/unit/ip/bed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -453,92 +452,6 @@ static void test_no_buffer(void **state)
     assert_null(bed_next(&bed));
 }
 
-/* All packets of a connection meet in one worker, tagged or not, whatever they carry. */
-static void test_flow_hash_is_stable(void **state)
-{
-    static const uint16_t tags[] = {0, 7, VLAN_42};
-    uint8_t payload[1000] = {0};
-    uint8_t frame[BED_FRAME_BYTES];
-    struct client client;
-
-    (void)state;
-    for (unsigned flow = 0; flow < 64; flow++) {
-        uint32_t hash = 0;
-
-        client_init(&client, &bed, (uint8_t)(1 + flow));
-        client.port = (uint16_t)(1024 + flow * 977);
-        for (unsigned i = 0; i < 30; i++) {
-            struct segment segment = {.flags = (uint8_t)i,
-                                      .seq = i * 99991,
-                                      .ack = i * 7,
-                                      .window = (uint16_t)i,
-                                      .payload = payload,
-                                      .length = i * 30,
-                                      .options = payload,
-                                      .option_bytes = (uint8_t)(i % 4 * 4)};
-            uint32_t length;
-            uint32_t now;
-
-            client.vlan = tags[i % 3];
-            length = client_frame(&client, &segment, frame);
-            now = net_flow_hash(frame, length);
-            assert_true(i == 0 || now == hash);
-            hash = now;
-        }
-    }
-}
-
-static void test_flow_hash_spreads(void **state)
-{
-    struct segment syn = {.flags = TCP_FLAG_SYN};
-    uint8_t frame[BED_FRAME_BYTES];
-    unsigned buckets[8] = {0};
-    struct client client;
-
-    (void)state;
-    for (unsigned flow = 0; flow < 8000; flow++) {
-        uint32_t length;
-
-        client_init(&client, &bed, (uint8_t)(1 + flow % 16));
-        client.port = (uint16_t)(1024 + flow / 16);
-        length = client_frame(&client, &syn, frame);
-        buckets[net_flow_hash(frame, length) % COUNT(buckets)]++;
-    }
-    for (size_t i = 0; i < COUNT(buckets); i++)
-        assert_in_range(buckets[i], 700, 1300);
-}
-
-/* Nothing that is not TCP over IPv4 has a flow; nothing beyond the frame is read (the copies are
- * exactly as long as they say: for the sanitizer). */
-static void test_flow_hash_of_others(void **state)
-{
-    struct segment syn = {.flags = TCP_FLAG_SYN};
-    struct client client;
-    uint8_t whole[BED_FRAME_BYTES];
-    uint32_t length;
-
-    (void)state;
-    client_init(&client, &bed, 1);
-    client.vlan = VLAN_42;
-    length = client_frame(&client, &syn, whole);
-    for (uint32_t cut = 0; cut < length; cut++) {
-        uint8_t *copy = test_malloc(cut + 1);
-        uint32_t hash;
-
-        memcpy(copy + 1, whole, cut);
-        hash = net_flow_hash(copy + 1, cut);
-        assert_true(cut >= 18 + 20 + 4 ? hash != 0 : hash == 0);
-        test_free(copy);
-    }
-    whole[18 + 6] = 0x20; /* more fragments: the others carry no ports */
-    assert_int_equal(net_flow_hash(whole, length), 0);
-    whole[18 + 6] = 0;
-    whole[18 + 9] = FRAME_PROTOCOL_ICMP;
-    assert_int_equal(net_flow_hash(whole, length), 0);
-    length = put_arp(whole, 0, BED_ADDRESS);
-    assert_int_equal(net_flow_hash(whole, length), 0);
-}
-
 /* On a port shared with the kernel what nobody listens for is the kernel's, whatever it is. */
 static void test_shared_port(void **state)
 {
@@ -586,9 +499,6 @@ int main(void)
         TEST(test_cut_segments),
         TEST(test_no_buffer),
         TEST(test_shared_port),
-        TEST(test_flow_hash_is_stable),
-        TEST(test_flow_hash_spreads),
-        TEST(test_flow_hash_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

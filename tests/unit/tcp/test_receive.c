@@ -162,6 +162,29 @@ static void test_keepalive_is_answered(void **state)
     (void)check_acked(500);
 }
 
+/* Two ends that each find the other's acknowledgement old must not go on answering for ever. Data
+ * is another matter: see test_duplicates_are_acknowledged. */
+static void test_old_acknowledgements_are_answered_within_a_limit(void **state)
+{
+    unsigned answers = 0;
+
+    (void)state;
+    assert_int_equal(client_stream(&client, 0, 500), COUNTER_TCP_IN_ACCEPTED);
+    (void)check_acked(500);
+    for (unsigned i = 0; i < 500; i++) {
+        assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first + 499, NULL, 0),
+                         COUNTER_TCP_IN_DUPLICATE);
+        bed_flush(&bed);
+        answers += client_next(&client) != NULL;
+    }
+    assert_int_equal(answers, TCP_CHALLENGES_MAX);
+    bed_advance(&bed, BED_SECOND);
+    bed_drain(&bed);
+    assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first + 499, NULL, 0),
+                     COUNTER_TCP_IN_DUPLICATE);
+    (void)check_acked(500);
+}
+
 /* A whole message through the window, out of order within it; blocks come and go. */
 static void test_data_stream(void **state)
 {
@@ -281,6 +304,7 @@ int main(void)
         RECEIVING_TEST(test_overlaps_first_wins),
         RECEIVING_TEST(test_duplicates_are_acknowledged),
         RECEIVING_TEST(test_keepalive_is_answered),
+        RECEIVING_TEST(test_old_acknowledgements_are_answered_within_a_limit),
         RECEIVING_TEST_SCALED(test_data_stream),
         RECEIVING_TEST(test_idle_holds_nothing),
         RECEIVING_TEST_SCALED(test_peek_and_consume),
