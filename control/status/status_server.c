@@ -36,7 +36,8 @@ struct status_server {
 /* What all workers see alike is not added up. */
 static bool status_counter_shared(enum counter counter)
 {
-    return counter == COUNTER_SCANNERS_READY || counter == COUNTER_CONTROL_READY;
+    return counter == COUNTER_SCANNERS_READY || counter == COUNTER_SCANNERS_CANDIDATE ||
+           counter == COUNTER_PEERS_REFUSED || counter == COUNTER_CONTROL_READY;
 }
 
 static bool status_counter_gauge(enum counter counter)

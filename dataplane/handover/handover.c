@@ -139,8 +139,11 @@ enum status handover_init(struct handover *handover, struct store *store, struct
     };
     turns_init(&handover->turns);
     handover->passages = calloc(store->slot_count, sizeof(*handover->passages));
-    if (handover->passages == NULL)
+    handover->slots = calloc(peers->slot_count, sizeof(*handover->slots));
+    if (handover->passages == NULL || handover->slots == NULL) {
+        handover_fini(handover);
         return STATUS_NO_MEMORY;
+    }
     handover_configure(handover, config);
     smtp->service = (struct smtp_service){
         .context = handover,
@@ -157,7 +160,9 @@ enum status handover_init(struct handover *handover, struct store *store, struct
 void handover_fini(struct handover *handover)
 {
     free(handover->passages);
+    free(handover->slots);
     handover->passages = NULL;
+    handover->slots = NULL;
 }
 
 void handover_configure(struct handover *handover, const struct config *config)
@@ -185,7 +190,8 @@ void handover_use_prefilter(struct handover *handover, struct inspector *inspect
 
 static void handover_lose(struct handover *handover, uint32_t slot, int64_t now_ns)
 {
-    const struct station_row *row = slot == PEERS_CONTROL_SLOT ? &station_relay : &station_scan;
+    const struct station_row *row =
+        slot == peers_control(handover->peers) ? &station_relay : &station_scan;
     struct handover_peer *peer = &handover->slots[slot];
     struct station_step step;
 
@@ -209,19 +215,25 @@ static void handover_notice(struct handover *handover, uint32_t slot, uint64_t l
     peer->life = life;
     if (peer_state_of(life) == PEER_READY)
         channel_attach(&peer->channel, &handover->peers->slots[slot].memory, handover->worker);
-    atomic_store_explicit(&handover->peers->seen[handover->worker][slot], life,
+    atomic_store_explicit(peers_seen(handover->peers, handover->worker, slot), life,
                           memory_order_release);
 }
 
 static void handover_publish_ready(struct handover *handover)
 {
     uint64_t scanners = 0;
+    uint64_t candidates = 0;
 
-    for (uint32_t slot = 0; slot < PEERS_CONTROL_SLOT; slot++)
+    for (uint32_t slot = 0; slot < handover->peers->scanner_slots; slot++) {
         scanners += peer_state_of(handover->slots[slot].life) == PEER_READY;
+        candidates += peer_state_of(handover->slots[slot].life) == PEER_CANDIDATE;
+    }
     count_set(handover->counters, COUNTER_SCANNERS_READY, scanners);
+    count_set(handover->counters, COUNTER_SCANNERS_CANDIDATE, candidates);
+    count_set(handover->counters, COUNTER_PEERS_REFUSED,
+              atomic_load_explicit(&handover->peers->refused, memory_order_relaxed));
     count_set(handover->counters, COUNTER_CONTROL_READY,
-              peer_state_of(handover->slots[PEERS_CONTROL_SLOT].life) == PEER_READY);
+              peer_state_of(handover->slots[peers_control(handover->peers)].life) == PEER_READY);
 }
 
 static unsigned handover_notice_changes(struct handover *handover, int64_t now_ns)
@@ -231,7 +243,7 @@ static unsigned handover_notice_changes(struct handover *handover, int64_t now_n
     if (changes == handover->changes)
         return 0;
     handover->changes = changes;
-    for (uint32_t slot = 0; slot < PEERS_SLOTS; slot++) {
+    for (uint32_t slot = 0; slot < handover->peers->slot_count; slot++) {
         uint64_t life =
             atomic_load_explicit(&handover->peers->slots[slot].life, memory_order_acquire);
 

@@ -86,17 +86,17 @@ struct handover {
     struct peers *peers;
     struct ring *log; /* producer side; records of struct log_record */
     uint32_t worker;
-    uint32_t changes;         /* of the slot table, as acted on */
-    uint32_t next_slot;       /* where the search for a scanner starts */
-    uint32_t answer_slot;     /* where the search for an answer goes on */
-    uint32_t inspect_turns;   /* of this poll, still to be given */
-    uint32_t inspect_left;    /* bytes the prefilter may still look at in this poll */
-    uint64_t job;             /* last job number given out */
-    int64_t sweep_ns;         /* when deadlines are looked at next */
-    int64_t scan_limit_ns;    /* watchdog for one job at a scanner: 1.5 x scanner.time_limit */
-    int64_t verdict_limit_ns; /* limits.verdict_timeout */
-    int64_t wall_offset_ns;   /* wall clock minus now_ns; refreshed by the worker */
-    struct handover_peer slots[PEERS_SLOTS];
+    uint32_t changes;            /* of the slot table, as acted on */
+    uint32_t next_slot;          /* where the search for a scanner starts */
+    uint32_t answer_slot;        /* where the search for an answer goes on */
+    uint32_t inspect_turns;      /* of this poll, still to be given */
+    uint32_t inspect_left;       /* bytes the prefilter may still look at in this poll */
+    uint64_t job;                /* last job number given out */
+    int64_t sweep_ns;            /* when deadlines are looked at next */
+    int64_t scan_limit_ns;       /* watchdog for one job at a scanner: 1.5 x scanner.time_limit */
+    int64_t verdict_limit_ns;    /* limits.verdict_timeout */
+    int64_t wall_offset_ns;      /* wall clock minus now_ns; refreshed by the worker */
+    struct handover_peer *slots; /* [peers->slot_count] */
     /* The prefilter in force; null: every message is scanned. */
     struct inspector *inspector;
     struct cache *cache;

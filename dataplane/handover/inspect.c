@@ -236,7 +236,7 @@ void handover_inspect_vouch(struct handover *handover)
     const struct peer_slot *ready = NULL;
     bool agree = handover->inspector != NULL;
 
-    for (uint32_t slot = 0; agree && slot < LINK_SLOTS_MAX; slot++) {
+    for (uint32_t slot = 0; agree && slot < handover->peers->scanner_slots; slot++) {
         if (peer_state_of(handover->slots[slot].life) != PEER_READY)
             continue;
         ready = &handover->peers->slots[slot];

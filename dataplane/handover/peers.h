@@ -7,6 +7,13 @@
  * ready, `life` says READY, and each worker attaches; on death main sets GONE, each worker fails
  * its jobs there and acknowledges (`seen`), and only after the last acknowledgement does main unmap
  * the memory and offer the next incarnation. No locks: one writer for each word.
+ *
+ * Several scanner parents may be linked at once, each with slots of its own. Those of a candidate
+ * become CANDIDATE where others become READY, and READY when main lets it serve.
+ *
+ * Limits: the table is sized at the start from the configuration (PEERS_GENERATIONS parents); a
+ * parent that finds no room waits, one that could never have room is refused and counted
+ * (peers_refused).
  */
 #ifndef DATAPLANE_HANDOVER_PEERS_H
 #define DATAPLANE_HANDOVER_PEERS_H
@@ -14,11 +21,13 @@
 #include "platform/link/channel.h"
 #include "platform/link/link.h"
 
-#define PEERS_CONTROL_SLOT LINK_SLOTS_MAX /* scanners are 0..LINK_SLOTS_MAX-1 */
-#define PEERS_SLOTS        (LINK_SLOTS_MAX + 1u)
+#define PEERS_SCANNERS_MAX 4096u /* slots for scanners, over all parents */
+#define PEERS_GENERATIONS  4u    /* scanner parents with the configured number of children */
+#define PEERS_NO_SLOT      UINT32_MAX
 #define PEERS_ENGINE_BYTES LINK_TEXT_BYTES
 
-enum peer_state { PEER_ABSENT, PEER_OFFERED, PEER_READY, PEER_GONE };
+/* A candidate is ready but gets no mail until it is told to serve. */
+enum peer_state { PEER_ABSENT, PEER_OFFERED, PEER_CANDIDATE, PEER_READY, PEER_GONE };
 
 struct peer_slot {
     /* (epoch << 8) | enum peer_state; written by main (release), read by workers (acquire). */
@@ -33,11 +42,25 @@ struct peer_slot {
 
 struct peers {
     uint32_t worker_count;
+    uint32_t scanner_slots; /* the first ones; after them control's */
+    uint32_t slot_count;
     _Atomic uint32_t changes; /* raised by main after each change of a slot's life */
-    struct peer_slot slots[PEERS_SLOTS];
-    /* seen[worker][slot]: the `life` the worker has acted on; written by that worker only. */
-    _Atomic uint64_t seen[REGION_WORKERS_MAX][PEERS_SLOTS];
+    _Atomic uint32_t refused; /* peers that wanted more slots than there are; main's */
+    struct peer_slot *slots;  /* [slot_count] */
+    _Atomic uint64_t *seen;   /* [worker_count][slot_count], peers_seen() */
 };
+
+static inline uint32_t peers_control(const struct peers *peers)
+{
+    return peers->scanner_slots;
+}
+
+/* The `life` of `slot` that `worker` has acted on; written by that worker only. */
+static inline _Atomic uint64_t *peers_seen(const struct peers *peers, uint32_t worker,
+                                           uint32_t slot)
+{
+    return &peers->seen[(size_t)worker * peers->slot_count + slot];
+}
 
 static inline uint64_t peer_life(uint32_t epoch, enum peer_state state)
 {
@@ -54,6 +77,11 @@ static inline uint32_t peer_epoch_of(uint64_t life)
     return (uint32_t)(life >> 8);
 }
 
-void peers_init(struct peers *peers, uint32_t worker_count);
+/* Main thread: an empty table with room for `scanner_slots` (1..PEERS_SCANNERS_MAX) scanners and
+ * control. STATUS_NO_MEMORY. */
+enum status peers_init(struct peers *peers, uint32_t worker_count,
+                       uint32_t scanner_slots) STATUS_CHECKED;
+/* After the workers and the server have ended. */
+void peers_fini(struct peers *peers);
 
 #endif

@@ -21,7 +21,7 @@ static enum station relay_refuse(struct handover *handover, const struct message
 static void relay_broken(struct handover *handover)
 {
     count(handover->counters, COUNTER_RELAY_BROKEN);
-    handover_peer_break(handover, PEERS_CONTROL_SLOT);
+    handover_peer_break(handover, peers_control(handover->peers));
 }
 
 /* "clean", or "unscannable(reason)" where the policy is to deliver; every envelope has room for it.
@@ -57,7 +57,8 @@ static enum status relay_push(struct handover *handover, struct message *message
         .deadline_ns = message->received_ns + handover->verdict_limit_ns,
         .signatures = message->signatures,
     };
-    enum status status = ring_push(&handover->slots[PEERS_CONTROL_SLOT].channel.jobs, &job);
+    enum status status =
+        ring_push(&handover->slots[peers_control(handover->peers)].channel.jobs, &job);
 
     if (status == STATUS_OK)
         message->job = job.job;
@@ -66,7 +67,7 @@ static enum status relay_push(struct handover *handover, struct message *message
 
 static enum station relay_start(struct handover *handover, struct message *message, int64_t now_ns)
 {
-    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
+    struct handover_peer *peer = &handover->slots[peers_control(handover->peers)];
     enum status status;
 
     CHECK(message->job == 0);
@@ -94,7 +95,7 @@ static enum station relay_start(struct handover *handover, struct message *messa
 /* Control has answered, or is no more: nobody reads the message. */
 static void relay_end(struct handover *handover, struct message *message)
 {
-    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
+    struct handover_peer *peer = &handover->slots[peers_control(handover->peers)];
 
     CHECK(peer->outstanding > 0 && message->job != 0);
     peer->outstanding--;
@@ -124,7 +125,7 @@ static struct message *relay_named(struct handover *handover, const struct relay
 
 static bool relay_answer(struct handover *handover, struct station_step *step, int64_t now_ns)
 {
-    struct handover_peer *peer = &handover->slots[PEERS_CONTROL_SLOT];
+    struct handover_peer *peer = &handover->slots[peers_control(handover->peers)];
     struct relay_result *answer = &handover->relay_answer;
     struct passage *passage;
     enum status status;
@@ -165,7 +166,7 @@ static bool relay_lost(struct handover *handover, uint32_t slot, struct station_
     struct message *message = handover->relaying.first;
 
     (void)now_ns;
-    CHECK(slot == PEERS_CONTROL_SLOT);
+    CHECK(slot == peers_control(handover->peers));
     if (message == NULL) {
         handover->slots[slot].broken = false;
         return false;

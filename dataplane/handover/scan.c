@@ -53,12 +53,12 @@ static bool scan_withdraw(struct handover *handover, struct message *message)
     return true;
 }
 
-/* A ready scanner this worker has no job at, or PEERS_SLOTS. The search goes round, so that
+/* A ready scanner this worker has no job at, or PEERS_NO_SLOT. The search goes round, so that
  * scanners wear evenly. */
 static uint32_t scan_choose(struct handover *handover)
 {
-    for (uint32_t i = 0; i < LINK_SLOTS_MAX; i++) {
-        uint32_t slot = (handover->next_slot + i) % LINK_SLOTS_MAX;
+    for (uint32_t i = 0; i < handover->peers->scanner_slots; i++) {
+        uint32_t slot = (handover->next_slot + i) % handover->peers->scanner_slots;
         const struct handover_peer *peer = &handover->slots[slot];
 
         if (handover_peer_usable(peer) && peer->outstanding == 0) {
@@ -66,7 +66,7 @@ static uint32_t scan_choose(struct handover *handover)
             return slot;
         }
     }
-    return PEERS_SLOTS;
+    return PEERS_NO_SLOT;
 }
 
 /* It broke the protocol: the attempt of the message it had is spent. */
@@ -85,10 +85,10 @@ static void scan_broken(struct handover *handover, uint32_t slot, enum counter c
 static bool scan_work(struct handover *handover, struct station_step *step, int64_t now_ns)
 {
     struct message *message = turns_next(&handover->turns);
-    uint32_t slot = message == NULL ? PEERS_SLOTS : scan_choose(handover);
+    uint32_t slot = message == NULL ? PEERS_NO_SLOT : scan_choose(handover);
 
     (void)step;
-    if (slot == PEERS_SLOTS)
+    if (slot == PEERS_NO_SLOT)
         return false;
     CHECK(message->waiting);
     message->signatures = link_signatures(&handover->peers->slots[slot].identity);
@@ -156,8 +156,8 @@ static void scan_take(struct handover *handover, uint32_t slot, struct station_s
 /* The search goes round here, too: so that it ends after one look at each. */
 static bool scan_answer(struct handover *handover, struct station_step *step, int64_t now_ns)
 {
-    for (uint32_t i = 0; i < LINK_SLOTS_MAX; i++) {
-        uint32_t slot = (handover->answer_slot + i) % LINK_SLOTS_MAX;
+    for (uint32_t i = 0; i < handover->peers->scanner_slots; i++) {
+        uint32_t slot = (handover->answer_slot + i) % handover->peers->scanner_slots;
         const struct handover_peer *peer = &handover->slots[slot];
 
         if (!handover_peer_usable(peer) || peer->outstanding == 0 ||
@@ -202,7 +202,7 @@ static bool scan_lost(struct handover *handover, uint32_t slot, struct station_s
 
 static bool scan_any_ready(const struct handover *handover)
 {
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
+    for (uint32_t slot = 0; slot < handover->peers->scanner_slots; slot++) {
         if (peer_state_of(handover->slots[slot].life) == PEER_READY)
             return true;
     }

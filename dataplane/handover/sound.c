@@ -51,20 +51,24 @@ static uint32_t sound_waiting(const struct handover *handover)
 
 static uint32_t sound_scanning(const struct handover *handover)
 {
-    uint32_t out[LINK_SLOTS_MAX] = {0};
+    uint32_t outstanding = 0;
 
     for (const struct message *message = handover->scanning.first; message != NULL;
          message = message->next) {
         CHECK(!message->waiting && message->job != 0 && message->job <= handover->job);
-        CHECK(message->stage == MESSAGE_SCANNING && message->scanner_slot < LINK_SLOTS_MAX);
-        out[message->scanner_slot]++;
+        CHECK(message->stage == MESSAGE_SCANNING &&
+              message->scanner_slot < handover->peers->scanner_slots);
+        CHECK(handover->slots[message->scanner_slot].outstanding == 1);
     }
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
+    for (uint32_t slot = 0; slot < handover->peers->scanner_slots; slot++) {
         const struct handover_peer *peer = &handover->slots[slot];
 
-        CHECK(out[slot] == peer->outstanding && peer->outstanding <= 1);
+        CHECK(peer->outstanding <= 1);
+        outstanding += peer->outstanding;
         CHECK(peer->outstanding == 0 || peer_state_of(peer->life) == PEER_READY);
     }
+    /* One each, and none for nobody. */
+    CHECK(outstanding == handover->scanning.count);
     return sound_list(handover, &handover->scanning, STATION_SCAN);
 }
 
@@ -77,7 +81,7 @@ static uint32_t sound_relaying(const struct handover *handover)
         CHECK(!message->waiting && message->job != 0 && message->job <= handover->job);
         CHECK(message->stage == MESSAGE_RELAYING);
     }
-    CHECK(handover->slots[PEERS_CONTROL_SLOT].outstanding == count);
+    CHECK(handover->slots[peers_control(handover->peers)].outstanding == count);
     return count;
 }
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "platform/check.h"
+#include "dataplane/main/main_thread.h"
 #include "platform/clock.h"
 
-#define PEERS_LINKS_MAX         8u /* connections at once: one scanner parent, one control, late ones */
+#define PEERS_LINKS_MAX         16u /* at once: scanner parents, control, the supervisor, late ones */
 #define PEERS_IDLE_LINKS_MAX    2u /* of another user's that are not at work */
 #define PEERS_HELLO_LIMIT_NS    (5 * CLOCK_NS_PER_SECOND)
 #define PEERS_MESSAGES_PER_POLL 64u
@@ -20,7 +20,9 @@ struct peer_link {
     enum link_kind kind;
     int fd;
     uint32_t uid;
+    uint32_t first; /* of its slots in the table, once it is active */
     uint32_t slots;
+    bool candidate;
     int64_t since_ns;
 };
 
@@ -54,11 +56,6 @@ enum status peers_server_create(struct peers_server **server, struct peers *peer
     return status;
 }
 
-static uint32_t peers_first_slot(enum link_kind kind)
-{
-    return kind == LINK_KIND_CONTROL ? PEERS_CONTROL_SLOT : 0;
-}
-
 static uint64_t peers_life(const struct peers *peers, uint32_t slot)
 {
     return atomic_load_explicit(&peers->slots[slot].life, memory_order_relaxed);
@@ -70,12 +67,12 @@ static void peers_set(struct peers *peers, uint32_t slot, uint32_t epoch, enum p
     atomic_fetch_add_explicit(&peers->changes, 1, memory_order_release);
 }
 
-/* The peer in that slot is no more. One that no worker ever saw can go at once. */
+/* The peer in that slot is no more. One that no worker ever attached to can go at once. */
 static void peers_slot_lost(struct peers *peers, uint32_t slot)
 {
     uint64_t life = peers_life(peers, slot);
 
-    if (peer_state_of(life) == PEER_OFFERED) {
+    if (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE) {
         channel_memory_close(&peers->slots[slot].memory);
         peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
     } else if (peer_state_of(life) == PEER_READY) {
@@ -85,19 +82,26 @@ static void peers_slot_lost(struct peers *peers, uint32_t slot)
 
 static const char *peers_kind_text(enum link_kind kind)
 {
-    return kind == LINK_KIND_CONTROL ? "control" : "scanner";
+    static const char *const texts[] = {
+        [LINK_KIND_SCANNER] = "scanner",
+        [LINK_KIND_CONTROL] = "control",
+        [LINK_KIND_SUPERVISOR] = "supervisor",
+    };
+
+    return texts[kind];
 }
 
 static void peers_drop(struct peers_server *server, struct peer_link *link, const char *why)
 {
     if (link->stage == PEER_LINK_ACTIVE) {
-        uint32_t first = peers_first_slot(link->kind);
+        uint32_t first = link->first;
 
         for (uint32_t i = 0; i < link->slots; i++)
             peers_slot_lost(server->peers, first + i);
     }
-    fprintf(stderr, "postern-dataplane: %s link closed: %s\n",
-            link->stage == PEER_LINK_ACTIVE ? peers_kind_text(link->kind) : "peer", why);
+    if (link->stage != PEER_LINK_ACTIVE || link->kind != LINK_KIND_SUPERVISOR)
+        main_say("%s link closed: %s",
+                 link->stage == PEER_LINK_ACTIVE ? peers_kind_text(link->kind) : "peer", why);
     close(link->fd);
     link->stage = PEER_LINK_UNUSED;
 }
@@ -105,7 +109,7 @@ static void peers_drop(struct peers_server *server, struct peer_link *link, cons
 /* Gives a peer fresh channel memory for one slot. */
 static void peers_offer(struct peers_server *server, struct peer_link *link, uint32_t index)
 {
-    uint32_t slot = peers_first_slot(link->kind) + index;
+    uint32_t slot = link->first + index;
     struct peer_slot *entry = &server->peers->slots[slot];
     uint32_t epoch = peer_epoch_of(peers_life(server->peers, slot)) + 1;
     struct link_message message = {.type = LINK_CHANNEL, .slot = index, .epoch = epoch};
@@ -135,33 +139,65 @@ static void peers_retire(struct peers *peers, uint32_t slot)
     if (peer_state_of(life) != PEER_GONE)
         return;
     for (uint32_t worker = 0; worker < peers->worker_count; worker++) {
-        if (atomic_load_explicit(&peers->seen[worker][slot], memory_order_acquire) != life)
+        if (atomic_load_explicit(peers_seen(peers, worker, slot), memory_order_acquire) != life)
             return;
     }
     channel_memory_close(&peers->slots[slot].memory);
     peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
 }
 
-static bool peers_slots_free(const struct peers_server *server, const struct peer_link *link)
+static bool peers_active(const struct peer_link *link, enum link_kind kind)
+{
+    return link->stage == PEER_LINK_ACTIVE && link->kind == kind;
+}
+
+/* The slot is nobody's, and no worker holds on to what was there. */
+static bool peers_slot_free(const struct peers_server *server, uint32_t slot)
 {
     for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
-        const struct peer_link *other = &server->links[i];
+        const struct peer_link *link = &server->links[i];
 
-        if (other != link && other->stage == PEER_LINK_ACTIVE && other->kind == link->kind)
+        if (link->stage == PEER_LINK_ACTIVE && slot >= link->first &&
+            slot - link->first < link->slots)
             return false;
     }
-    for (uint32_t i = 0; i < link->slots; i++) {
-        if (peer_state_of(peers_life(server->peers, peers_first_slot(link->kind) + i)) !=
-            PEER_ABSENT)
-            return false;
+    return peer_state_of(peers_life(server->peers, slot)) == PEER_ABSENT;
+}
+
+/* The first run of `slots` free ones among the scanners', or PEERS_NO_SLOT. */
+static uint32_t peers_find_slots(const struct peers_server *server, uint32_t slots)
+{
+    uint32_t run = 0;
+
+    for (uint32_t slot = 0; slot < server->peers->scanner_slots; slot++) {
+        run = peers_slot_free(server, slot) ? run + 1 : 0;
+        if (run == slots)
+            return slot + 1 - slots;
     }
-    return true;
+    return PEERS_NO_SLOT;
+}
+
+/* Where the slots of `link` shall be; PEERS_NO_SLOT while it has to wait. */
+static uint32_t peers_place(const struct peers_server *server, const struct peer_link *link)
+{
+    uint32_t control = peers_control(server->peers);
+
+    switch (link->kind) {
+    case LINK_KIND_SCANNER:
+        return peers_find_slots(server, link->slots);
+    case LINK_KIND_CONTROL:
+        return peers_slot_free(server, control) ? control : PEERS_NO_SLOT;
+    case LINK_KIND_SUPERVISOR:
+        break;
+    }
+    return 0; /* it has none */
 }
 
 static void peers_welcome(struct peers_server *server, struct peer_link *link)
 {
     struct link_message message = {.type = LINK_WELCOME, .workers = server->peers->worker_count};
-    enum status status = link_send(link->fd, &message, server->region->fd);
+    enum status status =
+        link_send(link->fd, &message, link->kind == LINK_KIND_SUPERVISOR ? -1 : server->region->fd);
 
     link->stage = PEER_LINK_ACTIVE;
     if (status != STATUS_OK) {
@@ -172,7 +208,29 @@ static void peers_welcome(struct peers_server *server, struct peer_link *link)
         peers_offer(server, link, i);
 }
 
-/* Only root (or whoever we are) may scan; control's user may only be control. */
+static void peers_admit(struct peers_server *server, struct peer_link *link)
+{
+    uint32_t first = peers_place(server, link);
+
+    if (first == PEERS_NO_SLOT)
+        return;
+    link->first = first;
+    peers_welcome(server, link);
+}
+
+/* Whether so many could ever have room; refused are counted. */
+static bool peers_fits(const struct peers_server *server, uint32_t slots)
+{
+    if (slots <= LINK_SLOTS_MAX && slots <= server->peers->scanner_slots)
+        return true;
+    atomic_fetch_add_explicit(&server->peers->refused, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->peers->changes, 1, memory_order_release);
+    main_say("a scanner parent wants %u slots, the table has %u: refused", slots,
+             server->peers->scanner_slots);
+    return false;
+}
+
+/* Only root (or whoever we are) may scan or give orders; control's user may only be control. */
 static bool peers_hello(const struct peers_server *server, struct peer_link *link,
                         const struct link_message *message)
 {
@@ -180,10 +238,18 @@ static bool peers_hello(const struct peers_server *server, struct peer_link *lin
 
     link->kind = (enum link_kind)message->kind;
     link->slots = message->slots;
-    if (link->kind == LINK_KIND_SCANNER)
-        return own && link->slots >= 1 && link->slots <= LINK_SLOTS_MAX;
-    return link->kind == LINK_KIND_CONTROL && link->slots == 1 &&
-           (own || link->uid == server->peer_uid);
+    link->candidate =
+        link->kind == LINK_KIND_SCANNER && (message->flags & LINK_FLAG_CANDIDATE) != 0;
+    switch (message->kind) {
+    case LINK_KIND_SCANNER:
+        return own && link->slots >= 1 && peers_fits(server, link->slots);
+    case LINK_KIND_CONTROL:
+        return link->slots == 1 && (own || link->uid == server->peer_uid);
+    case LINK_KIND_SUPERVISOR:
+        return own && link->slots == 0;
+    default:
+        return false;
+    }
 }
 
 /* For logs, headers and terminals. */
@@ -195,7 +261,8 @@ static void peers_clean_text(char *text)
     }
 }
 
-static void peers_ready(struct peers *peers, uint32_t slot, const struct link_message *message)
+static void peers_ready(struct peers *peers, uint32_t slot, const struct link_message *message,
+                        bool candidate)
 {
     struct peer_slot *entry = &peers->slots[slot];
 
@@ -203,20 +270,91 @@ static void peers_ready(struct peers *peers, uint32_t slot, const struct link_me
         return; /* about an incarnation that is already over */
     memcpy(entry->engine, message->text, sizeof(entry->engine));
     entry->identity = message->identity;
-    peers_set(peers, slot, message->epoch, PEER_READY);
+    peers_set(peers, slot, message->epoch, candidate ? PEER_CANDIDATE : PEER_READY);
+}
+
+/* Lets the candidate serve. Returns how many of its children are ready. */
+static uint32_t peers_promote(struct peers_server *server, struct peer_link *link)
+{
+    struct link_message message = {.type = LINK_SERVE};
+    uint32_t serving = 0;
+
+    for (uint32_t i = 0; i < link->slots; i++) {
+        uint64_t life = peers_life(server->peers, link->first + i);
+
+        if (peer_state_of(life) != PEER_CANDIDATE)
+            continue;
+        peers_set(server->peers, link->first + i, peer_epoch_of(life), PEER_READY);
+        serving++;
+    }
+    link->candidate = false;
+    main_say("candidate scanners serve from now on: %u", serving);
+    if (link_send(link->fd, &message, -1) != STATUS_OK)
+        peers_drop(server, link, "does not read its link");
+    return serving;
+}
+
+/* The newest candidate all of whose children are ready (or, `any`, one of them); null: none. */
+static struct peer_link *peers_candidate(struct peers_server *server, bool any)
+{
+    struct peer_link *newest = NULL;
+
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        struct peer_link *link = &server->links[i];
+        uint32_t ready = 0;
+
+        if (!peers_active(link, LINK_KIND_SCANNER) || !link->candidate)
+            continue;
+        for (uint32_t j = 0; j < link->slots; j++)
+            ready += peer_state_of(peers_life(server->peers, link->first + j)) == PEER_CANDIDATE;
+        if (ready >= (any ? 1 : link->slots) &&
+            (newest == NULL || link->since_ns > newest->since_ns))
+            newest = link;
+    }
+    return newest;
+}
+
+/* Mail must not wait for an order when nobody else is there to scan it. */
+static void peers_stand_in(struct peers_server *server)
+{
+    struct peer_link *candidate;
+
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        if (peers_active(&server->links[i], LINK_KIND_SCANNER) && !server->links[i].candidate)
+            return;
+    }
+    candidate = peers_candidate(server, true);
+    if (candidate != NULL)
+        (void)peers_promote(server, candidate);
+}
+
+/* False when the supervisor is to be let go. */
+static bool peers_order(struct peers_server *server, const struct peer_link *supervisor,
+                        const struct link_message *message)
+{
+    struct link_message answer = {.type = LINK_SERVE};
+    struct peer_link *candidate = peers_candidate(server, false);
+
+    if (message->type != LINK_SERVE)
+        return false;
+    if (candidate != NULL)
+        answer.slots = peers_promote(server, candidate);
+    return link_send(supervisor->fd, &answer, -1) == STATUS_OK;
 }
 
 /* False when the peer broke the protocol. */
 static bool peers_active_message(struct peers_server *server, const struct peer_link *link,
                                  const struct link_message *message)
 {
-    uint32_t slot = peers_first_slot(link->kind) + message->slot;
+    uint32_t slot = link->first + message->slot;
     uint64_t life;
 
+    if (link->kind == LINK_KIND_SUPERVISOR)
+        return peers_order(server, link, message);
     if (message->slot >= link->slots)
         return false;
     if (message->type == LINK_READY) {
-        peers_ready(server->peers, slot, message);
+        peers_ready(server->peers, slot, message, link->candidate);
         return true;
     }
     if (message->type != LINK_GONE)
@@ -224,7 +362,8 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
     life = peers_life(server->peers, slot);
     /* Once for each incarnation, and to nobody's log twice. */
     if (peer_epoch_of(life) == message->epoch &&
-        (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_READY)) {
+        (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE ||
+         peer_state_of(life) == PEER_READY)) {
         fprintf(stderr, "postern-dataplane: %s %u ended: %s\n", peers_kind_text(link->kind),
                 message->slot, message->text);
         peers_slot_lost(server->peers, slot);
@@ -297,7 +436,7 @@ static void peers_accept(struct peers_server *server, int64_t now_ns)
 /* Sends on what workers ask for, and offers slots that have become free again. */
 static void peers_serve_slots(struct peers_server *server, struct peer_link *link)
 {
-    uint32_t first = peers_first_slot(link->kind);
+    uint32_t first = link->first;
 
     for (uint32_t i = 0; i < link->slots && link->stage == PEER_LINK_ACTIVE; i++) {
         struct peer_slot *entry = &server->peers->slots[first + i];
@@ -323,7 +462,7 @@ void peers_server_poll(struct peers_server *server)
     int64_t now_ns = clock_monotonic_ns();
 
     peers_accept(server, now_ns);
-    for (uint32_t slot = 0; slot < PEERS_SLOTS; slot++)
+    for (uint32_t slot = 0; slot < server->peers->slot_count; slot++)
         peers_retire(server->peers, slot);
     for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
         struct peer_link *link = &server->links[i];
@@ -331,13 +470,14 @@ void peers_server_poll(struct peers_server *server)
         if (link->stage == PEER_LINK_UNUSED)
             continue;
         peers_hear(server, link);
-        if (link->stage == PEER_LINK_WAITING && peers_slots_free(server, link))
-            peers_welcome(server, link);
-        else if (link->stage == PEER_LINK_HELLO && now_ns - link->since_ns > PEERS_HELLO_LIMIT_NS)
+        if (link->stage == PEER_LINK_WAITING)
+            peers_admit(server, link);
+        if (link->stage == PEER_LINK_HELLO && now_ns - link->since_ns > PEERS_HELLO_LIMIT_NS)
             peers_drop(server, link, "said no hello");
         if (link->stage == PEER_LINK_ACTIVE)
             peers_serve_slots(server, link);
     }
+    peers_stand_in(server);
 }
 
 void peers_server_free(struct peers_server *server)
@@ -348,7 +488,7 @@ void peers_server_free(struct peers_server *server)
         if (server->links[i].stage != PEER_LINK_UNUSED)
             close(server->links[i].fd);
     }
-    for (uint32_t i = 0; i < PEERS_SLOTS; i++)
+    for (uint32_t i = 0; i < server->peers->slot_count; i++)
         channel_memory_close(&server->peers->slots[i].memory);
     close(server->listening);
     free(server);

@@ -145,6 +145,7 @@ static enum status start_links(struct main_thread *thread)
     char path[sizeof(config->runtime_directory) + 32];
     uint32_t uid = UINT32_MAX;
     uint32_t gid = UINT32_MAX;
+    uint32_t slots;
     enum status status;
 
     if (geteuid() == 0 && sandbox_user(config->control_user, &uid, &gid) != STATUS_OK) {
@@ -154,7 +155,11 @@ static enum status start_links(struct main_thread *thread)
         return STATUS_NOT_FOUND;
     }
     snprintf(path, sizeof(path), "%s/dataplane.sock", config->runtime_directory);
-    peers_init(&thread->peers, thread->cores.worker_count);
+    slots = PEERS_GENERATIONS * thread->cores.scanner_processes;
+    status = peers_init(&thread->peers, thread->cores.worker_count,
+                        slots < PEERS_SCANNERS_MAX ? slots : PEERS_SCANNERS_MAX);
+    if (status != STATUS_OK)
+        return status;
     status = peers_server_create(&thread->server, &thread->peers, &thread->region, path, uid, gid);
     if (status == STATUS_IN_USE)
         snprintf(thread->why, sizeof(thread->why),

@@ -15,6 +15,7 @@ void main_stop(struct main_thread *thread)
     for (unsigned i = 0; i < thread->workers_made; i++)
         worker_fini(&thread->workers[i]);
     peers_server_free(thread->server);
+    peers_fini(&thread->peers);
     prefilter_watch_fini(&thread->prefilter);
     free(thread->workers);
     for (unsigned i = 0; i < REGION_WORKERS_MAX; i++)

@@ -56,7 +56,7 @@ enum status scanners_start(struct scanners *scanners, const struct region *regio
     while (arguments[count] != NULL)
         count++;
     CHECK(count <= SCANNERS_ARGUMENTS_MAX);
-    CHECK(slot_count >= 1 && slot_count <= LINK_SLOTS_MAX);
+    CHECK(slot_count >= 1 && slot_count <= SCANNERS_MAX);
     *scanners = (struct scanners){.region = region,
                                   .limit_ns = time_limit_ns + time_limit_ns / 2,
                                   .done = done,
@@ -64,7 +64,7 @@ enum status scanners_start(struct scanners *scanners, const struct region *regio
                                   .link = -1,
                                   .absent_since_ns = clock_monotonic_ns(),
                                   .slot_count = slot_count};
-    for (uint32_t i = 0; i < LINK_SLOTS_MAX; i++)
+    for (uint32_t i = 0; i < SCANNERS_MAX; i++)
         scanners->slots[i].memory.fd = -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
         return STATUS_SYSTEM;
@@ -126,7 +126,7 @@ static void scanners_fail_job(struct scanners *scanners, struct scanners_slot *s
 
     if (attempt_again(job.message, true)) {
         /* In front: it has waited longest. There is room: at most one a slot comes back. */
-        CHECK(scanners->waiting_count < LINK_SLOTS_MAX * 2);
+        CHECK(scanners->waiting_count < SCANNERS_MAX * 2);
         memmove(&scanners->waiting[1], &scanners->waiting[0],
                 scanners->waiting_count * sizeof(scanners->waiting[0]));
         scanners->waiting[0] = job;
@@ -429,7 +429,7 @@ int scanners_stop(struct scanners *scanners)
         kill(scanners->pid, SIGKILL);
         waitpid(scanners->pid, &wait_status, 0);
     }
-    for (uint32_t i = 0; i < LINK_SLOTS_MAX; i++)
+    for (uint32_t i = 0; i < SCANNERS_MAX; i++)
         channel_memory_close(&scanners->slots[i].memory);
     return wait_status;
 }

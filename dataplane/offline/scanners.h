@@ -10,7 +10,7 @@
  *
  * Threads: one. Nothing blocks but scanners_wait() (SCANNERS_WAIT_NS) and scanners_stop() (5 s).
  * Memory: fixed tables in struct scanners; channel memory is mapped for each incarnation of a
- * child. Limits: LINK_SLOTS_MAX children, each with one message at a time and as many waiting; with
+ * child. Limits: SCANNERS_MAX children, each with one message at a time and as many waiting; with
  * no child ready for SCANNERS_START_NS at the start or SCANNERS_ABSENT_NS later, what waits is
  * unscannable(no engine).
  */
@@ -26,6 +26,7 @@
 #include "platform/link/link.h"
 #include "signatures/content/inspect/inspect.h"
 
+#define SCANNERS_MAX       64u
 #define SCANNERS_WAIT_NS   (200 * CLOCK_NS_PER_US)
 #define SCANNERS_START_NS  (300 * CLOCK_NS_PER_SECOND)
 #define SCANNERS_ABSENT_NS (60 * CLOCK_NS_PER_SECOND)
@@ -75,8 +76,8 @@ struct scanners {
     uint32_t slot_count;
     uint64_t number; /* last job number */
     unsigned waiting_count;
-    struct scanners_slot slots[LINK_SLOTS_MAX];
-    struct scanners_job waiting[LINK_SLOTS_MAX * 2];
+    struct scanners_slot slots[SCANNERS_MAX];
+    struct scanners_job waiting[SCANNERS_MAX * 2];
 };
 
 /* Starts `path` with `arguments` (null-terminated, argv[0] included; "--link-fd N" is put at the

@@ -102,7 +102,7 @@ static const struct schema_key limits_keys[] = {
 
 #define SCANNER(member) MEMBER(struct config_scanner, member)
 static const struct schema_key scanner_keys[] = {
-    {"processes", SCHEMA_COUNT_OR_AUTO, false, SCANNER(processes), .min = 1, .max = 64,
+    {"processes", SCHEMA_COUNT_OR_AUTO, false, SCANNER(processes), .min = 1, .max = 256,
      .fallback = "auto"},
     {"database", SCHEMA_PATH, false, SCANNER(database), .fallback = "/var/lib/clamav"},
     {"user", SCHEMA_USER, false, SCANNER(user), .fallback = "postern-scanner"},

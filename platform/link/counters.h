@@ -114,6 +114,8 @@
     X(TIME_WAIT, "connections_time_wait") /* of connections_open */                      \
     X(MESSAGES_IN_PROGRESS, "messages_in_progress")                                      \
     X(SCANNERS_READY, "scanners_ready") /* as the worker sees them */                    \
+    X(SCANNERS_CANDIDATE, "scanners_candidate")                                          \
+    X(PEERS_REFUSED, "peers_refused")                                                    \
     X(CONTROL_READY, "control_ready")                                                    \
     X(BLOCKS_FREE, "blocks_free")                                                        \
     X(BLOCKS_TOTAL, "blocks_total")

@@ -93,6 +93,15 @@ enum status link_listen(const char *path, uint32_t gid, int *fd)
     return status;
 }
 
+/* As much as the kernel gives: what is sent at once is bounded by LINK_SLOTS_MAX. */
+static void link_make_room(int fd)
+{
+    int bytes = LINK_SOCKET_BYTES;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) != 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 enum status link_accept(int listening, int *fd, uint32_t *uid)
 {
     struct ucred credentials;
@@ -107,6 +116,7 @@ enum status link_accept(int listening, int *fd, uint32_t *uid)
         *fd = -1;
         return STATUS_SYSTEM;
     }
+    link_make_room(*fd);
     *uid = credentials.uid;
     return STATUS_OK;
 }

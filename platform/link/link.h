@@ -4,7 +4,7 @@
  * carries fixed-size messages and, with two of them, a descriptor. It is used for setting up and
  * for news of life and death only; mail never crosses it.
  *
- *   peer -> dataplane   HELLO {kind, slots}            first message; slots = scanner children
+ *   peer -> dataplane   HELLO {kind, slots, flags}     first message; slots = scanner children
  *   dataplane -> peer   WELCOME {workers} + region fd
  *   dataplane -> peer   CHANNEL {slot, epoch} + channel memory fd     once for each slot
  *   peer -> dataplane   READY {slot, epoch, text, identity}   takes jobs from now on; text = engine
@@ -12,9 +12,17 @@
  *   dataplane -> peer   CHANNEL {slot, epoch + 1}      after the workers let go of the old one
  *   dataplane -> peer   KILL {slot, epoch}             over its time limit or broken: SIGKILL it
  *
- * Control is a peer with one slot. End of file on the socket means all of that peer's slots are
- * gone (seen by the dataplane) or that the dataplane is gone (seen by the peer, which must stop
- * using the region's contents and connect again).
+ *   dataplane -> candidate   SERVE                     from now on it gets mail
+ *   supervisor -> dataplane  SERVE                     let the candidate serve
+ *   dataplane -> supervisor  SERVE {slots}             so many of its children do; 0: none is ready
+ *
+ * Scanner parents are generations: several may be linked at once. One that says it is a candidate
+ * gets no mail until it is told to serve: when the supervisor orders it, or when no other parent is
+ * left. What a peer says of itself on its own link never makes it serve.
+ *
+ * Control is a peer with one slot, the supervisor one with none. End of file on the socket means
+ * all of that peer's slots are gone (seen by the dataplane) or that the dataplane is gone (seen by
+ * the peer, which must stop using the region's contents and connect again).
  *
  * Threads: main thread of each process. Not hot.
  */
@@ -28,7 +36,8 @@
 
 #define LINK_VERSION       3u
 #define LINK_TEXT_BYTES    128u
-#define LINK_SLOTS_MAX     64u
+#define LINK_SLOTS_MAX     256u /* of one peer: a welcome and all channels fit into its socket */
+#define LINK_SOCKET_BYTES  (1 << 20)
 #define LINK_DIGEST_BYTES  32u
 #define LINK_LIBRARY_BYTES 32u
 
@@ -39,9 +48,12 @@ enum link_type {
     LINK_READY,
     LINK_GONE,
     LINK_KILL,
+    LINK_SERVE,
 };
 
-enum link_kind { LINK_KIND_SCANNER = 1, LINK_KIND_CONTROL };
+enum link_kind { LINK_KIND_SCANNER = 1, LINK_KIND_CONTROL, LINK_KIND_SUPERVISOR };
+
+#define LINK_FLAG_CANDIDATE 1u
 
 /* What a scanner has loaded, as far as others may rely on it: a prefilter speaks for one database,
  * one library and one way of setting the engine. A scanner that is not sure what it has loaded
@@ -69,11 +81,11 @@ struct link_message {
     uint32_t version; /* LINK_VERSION; set by link_send() */
     uint32_t type;    /* enum link_type */
     uint32_t kind;    /* HELLO: enum link_kind */
-    uint32_t slots;   /* HELLO: 1..LINK_SLOTS_MAX */
+    uint32_t slots;   /* HELLO: 1..LINK_SLOTS_MAX, none of the supervisor; SERVE: how many do */
     uint32_t workers; /* WELCOME */
     uint32_t slot;
     uint32_t epoch;
-    uint32_t reserved;
+    uint32_t flags;                /* HELLO: LINK_FLAG_* */
     struct link_identity identity; /* READY of a scanner */
     char text[LINK_TEXT_BYTES];    /* zero-terminated by link_receive() whatever was sent */
 };

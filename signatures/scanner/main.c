@@ -33,7 +33,7 @@ struct arguments {
 
 static void usage(void)
 {
-    (void)fputs("usage: postern-scanner -c FILE\n"
+    (void)fputs("usage: postern-scanner [--candidate] -c FILE\n"
                 "       postern-scanner --link-fd N --database PATH --processes K\n"
                 "                       [--time-limit-ms N] [--scan-bytes N] [--files N]\n"
                 "                       [--recursion N] [--memory-bytes N] [--user NAME]\n"
@@ -63,6 +63,9 @@ static bool take_option(struct arguments *arguments, int option, const char *val
         return true;
     case 'u':
         arguments->parent.user = value;
+        return true;
+    case 'n':
+        arguments->parent.candidate = true;
         return true;
     default:
         break;
@@ -107,6 +110,7 @@ static bool parse(struct arguments *arguments, int argc, char **argv)
         {"recursion", required_argument, NULL, 'r'},
         {"memory-bytes", required_argument, NULL, 'm'},
         {"user", required_argument, NULL, 'u'},
+        {"candidate", no_argument, NULL, 'n'},
         {NULL, 0, NULL, 0},
     };
     int option;

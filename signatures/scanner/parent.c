@@ -24,7 +24,8 @@ struct parent {
     int link;
     int signals;
     bool stopping;
-    bool noted; /* the sandbox steps that could not be taken are in the log */
+    bool candidate; /* gets no mail until it is told to serve */
+    bool noted;     /* the sandbox steps that could not be taken are in the log */
     bool welcome;
     uint32_t worker_count;
     struct region region;
@@ -56,7 +57,11 @@ static void parent_hear_signals(struct parent *parent)
 static enum status parent_hello(struct parent *parent)
 {
     struct link_message hello = {
-        .type = LINK_HELLO, .kind = LINK_KIND_SCANNER, .slots = parent->setting->processes};
+        .type = LINK_HELLO,
+        .kind = LINK_KIND_SCANNER,
+        .slots = parent->setting->processes,
+        .flags = parent->candidate ? LINK_FLAG_CANDIDATE : 0,
+    };
 
     return link_send(parent->link, &hello, -1);
 }
@@ -121,6 +126,12 @@ static enum status parent_act(struct parent *parent, const struct link_message *
         return parent_welcome(parent, message, fd);
     case LINK_CHANNEL:
         return parent_channel(parent, message, fd);
+    case LINK_SERVE:
+        if (fd >= 0)
+            close(fd);
+        parent->candidate = false; /* also to the next dataplane */
+        parent_log("told to serve");
+        return STATUS_OK;
     case LINK_KILL:
         if (fd >= 0)
             close(fd);
@@ -299,7 +310,8 @@ int parent_run(const struct parent_setting *setting)
     int result;
 
     CHECK(setting->processes >= 1 && setting->processes <= LINK_SLOTS_MAX);
-    parent = (struct parent){.setting = setting, .link = -1, .region.fd = -1};
+    parent = (struct parent){
+        .setting = setting, .link = -1, .candidate = setting->candidate, .region.fd = -1};
     for (unsigned i = 0; i < setting->processes; i++)
         slot_init(&parent.slots[i], i);
     parent.signals = parent_signals();

@@ -11,6 +11,8 @@
 #ifndef SIGNATURES_SCANNER_PARENT_H
 #define SIGNATURES_SCANNER_PARENT_H
 
+#include <stdbool.h>
+
 #include "platform/link/link.h"
 #include "signatures/scanner/engine.h"
 
@@ -26,6 +28,7 @@ struct parent_setting {
     int64_t time_limit_ns;   /* a message */
     const unsigned *cpus;    /* cores for children, in turn; cpu_count 0: any */
     unsigned cpu_count;
+    bool candidate; /* another parent serves; wait to be told (platform/link/link.h) */
 };
 
 /* Returns the exit status of the program. */

@@ -53,7 +53,7 @@ WRONG = [
     (("limits", "data_timeout"), "0s"),
     (("limits", "data_rate"), "fast"),
     (("limits", "verdict_timeout"), "1h"),
-    (("scanner", "processes"), 65),
+    (("scanner", "processes"), 257),
     (("scanner", "database"), "relative"),
     (("scanner", "user"), "not a user"),
     (("scanner", "time_limit"), "1d"),

@@ -27,7 +27,7 @@ static void process_offer(struct world *world, struct process *process)
 {
     struct peer_slot *slot = &world->peers.slots[process->slot];
     enum channel_kind kind =
-        process->slot == PEERS_CONTROL_SLOT ? CHANNEL_CONTROL : CHANNEL_SCANNER;
+        process->slot == peers_control(&world->peers) ? CHANNEL_CONTROL : CHANNEL_SCANNER;
     enum status status = channel_memory_create(&slot->memory, kind, WORLD_WORKERS);
 
     CHECK(status == STATUS_OK);
@@ -55,8 +55,8 @@ static void process_retire(struct world *world, struct process *process)
     uint64_t life = peer_life(process->epoch, PEER_GONE);
 
     for (uint32_t i = 0; i < WORLD_WORKERS; i++) {
-        if (atomic_load_explicit(&world->peers.seen[i][process->slot], memory_order_acquire) !=
-            life)
+        if (atomic_load_explicit(peers_seen(&world->peers, i, process->slot),
+                                 memory_order_acquire) != life)
             return;
     }
     channel_memory_close(&world->peers.slots[process->slot].memory);
@@ -81,6 +81,17 @@ static void process_hear_kill(struct world *world, struct process *process)
         process_die(world, process);
 }
 
+/* Some scanners are candidates first, and told to serve later. */
+static void process_ready(struct world *world, struct process *process)
+{
+    bool candidate =
+        process->slot != peers_control(&world->peers) && random_chance(&world->random, 2500);
+
+    if (candidate)
+        process->next_ns = world->now_ns + random_size(&world->random, WORLD_MS, WORLD_SECOND);
+    process_say(world, process, candidate ? PEER_CANDIDATE : PEER_READY);
+}
+
 void process_act(struct world *world, struct process *process)
 {
     switch (process->state) {
@@ -89,6 +100,10 @@ void process_act(struct world *world, struct process *process)
             process_offer(world, process);
         break;
     case PEER_OFFERED:
+        if (world->now_ns >= process->next_ns)
+            process_ready(world, process);
+        break;
+    case PEER_CANDIDATE:
         if (world->now_ns >= process->next_ns)
             process_say(world, process, PEER_READY);
         break;

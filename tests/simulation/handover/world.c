@@ -155,7 +155,7 @@ static void world_init(struct world *world)
 {
     world_draw(world);
     world_configure(world);
-    peers_init(&world->peers, WORLD_WORKERS);
+    CHECK(peers_init(&world->peers, WORLD_WORKERS, WORLD_SCANNERS_MAX) == STATUS_OK);
     for (uint32_t i = 0; i < WORLD_WORKERS; i++)
         world_worker_init(world, i);
     memset(world->senders, 0, sizeof(world->senders));
@@ -163,7 +163,7 @@ static void world_init(struct world *world)
     memset(&world->control, 0, sizeof(world->control));
     for (uint32_t i = 0; i < world->plan.scanners; i++)
         process_init(&world->scanners[i].process, i);
-    process_init(&world->control.process, PEERS_CONTROL_SLOT);
+    process_init(&world->control.process, peers_control(&world->peers));
 }
 
 static void world_fini(struct world *world)
@@ -183,6 +183,7 @@ static void world_fini(struct world *world)
         process_end(world, &world->scanners[i].process);
     process_end(world, &world->control.process);
     smtp_policy_free(world->policy);
+    peers_fini(&world->peers);
 }
 
 /* -- rounds ------------------------------------------------------------------------------------ */

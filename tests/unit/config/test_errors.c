@@ -178,7 +178,7 @@ static const struct breakage limit_cases[] = {
 
 static const struct breakage scanner_cases[] = {
     {"processes: 3", "processes: ~0", {"(scanner.processes)", "auto or a whole number from 1"}},
-    {"processes: 3", "processes: ~65", {"(scanner.processes)", "1 to 64"}},
+    {"processes: 3", "processes: ~257", {"(scanner.processes)", "1 to 256"}},
     {"database: /srv/clamav", "database: ~clamav", {"(scanner.database)", "absolute path"}},
     {"user: scan_user", "user: ~Scan User", {"(scanner.user)", "user name"}},
     {"time_limit: 1500ms", "time_limit: ~99ms", {"(scanner.time_limit)", "100ms to 10m"}},

@@ -108,7 +108,8 @@ int appliance_set_up(void **state)
     configure(&appliance);
     assert_int_equal(region_create(&appliance.region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
     assert_int_equal(smtp_policy_create(&appliance.config, &appliance.policy), STATUS_OK);
-    peers_init(&appliance.peers, APPLIANCE_WORKERS);
+    assert_int_equal(peers_init(&appliance.peers, APPLIANCE_WORKERS, APPLIANCE_SCANNERS),
+                     STATUS_OK);
     for (uint32_t i = 0; i < APPLIANCE_WORKERS; i++)
         worker_init(&appliance, i);
     assert_int_equal(peers_server_create(&appliance.server, &appliance.peers, &appliance.region,
@@ -144,7 +145,7 @@ static void worker_balance(struct appliance *appliance, uint32_t number)
     assert_int_equal(atomic_load(&counters->value[COUNTER_MESSAGE_STARTED]), outcomes);
     read_log(worker);
     assert_int_equal(worker->concluded + atomic_load(&counters->value[COUNTER_LOG_LOST]), outcomes);
-    for (uint32_t i = 0; i < PEERS_SLOTS; i++)
+    for (uint32_t i = 0; i < appliance->peers.slot_count; i++)
         assert_int_equal(worker->handover.slots[i].outstanding, 0);
 }
 
@@ -168,7 +169,7 @@ int appliance_tear_down(void **state)
     appliance_settle(appliance);
     for (uint32_t i = 0; i < APPLIANCE_WORKERS; i++)
         worker_balance(appliance, i);
-    for (uint32_t slot = 0; slot < PEERS_SLOTS; slot++) {
+    for (uint32_t slot = 0; slot < appliance->peers.slot_count; slot++) {
         assert_int_equal(appliance_state(appliance, slot), PEER_ABSENT);
         assert_null(appliance->peers.slots[slot].memory.base);
     }
@@ -178,6 +179,7 @@ int appliance_tear_down(void **state)
         store_fini(&appliance->workers[i].store);
         free(appliance->workers[i].log_memory);
     }
+    peers_fini(&appliance->peers);
     smtp_policy_free(appliance->policy);
     region_close(&appliance->region);
     assert_int_equal(open_descriptors(), appliance->descriptors);
@@ -200,13 +202,25 @@ static void attach(struct appliance *appliance, struct peer *peer)
 
 void appliance_scanners(struct appliance *appliance, struct peer *peer, uint32_t slots)
 {
-    peer_connect(peer, appliance->path, LINK_KIND_SCANNER, slots);
+    peer_connect(peer, appliance->path, LINK_KIND_SCANNER, slots, 0);
+    attach(appliance, peer);
+}
+
+void appliance_candidates(struct appliance *appliance, struct peer *peer, uint32_t slots)
+{
+    peer_connect(peer, appliance->path, LINK_KIND_SCANNER, slots, LINK_FLAG_CANDIDATE);
+    attach(appliance, peer);
+}
+
+void appliance_supervisor(struct appliance *appliance, struct peer *peer)
+{
+    peer_connect(peer, appliance->path, LINK_KIND_SUPERVISOR, 0, 0);
     attach(appliance, peer);
 }
 
 void appliance_control(struct appliance *appliance, struct peer *peer)
 {
-    peer_connect(peer, appliance->path, LINK_KIND_CONTROL, 1);
+    peer_connect(peer, appliance->path, LINK_KIND_CONTROL, 1, 0);
     attach(appliance, peer);
 }
 

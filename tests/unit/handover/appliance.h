@@ -17,10 +17,11 @@
 #include "tests/unit/handover/peer.h"
 #include "tests/unit/handover/senders.h"
 
-#define APPLIANCE_WORKERS 2u
-#define APPLIANCE_SLOTS   280u  /* a worker; more than RELAY_JOBS_PER_RING */
-#define APPLIANCE_BLOCKS  1600u /* a worker */
-#define APPLIANCE_PEERS   4u
+#define APPLIANCE_WORKERS  2u
+#define APPLIANCE_SLOTS    280u  /* a worker; more than RELAY_JOBS_PER_RING */
+#define APPLIANCE_BLOCKS   1600u /* a worker */
+#define APPLIANCE_PEERS    4u
+#define APPLIANCE_SCANNERS 64u /* slots of the table */
 
 #define SCAN_LIMIT_NS    (10 * INT64_C(1000000000)) /* scanner.time_limit; watchdog: 15 s */
 #define VERDICT_LIMIT_NS (60 * INT64_C(1000000000)) /* limits.verdict_timeout */
@@ -61,6 +62,8 @@ int appliance_tear_down(void **state);
 
 /* Connects a peer and lets it settle: a scanner parent with `slots` children, or control. */
 void appliance_scanners(struct appliance *appliance, struct peer *peer, uint32_t slots);
+void appliance_candidates(struct appliance *appliance, struct peer *peer, uint32_t slots);
+void appliance_supervisor(struct appliance *appliance, struct peer *peer);
 void appliance_control(struct appliance *appliance, struct peer *peer);
 /* Its processes die. */
 void appliance_lose(struct appliance *appliance, struct peer *peer);

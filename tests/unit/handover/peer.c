@@ -5,12 +5,14 @@
 
 #include "platform/check.h"
 
-void peer_connect(struct peer *peer, const char *path, enum link_kind kind, uint32_t slots)
+void peer_connect(struct peer *peer, const char *path, enum link_kind kind, uint32_t slots,
+                  uint32_t flags)
 {
-    struct link_message hello = {.type = LINK_HELLO, .kind = kind, .slots = slots};
+    struct link_message hello = {.type = LINK_HELLO, .kind = kind, .slots = slots, .flags = flags};
 
     memset(peer, 0, sizeof(*peer));
     peer->region.fd = -1;
+    peer->kind = kind;
     for (uint32_t i = 0; i < LINK_SLOTS_MAX; i++) {
         peer->slots[i].memory.fd = -1;
         peer->slots[i].memory.kind = kind == LINK_KIND_CONTROL ? CHANNEL_CONTROL : CHANNEL_SCANNER;
@@ -54,7 +56,8 @@ void peer_hear(struct peer *peer)
         switch ((enum link_type)message.type) {
         case LINK_WELCOME:
             CHECK(!peer->welcomed && message.workers <= PEER_WORKERS_MAX);
-            CHECK(region_open(&peer->region, fd) == STATUS_OK);
+            CHECK((fd < 0) == (peer->kind == LINK_KIND_SUPERVISOR));
+            CHECK(fd < 0 || region_open(&peer->region, fd) == STATUS_OK);
             peer->welcomed = true;
             peer->workers = message.workers;
             break;
@@ -65,6 +68,11 @@ void peer_hear(struct peer *peer)
             CHECK(fd < 0 && message.slot < LINK_SLOTS_MAX);
             peer->slots[message.slot].kills++;
             peer->slots[message.slot].kill_epoch = message.epoch;
+            break;
+        case LINK_SERVE:
+            CHECK(fd < 0);
+            peer->serve_count++;
+            peer->serving = message.slots;
             break;
         default:
             CHECK(message.type == LINK_WELCOME); /* the dataplane says nothing else */

@@ -30,11 +30,15 @@ struct peer {
     uint32_t workers;
     struct link_identity identity; /* said with READY */
     struct region region;
+    enum link_kind kind;
+    uint32_t serve_count; /* SERVE heard */
+    uint32_t serving;     /* what the last one said */
     struct peer_channels slots[LINK_SLOTS_MAX];
 };
 
 /* Connects and says HELLO. */
-void peer_connect(struct peer *peer, const char *path, enum link_kind kind, uint32_t slots);
+void peer_connect(struct peer *peer, const char *path, enum link_kind kind, uint32_t slots,
+                  uint32_t flags);
 
 /* Reads all there is. New channels are opened and, unless `passive`, answered with READY. */
 void peer_hear(struct peer *peer);

@@ -14,7 +14,7 @@ struct peer control;
 /* The one scanner slot that has a job of worker 0; it starts to work on it. */
 uint32_t scanning_slot(struct scan_job *job)
 {
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
+    for (uint32_t slot = 0; slot < APPLIANCE_SCANNERS; slot++) {
         if (peer_scan(&scanners, slot, 0, job))
             return slot;
     }
@@ -26,7 +26,7 @@ void no_job(void)
 {
     struct scan_job job;
 
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++)
+    for (uint32_t slot = 0; slot < APPLIANCE_SCANNERS; slot++)
         assert_false(peer_scan(&scanners, slot, 0, &job));
 }
 

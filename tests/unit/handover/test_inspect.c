@@ -91,9 +91,9 @@ static void answer(struct appliance *appliance, enum verdict_kind verdict, const
     struct scan_result result;
     uint32_t slot = 0;
 
-    while (slot < LINK_SLOTS_MAX && !peer_scan(&scanners, slot, 0, &job))
+    while (slot < APPLIANCE_SCANNERS && !peer_scan(&scanners, slot, 0, &job))
         slot++;
-    assert_true(slot < LINK_SLOTS_MAX);
+    assert_true(slot < APPLIANCE_SCANNERS);
     result = peer_result(&job, verdict, UNSCANNABLE_NONE, name);
     peer_answer(&scanners, slot, 0, &result);
     appliance_settle(appliance);

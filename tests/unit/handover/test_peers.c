@@ -21,24 +21,24 @@ static void test_life_of_a_slot(void **state)
     struct appliance *appliance = *state;
     uint32_t gone = 0;
 
-    appliance_scanners(appliance, &scanners, LINK_SLOTS_MAX);
+    appliance_scanners(appliance, &scanners, APPLIANCE_SCANNERS);
     appliance_control(appliance, &control);
     assert_int_equal(scanners.workers, APPLIANCE_WORKERS);
-    for (uint32_t slot = 0; slot < PEERS_SLOTS; slot++)
+    for (uint32_t slot = 0; slot < appliance->peers.slot_count; slot++)
         assert_int_equal(appliance_state(appliance, slot), PEER_READY);
     assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY),
-                     LINK_SLOTS_MAX * APPLIANCE_WORKERS);
+                     APPLIANCE_SCANNERS * APPLIANCE_WORKERS);
     assert_int_equal(appliance_count(appliance, COUNTER_CONTROL_READY), APPLIANCE_WORKERS);
     assert_string_equal(appliance->peers.slots[63].engine, PEER_ENGINE);
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot += 3) {
+    for (uint32_t slot = 0; slot < APPLIANCE_SCANNERS; slot += 3) {
         peer_gone(&scanners, slot);
         gone++;
     }
     scanners.passive = true; /* the next incarnations are not ready yet */
     appliance_settle(appliance);
     assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY),
-                     (LINK_SLOTS_MAX - gone) * APPLIANCE_WORKERS);
-    for (uint32_t slot = 0; slot < LINK_SLOTS_MAX; slot++) {
+                     (APPLIANCE_SCANNERS - gone) * APPLIANCE_WORKERS);
+    for (uint32_t slot = 0; slot < APPLIANCE_SCANNERS; slot++) {
         assert_int_equal(scanners.slots[slot].epoch, slot % 3 == 0 ? 2 : 1);
         assert_int_equal(appliance_state(appliance, slot),
                          slot % 3 == 0 ? PEER_OFFERED : PEER_READY);
@@ -105,15 +105,36 @@ static void test_a_life_unseen(void **state)
     assert_int_equal(scanners.slots[0].epoch, 2);
 }
 
-static void test_second_parent_waits(void **state)
+/* Generations of scanners: each has slots of its own, and both get mail. */
+static void test_two_parents_serve(void **state)
 {
     struct appliance *appliance = *state;
+    struct scan_job job;
 
     appliance_scanners(appliance, &scanners, 2);
     appliance_scanners(appliance, &others, 3);
+    assert_true(others.welcomed);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 5 * APPLIANCE_WORKERS);
+    for (unsigned i = 0; i < 5; i++)
+        (void)appliance_mail(appliance, 0, "reject.example");
+    for (uint32_t slot = 0; slot < 3; slot++) {
+        assert_true(slot == 2 || peer_scan(&scanners, slot, 0, &job));
+        assert_true(peer_scan(&others, slot, 0, &job));
+    }
+    appliance_lose(appliance, &scanners);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 3 * APPLIANCE_WORKERS);
+}
+
+/* One that finds no room waits for it; nothing old is used again before every worker let go. */
+static void test_parent_without_room_waits(void **state)
+{
+    struct appliance *appliance = *state;
+
+    appliance_scanners(appliance, &scanners, APPLIANCE_SCANNERS - 2);
+    appliance_scanners(appliance, &others, 3);
     assert_false(others.welcomed);
     assert_false(others.ended);
-    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 2 * APPLIANCE_WORKERS);
+    assert_int_equal(appliance_count(appliance, COUNTER_PEERS_REFUSED), 0);
     appliance->workers[1].asleep = true;
     appliance_lose(appliance, &scanners);
     assert_false(others.welcomed); /* the slots are not free yet */
@@ -121,8 +142,116 @@ static void test_second_parent_waits(void **state)
     appliance_settle(appliance);
     assert_true(others.welcomed);
     assert_int_equal(others.slots[0].epoch, 2); /* epochs go on: nothing old can be meant */
-    assert_int_equal(others.slots[2].epoch, 1);
     assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 3 * APPLIANCE_WORKERS);
+}
+
+/* Loaded and ready, but no message goes there, however many wait; until it is told to serve. */
+static void test_candidate(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *senders[4];
+    struct scan_result result;
+    struct scan_job job;
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance_candidates(appliance, &others, 2);
+    assert_true(others.welcomed);
+    assert_int_equal(appliance_state(appliance, 1), PEER_CANDIDATE);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 1 * APPLIANCE_WORKERS);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_CANDIDATE), 2 * APPLIANCE_WORKERS);
+    for (unsigned i = 0; i < 4; i++)
+        senders[i] = appliance_mail(appliance, 0, "reject.example");
+    for (uint32_t slot = 0; slot < 2; slot++)
+        assert_false(peer_scan(&others, slot, 0, &job));
+    /* What it says of itself changes nothing, whatever it is. */
+    peer_say(&others, LINK_READY, 0, 1, PEER_ENGINE);
+    appliance_settle(appliance);
+    assert_int_equal(appliance_state(appliance, 1), PEER_CANDIDATE);
+    assert_false(peer_scan(&others, 0, 0, &job));
+    appliance_supervisor(appliance, &control);
+    peer_say(&control, LINK_SERVE, 0, 0, "");
+    appliance_settle(appliance);
+    assert_int_equal(control.serve_count, 1);
+    assert_int_equal(control.serving, 2);
+    assert_int_equal(others.serve_count, 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 3 * APPLIANCE_WORKERS);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_CANDIDATE), 0);
+    /* The old generation ends: its message and the one that waited go to the new one. */
+    assert_true(peer_scan(&scanners, 0, 0, &job));
+    appliance_lose(appliance, &scanners);
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t slot = peer_scan(&others, 0, 0, &job) ? 0 : 1;
+
+        assert_true(slot == 0 || peer_scan(&others, 1, 0, &job));
+        result = peer_result(&job, VERDICT_INFECTED, UNSCANNABLE_NONE, "X");
+        peer_answer(&others, slot, 0, &result);
+        appliance_settle(appliance);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        appliance_expect(senders[i], "554 5.7.1 [");
+}
+
+/* An order without a candidate that is ready with all its children is answered so. */
+static void test_order_without_candidate(void **state)
+{
+    struct appliance *appliance = *state;
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance_supervisor(appliance, &control);
+    peer_say(&control, LINK_SERVE, 0, 0, "");
+    appliance_settle(appliance);
+    assert_int_equal(control.serve_count, 1);
+    assert_int_equal(control.serving, 0);
+    appliance_candidates(appliance, &others, 2);
+    others.passive = true;
+    peer_gone(&others, 1); /* one of its children is not there */
+    appliance_settle(appliance);
+    peer_say(&control, LINK_SERVE, 0, 0, "");
+    appliance_settle(appliance);
+    assert_int_equal(control.serve_count, 2);
+    assert_int_equal(control.serving, 0);
+    assert_int_equal(others.serve_count, 0);
+    peer_say(&control, LINK_READY, 0, 1, ""); /* the supervisor is no peer with slots */
+    appliance_settle(appliance);
+    assert_true(control.ended);
+}
+
+/* When the serving parent goes, mail does not wait for an order; even one child is better. */
+static void test_candidate_stands_in(void **state)
+{
+    struct appliance *appliance = *state;
+    struct scan_job job;
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance_candidates(appliance, &others, 2);
+    others.passive = true;
+    peer_gone(&others, 1);
+    (void)appliance_mail(appliance, 0, "reject.example");
+    assert_false(peer_scan(&others, 0, 0, &job));
+    appliance_lose(appliance, &scanners);
+    assert_int_equal(others.serve_count, 1);
+    assert_true(peer_scan(&others, 0, 0, &job));
+    /* Its later children serve from the beginning. */
+    peer_say(&others, LINK_READY, 1, others.slots[1].epoch, PEER_ENGINE);
+    appliance_settle(appliance);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 2 * APPLIANCE_WORKERS);
+}
+
+/* A candidate that goes leaves nothing behind, and its place is free at once. */
+static void test_candidate_goes(void **state)
+{
+    struct appliance *appliance = *state;
+
+    appliance_scanners(appliance, &scanners, 1);
+    appliance->workers[1].asleep = true;
+    appliance_candidates(appliance, &others, 2);
+    appliance_lose(appliance, &others);
+    assert_int_equal(appliance_state(appliance, 1), PEER_ABSENT);
+    assert_int_equal(appliance_state(appliance, 2), PEER_ABSENT);
+    appliance->workers[1].asleep = false;
+    appliance_settle(appliance);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_CANDIDATE), 0);
+    assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 1 * APPLIANCE_WORKERS);
 }
 
 static void test_control_and_scanners_do_not_wait_for_each_other(void **state)
@@ -195,7 +324,7 @@ static void test_what_a_scanner_has_loaded(void **state)
 static void hello(struct appliance *appliance, uint32_t kind, uint32_t slots, bool welcome)
 {
     appliance->attached[3] = &others;
-    peer_connect(&others, appliance->path, (enum link_kind)kind, slots);
+    peer_connect(&others, appliance->path, (enum link_kind)kind, slots, 0);
     appliance_settle(appliance);
     assert_int_equal(others.welcomed, welcome);
     assert_int_equal(others.ended, !welcome);
@@ -207,12 +336,14 @@ static void test_wrong_hello(void **state)
     struct appliance *appliance = *state;
 
     hello(appliance, LINK_KIND_SCANNER, 0, false);
-    hello(appliance, LINK_KIND_SCANNER, LINK_SLOTS_MAX + 1, false);
+    hello(appliance, LINK_KIND_SCANNER, APPLIANCE_SCANNERS + 1, false);
     hello(appliance, LINK_KIND_SCANNER, UINT32_MAX, false);
+    assert_int_equal(appliance_count(appliance, COUNTER_PEERS_REFUSED), 2 * APPLIANCE_WORKERS);
     hello(appliance, LINK_KIND_CONTROL, 0, false);
     hello(appliance, LINK_KIND_CONTROL, 2, false);
     hello(appliance, 0, 1, false);
-    hello(appliance, 3, 1, false);
+    hello(appliance, LINK_KIND_SUPERVISOR, 1, false);
+    hello(appliance, 4, 0, false);
     hello(appliance, UINT32_MAX, 1, false);
     hello(appliance, LINK_KIND_CONTROL, 1, true);
     hello(appliance, LINK_KIND_SCANNER, 1, true);
@@ -225,7 +356,7 @@ static void breaks(struct appliance *appliance, enum link_type type, uint32_t sl
     peer_say(&scanners, type, slot, 1, "");
     appliance_settle(appliance);
     assert_true(scanners.ended);
-    for (uint32_t i = 0; i < PEERS_SLOTS; i++)
+    for (uint32_t i = 0; i < appliance->peers.slot_count; i++)
         assert_int_equal(appliance_state(appliance, i), PEER_ABSENT);
     appliance_lose(appliance, &scanners);
 }
@@ -241,7 +372,7 @@ static void test_wrong_messages(void **state)
     breaks(appliance, (enum link_type)0, 0);
     breaks(appliance, (enum link_type)99, 0);
     breaks(appliance, LINK_READY, 2); /* not its own slots */
-    breaks(appliance, LINK_GONE, LINK_SLOTS_MAX);
+    breaks(appliance, LINK_GONE, APPLIANCE_SCANNERS);
     breaks(appliance, LINK_GONE, UINT32_MAX);
 }
 
@@ -262,7 +393,7 @@ static void test_control_keeps_to_its_slot(void **state)
     appliance_settle(appliance);
     assert_false(control.ended);
     assert_int_equal(control.slots[0].epoch, 3);
-    assert_int_equal(appliance_state(appliance, PEERS_CONTROL_SLOT), PEER_READY);
+    assert_int_equal(appliance_state(appliance, peers_control(&appliance->peers)), PEER_READY);
     assert_int_equal(appliance_state(appliance, 0), PEER_READY);
 }
 
@@ -337,9 +468,9 @@ static void test_unasked_descriptors(void **state)
 static void test_too_many_links(void **state)
 {
     struct appliance *appliance = *state;
-    int idle[8];
+    int idle[16];
 
-    for (unsigned i = 0; i < 8; i++)
+    for (unsigned i = 0; i < 16; i++)
         assert_int_equal(link_connect(appliance->path, &idle[i]), STATUS_OK);
     appliance_settle(appliance);
     appliance_scanners(appliance, &scanners, 1);
@@ -348,7 +479,7 @@ static void test_too_many_links(void **state)
     close(idle[0]);
     appliance_settle(appliance);
     assert_true(scanners.welcomed);
-    for (unsigned i = 1; i < 8; i++)
+    for (unsigned i = 1; i < 16; i++)
         close(idle[i]);
     appliance_settle(appliance);
 }
@@ -377,7 +508,7 @@ static void child_hello(const char *path, enum link_kind kind)
 
     if (setgid(65534) != 0 || setuid(65534) != 0)
         _exit(9);
-    peer_connect(&peer, path, kind, 1);
+    peer_connect(&peer, path, kind, kind == LINK_KIND_SUPERVISOR ? 0 : 1, 0);
     for (unsigned i = 0; i < 2000 && !peer.welcomed && !peer.ended; i++) {
         peer_hear(&peer);
         usleep(1000);
@@ -414,6 +545,7 @@ static void test_who_may_be_what(void **state)
     }
     assert_int_equal(as_nobody(appliance, LINK_KIND_CONTROL), 1);
     assert_int_equal(as_nobody(appliance, LINK_KIND_SCANNER), 2);
+    assert_int_equal(as_nobody(appliance, LINK_KIND_SUPERVISOR), 2);
 }
 
 #define HANDOVER_TEST(test) \
@@ -425,7 +557,12 @@ int main(void)
         HANDOVER_TEST(test_life_of_a_slot),
         HANDOVER_TEST(test_every_worker_lets_go),
         HANDOVER_TEST(test_a_life_unseen),
-        HANDOVER_TEST(test_second_parent_waits),
+        HANDOVER_TEST(test_two_parents_serve),
+        HANDOVER_TEST(test_parent_without_room_waits),
+        HANDOVER_TEST(test_candidate),
+        HANDOVER_TEST(test_order_without_candidate),
+        HANDOVER_TEST(test_candidate_stands_in),
+        HANDOVER_TEST(test_candidate_goes),
         HANDOVER_TEST(test_control_and_scanners_do_not_wait_for_each_other),
         HANDOVER_TEST(test_news_of_other_lives),
         HANDOVER_TEST(test_what_a_scanner_has_loaded),
