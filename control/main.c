@@ -23,13 +23,12 @@
 #include "platform/clock.h"
 #include "platform/config/config.h"
 #include "platform/cores.h"
+#include "platform/exit.h"
 #include "platform/log/notice.h"
 #include "platform/program.h"
+#include "platform/role.h"
 #include "platform/sandbox.h"
 
-#define CONTROL_EXIT_FAILED   1
-#define CONTROL_EXIT_USAGE    2
-#define CONTROL_EXIT_CONFIG   78
 #define CONTROL_DRAIN_SECONDS 30
 #define CONTROL_DRAIN_POLL_MS 20
 #define CONTROL_LOG_POLL_MS   250
@@ -217,7 +216,7 @@ static bool control_start(struct control *control)
     enum status status;
 
     control_bind(config);
-    if (root && !control_find_user(config->control_user, &uid, &gid))
+    if (root && !control_find_user(role_user(ROLE_CONTROL, config), &uid, &gid))
         return false;
     status = status_server_listen(config->runtime_directory, root ? gid : UINT32_MAX, &fd);
     if (status != STATUS_OK) {
@@ -281,20 +280,20 @@ int main(int argc, char **argv)
 
     while ((option = getopt(argc, argv, "c:")) != -1) {
         if (option != 'c')
-            return CONTROL_EXIT_USAGE;
+            return EXIT_USAGE;
         file = optarg;
     }
     if (file == NULL || optind != argc) {
         (void)fprintf(stderr, "usage: postern-control -c FILE\n");
-        return CONTROL_EXIT_USAGE;
+        return EXIT_USAGE;
     }
-    program_start();
+    (void)role_begin(ROLE_CONTROL);
     notice_open("postern-control");
     timer_init(&control.drain, control_drained, &control);
     timer_init(&control.unread, control_unread, &control);
     if (config_load(file, &control.config, &error) != STATUS_OK) {
         notice("%s", error.text);
-        return CONTROL_EXIT_CONFIG;
+        return EXIT_CONFIG;
     }
     started = control_start(&control);
     if (started) {
@@ -303,5 +302,5 @@ int main(int argc, char **argv)
         notice("stopped");
     }
     control_stop(&control);
-    return started ? 0 : CONTROL_EXIT_FAILED;
+    return started ? 0 : EXIT_FAILED;
 }

@@ -88,10 +88,10 @@ int command_check_config(int argc, char **argv)
 
     if (argc > 2 || file[0] == '-') {
         fputs("usage: postern check-config [FILE]\n", stderr);
-        return COMMAND_EXIT_USAGE;
+        return EXIT_USAGE;
     }
     code = command_load(file, &config);
-    if (code != COMMAND_EXIT_OK)
+    if (code != EXIT_OK)
         return code;
     check_database(file, config->scanner.database);
     check_user(file, "scanner.user", config->scanner.user);
@@ -100,5 +100,5 @@ int command_check_config(int argc, char **argv)
     check_hugepages(file, &config->memory);
     printf("%s: ok\n", file);
     config_free(config);
-    return fflush(stdout) == 0 ? COMMAND_EXIT_OK : COMMAND_EXIT_FAILED;
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }

@@ -11,12 +11,9 @@
 
 #include <stddef.h>
 
-#include "platform/config/config.h"
+#include "platform/exit.h"
 
-#define COMMAND_EXIT_OK     0
-#define COMMAND_EXIT_FAILED 1
-#define COMMAND_EXIT_USAGE  2
-#define COMMAND_EXIT_CONFIG 78 /* EX_CONFIG */
+#include "platform/config/config.h"
 
 #define COMMAND_CONFIG_DEFAULT "/etc/postern/postern.yaml"
 #define COMMAND_SOCKET_DEFAULT "/run/postern/control.sock"
@@ -28,8 +25,8 @@ int command_check_config(int argc, char **argv);
 int command_show_config(int argc, char **argv);
 int command_status(int argc, char **argv);
 
-/* Loads `file`, with every error on standard error. COMMAND_EXIT_OK: *config is the caller's;
- * COMMAND_EXIT_CONFIG. */
+/* Loads `file`, with every error on standard error. EXIT_OK: *config is the caller's;
+ * EXIT_CONFIG. */
 int command_load(const char *file, struct config **config);
 void command_print_errors(const struct config_errors *errors);
 

@@ -15,7 +15,7 @@ int command_load(const char *file, struct config **config)
     struct config_errors errors;
 
     if (config_load_all(file, config, &errors) == STATUS_OK)
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     command_print_errors(&errors);
-    return COMMAND_EXIT_CONFIG;
+    return EXIT_CONFIG;
 }

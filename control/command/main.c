@@ -77,7 +77,7 @@ static int help_with(const struct command *command)
 {
     printf("usage: postern %s %s\n%s\n\n%s", command->name, command->arguments, command->purpose,
            command->details);
-    return fflush(stdout) == 0 ? COMMAND_EXIT_OK : COMMAND_EXIT_FAILED;
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 static int usage_wrong(const char *name)
@@ -85,7 +85,7 @@ static int usage_wrong(const char *name)
     if (name != NULL)
         fprintf(stderr, "postern: unknown command '%s'\n", name);
     usage(stderr);
-    return COMMAND_EXIT_USAGE;
+    return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -95,11 +95,11 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
         strcmp(argv[1], "-h") == 0) {
         usage(stdout);
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         puts("postern " POSTERN_VERSION);
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], commands[i].name) != 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/command/command.h"
+#include "platform/role.h"
 
 void prefilter_build_init(struct prefilter_build *build, const struct config *config)
 {
@@ -29,12 +30,13 @@ static void prefilter_build_become(const struct prefilter_build *build, pid_t pa
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
-        _exit(COMMAND_EXIT_FAILED);
+        _exit(EXIT_FAILED);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)role_begin(ROLE_PREFILTER_BUILD);
     execv("/proc/self/exe", (char *const *)arguments);
     fprintf(stderr, "postern: cannot start the prefilter's build: %s\n", strerror(errno));
-    _exit(COMMAND_EXIT_FAILED);
+    _exit(EXIT_FAILED);
 }
 
 void prefilter_build_start(struct prefilter_build *build)

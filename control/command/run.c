@@ -14,11 +14,9 @@
 #include "control/command/supervisor.h"
 #include "platform/config/config.h"
 #include "platform/program.h"
+#include "platform/role.h"
 
-/* In the order of their end: the dataplane drains while the others still serve it. */
-static const char *const run_names[] = {"postern-dataplane", "postern-scanner", "postern-control"};
-
-#define RUN_PROGRAMS (sizeof(run_names) / sizeof(run_names[0]))
+#define RUN_PROGRAMS ROLE_STARTED_COUNT
 
 struct run {
     char config_file[PATH_MAX]; /* absolute */
@@ -35,7 +33,7 @@ static bool run_reload(void *context)
     struct run *run = context;
     struct config *config;
 
-    if (command_load(run->config_file, &config) != COMMAND_EXIT_OK) {
+    if (command_load(run->config_file, &config) != EXIT_OK) {
         fputs("postern: the configuration was not reloaded\n", stderr);
         return false;
     }
@@ -56,22 +54,24 @@ static int64_t run_turn(void *context, int64_t now_ns, int *fd, short *events)
 static int run_find_programs(struct run *run)
 {
     for (size_t i = 0; i < RUN_PROGRAMS; i++) {
-        if (program_find(run_names[i], run->paths[i], sizeof(run->paths[i])) != STATUS_OK) {
+        const char *name = role_row(role_started[i])->program;
+
+        if (program_find(name, run->paths[i], sizeof(run->paths[i])) != STATUS_OK) {
             fprintf(stderr,
                     "postern: there is no program %s beside postern or in ../libexec/postern\n",
-                    run_names[i]);
-            return COMMAND_EXIT_FAILED;
+                    name);
+            return EXIT_FAILED;
         }
     }
-    return COMMAND_EXIT_OK;
+    return EXIT_OK;
 }
 
 static int run_make_directory(const char *path, mode_t mode)
 {
     if (run_directory_make(path, mode) == STATUS_OK)
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     fprintf(stderr, "postern: cannot make the directory %s: %s\n", path, strerror(errno));
-    return COMMAND_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* State belongs to control, which has given up being root by the time it writes there. */
@@ -81,10 +81,10 @@ static int run_give_state(const struct config *config)
 
     if (geteuid() != 0 || user == NULL ||
         chown(config->state_directory, user->pw_uid, user->pw_gid) == 0)
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     fprintf(stderr, "postern: cannot give %s to %s: %s\n", config->state_directory,
             config->control_user, strerror(errno));
-    return COMMAND_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 static int run_take_lock(struct run *run, const char *directory)
@@ -94,13 +94,13 @@ static int run_take_lock(struct run *run, const char *directory)
 
     status = run_directory_lock(directory, &run->lock_fd, &holder);
     if (status == STATUS_OK)
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     if (status == STATUS_IN_USE)
         fprintf(stderr, "postern: already running in %s (process %ld)\n", directory, holder);
     else
         fprintf(stderr, "postern: cannot lock %s/%s: %s\n", directory, RUN_LOCK_NAME,
                 strerror(errno));
-    return COMMAND_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* The directory the prefilter's file goes to: root's, as the workers believe what it says. */
@@ -112,7 +112,7 @@ static int run_make_bundles(const struct config *config)
     memcpy(path, config->prefilter.file, sizeof(path));
     end = strrchr(path, '/');
     if (end == NULL || end == path)
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     *end = '\0';
     return run_make_directory(path, 0755);
 }
@@ -122,20 +122,20 @@ static int run_prepare(struct run *run, const char *file)
     struct config *config;
     int code = command_load(file, &config);
 
-    if (code != COMMAND_EXIT_OK)
+    if (code != EXIT_OK)
         return code;
     snprintf(run->socket, sizeof(run->socket), "%s/%s", config->runtime_directory,
              COMMAND_SOCKET_NAME);
     code = run_find_programs(run);
-    if (code == COMMAND_EXIT_OK)
+    if (code == EXIT_OK)
         code = run_make_directory(config->runtime_directory, 0755);
-    if (code == COMMAND_EXIT_OK)
+    if (code == EXIT_OK)
         code = run_make_directory(config->state_directory, 0750);
-    if (code == COMMAND_EXIT_OK)
+    if (code == EXIT_OK)
         code = run_give_state(config);
-    if (code == COMMAND_EXIT_OK && config->prefilter.enabled)
+    if (code == EXIT_OK && config->prefilter.enabled)
         code = run_make_bundles(config);
-    if (code == COMMAND_EXIT_OK)
+    if (code == EXIT_OK)
         code = run_take_lock(run, config->runtime_directory);
     prefilter_build_init(&run->prefilter, config);
     config_free(config);
@@ -150,10 +150,10 @@ static int run_appliance(struct run *run)
     if (supervisor_open(&run->supervisor, run->config_file, &supervisor_times_default) !=
         STATUS_OK) {
         fprintf(stderr, "postern: signals: %s\n", strerror(errno));
-        return COMMAND_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     for (size_t i = 0; i < RUN_PROGRAMS; i++)
-        supervisor_add(&run->supervisor, run_names[i], run->paths[i]);
+        supervisor_add(&run->supervisor, role_row(role_started[i])->program, run->paths[i]);
     prefilter_build_start(&run->prefilter);
     readiness_init(&run->readiness, run->socket, READINESS_LIMIT_NS, clock_monotonic_ns());
     code = supervisor_run(&run->supervisor, &watch);
@@ -186,16 +186,17 @@ int command_run(int argc, char **argv)
 
     if (file == NULL) {
         fputs("usage: postern run [-c FILE]\n", stderr);
-        return COMMAND_EXIT_USAGE;
+        return EXIT_USAGE;
     }
+    (void)role_begin(ROLE_SUPERVISOR);
     run = (struct run){.lock_fd = -1};
     code = run_prepare(&run, file);
-    if (code != COMMAND_EXIT_OK)
+    if (code != EXIT_OK)
         return code;
     /* The programs and a later reload must find the same file wherever they stand. */
     if (realpath(file, run.config_file) == NULL) {
         fprintf(stderr, "postern: %s: %s\n", file, strerror(errno));
-        return COMMAND_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     code = run_appliance(&run);
     close(run.lock_fd);

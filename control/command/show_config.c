@@ -36,19 +36,19 @@ int command_show_config(int argc, char **argv)
 
     if (!show_parse(argc, argv, &arguments)) {
         fputs("usage: postern show-config [FILE | --defaults]\n", stderr);
-        return COMMAND_EXIT_USAGE;
+        return EXIT_USAGE;
     }
     if (arguments.defaults) {
         config_show_defaults(stdout);
     } else {
         code = command_load(arguments.file, &config);
-        if (code != COMMAND_EXIT_OK)
+        if (code != EXIT_OK)
             return code;
         config_show(config, stdout);
         config_free(config);
     }
     if (fflush(stdout) == 0 && !ferror(stdout))
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     fprintf(stderr, "postern show-config: standard output: %s\n", strerror(errno));
-    return COMMAND_EXIT_FAILED;
+    return EXIT_FAILED;
 }

@@ -55,15 +55,15 @@ static int status_socket(const struct status_arguments *arguments, char *path, s
     if (arguments->config_file == NULL) {
         snprintf(path, size, "%s",
                  arguments->socket != NULL ? arguments->socket : COMMAND_SOCKET_DEFAULT);
-        return COMMAND_EXIT_OK;
+        return EXIT_OK;
     }
     if (config_load(arguments->config_file, &config, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.text);
-        return COMMAND_EXIT_CONFIG;
+        return EXIT_CONFIG;
     }
     snprintf(path, size, "%s/%s", config->runtime_directory, COMMAND_SOCKET_NAME);
     config_free(config);
-    return COMMAND_EXIT_OK;
+    return EXIT_OK;
 }
 
 static void status_say_nobody(const char *path, enum status status)
@@ -93,15 +93,15 @@ int command_status(int argc, char **argv)
 
     if (!status_parse(argc, argv, &arguments)) {
         fputs(status_usage, stderr);
-        return COMMAND_EXIT_USAGE;
+        return EXIT_USAGE;
     }
     code = status_socket(&arguments, path, sizeof(path));
-    if (code != COMMAND_EXIT_OK)
+    if (code != EXIT_OK)
         return code;
     status = status_fetch(path, STATUS_LIMIT_NS, &object);
     if (status != STATUS_OK) {
         status_say_nobody(path, status);
-        return COMMAND_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     if (arguments.json) {
         json_dumpf(object, stdout, JSON_INDENT(2));
@@ -110,5 +110,5 @@ int command_status(int argc, char **argv)
         status_table_print(object, stdout);
     }
     json_decref(object);
-    return fflush(stdout) == 0 ? COMMAND_EXIT_OK : COMMAND_EXIT_FAILED;
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }

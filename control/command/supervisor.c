@@ -77,12 +77,12 @@ static void supervisor_become(const struct supervisor *supervisor, const char *p
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     /* The parent may have died before the request above took effect. */
     if (getppid() != parent)
-        _exit(COMMAND_EXIT_FAILED);
+        _exit(EXIT_FAILED);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execv(path, arguments);
     fprintf(stderr, "postern: cannot start %s: %s\n", path, strerror(errno));
-    _exit(COMMAND_EXIT_FAILED);
+    _exit(EXIT_FAILED);
 }
 
 static void supervisor_died(struct supervisor *supervisor, struct supervisor_program *program,
@@ -103,7 +103,7 @@ static void supervisor_start(struct supervisor *supervisor, struct supervisor_pr
     if (pid < 0) {
         /* No process to be had: tried again like one that died at once. */
         fprintf(stderr, "postern: cannot start %s: %s\n", program->name, strerror(errno));
-        supervisor_died(supervisor, program, COMMAND_EXIT_FAILED << 8, now_ns);
+        supervisor_died(supervisor, program, EXIT_FAILED << 8, now_ns);
         return;
     }
     program->pid = pid;
@@ -167,13 +167,13 @@ static bool supervisor_is_hopeless(struct supervisor *supervisor,
 {
     int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
 
-    if (code == COMMAND_EXIT_CONFIG || code == COMMAND_EXIT_USAGE) {
+    if (code == EXIT_CONFIG || code == EXIT_USAGE) {
         fprintf(stderr, "postern: %s ended with exit code %d (%s): stopping\n", program->name, code,
-                code == COMMAND_EXIT_CONFIG ? "bad configuration" : "wrong usage");
+                code == EXIT_CONFIG ? "bad configuration" : "wrong usage");
         supervisor_end(supervisor, code, now_ns);
         return true;
     }
-    if (code != COMMAND_EXIT_FAILED || life_ns >= supervisor->times.early_ns) {
+    if (code != EXIT_FAILED || life_ns >= supervisor->times.early_ns) {
         program->early_deaths = 0;
         return false;
     }
@@ -182,7 +182,7 @@ static bool supervisor_is_hopeless(struct supervisor *supervisor,
     fprintf(stderr,
             "postern: %s failed to start %u times in a row (see its last words): stopping\n",
             program->name, program->early_deaths);
-    supervisor_end(supervisor, COMMAND_EXIT_FAILED, now_ns);
+    supervisor_end(supervisor, EXIT_FAILED, now_ns);
     return true;
 }
 
@@ -235,7 +235,7 @@ static void supervisor_signal(struct supervisor *supervisor, const struct superv
         if (supervisor->phase == SUPERVISOR_DRAINING)
             supervisor_stop_others(supervisor, now_ns);
         else
-            supervisor_end(supervisor, COMMAND_EXIT_OK, now_ns);
+            supervisor_end(supervisor, EXIT_OK, now_ns);
         break;
     case SIGHUP:
         if (supervisor->phase == SUPERVISOR_RUNNING &&
@@ -335,7 +335,7 @@ int supervisor_run(struct supervisor *supervisor, const struct supervisor_watch 
         }
         if (poll(waiting, 2, supervisor_wait_ms(next_ns, now_ns)) < 0 && errno != EINTR) {
             fprintf(stderr, "postern: poll: %s\n", strerror(errno));
-            supervisor_end(supervisor, COMMAND_EXIT_FAILED, now_ns);
+            supervisor_end(supervisor, EXIT_FAILED, now_ns);
         }
         now_ns = clock_monotonic_ns();
         supervisor_read_signals(supervisor, watch, now_ns);

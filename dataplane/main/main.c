@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "dataplane/main/main_thread.h"
-
-enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+#include "platform/exit.h"
+#include "platform/role.h"
 
 int main(int argc, char **argv)
 {
@@ -15,6 +15,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: postern-dataplane -c FILE\n");
         return EXIT_USAGE;
     }
+    (void)role_begin(ROLE_DATAPLANE);
     if (config_load(argv[2], &thread.start_config, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.text);
         return EXIT_CONFIG;

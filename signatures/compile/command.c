@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/exit.h"
 #include "signatures/compile/build.h"
 
-#define SIGNATURES_EXIT_OK     0
-#define SIGNATURES_EXIT_FAILED 1
-#define SIGNATURES_EXIT_USAGE  2
-#define SIGNATURES_WHY_BYTES   512u
+#define SIGNATURES_WHY_BYTES 512u
 
 static const char signatures_usage[] =
     "usage: postern signatures build [--corpus DIR|FILE]... [--report FILE] [--library-table "
@@ -21,7 +19,7 @@ static const char signatures_usage[] =
 static int signatures_usage_wrong(void)
 {
     fputs(signatures_usage, stderr);
-    return SIGNATURES_EXIT_USAGE;
+    return EXIT_USAGE;
 }
 
 struct signatures_arguments {
@@ -98,16 +96,16 @@ static int signatures_build_run(const struct signatures_arguments *arguments)
 {
     struct build_report report = {0};
     char why[SIGNATURES_WHY_BYTES];
-    int code = SIGNATURES_EXIT_FAILED;
+    int code = EXIT_FAILED;
 
     if (build_prefilter(&arguments->build, &report, why, sizeof(why)) != STATUS_OK)
         fprintf(stderr, "postern signatures: %s\n", why);
     else if (signatures_build_report(&report, arguments))
-        code = SIGNATURES_EXIT_OK;
+        code = EXIT_OK;
     build_report_free(&report);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("postern signatures: standard output");
-        code = SIGNATURES_EXIT_FAILED;
+        code = EXIT_FAILED;
     }
     return code;
 }
@@ -120,7 +118,7 @@ static int signatures_build(int argc, char **argv)
 
     if (arguments.corpora == NULL) {
         fprintf(stderr, "postern signatures: %s\n", status_text(STATUS_NO_MEMORY));
-        return SIGNATURES_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     code = signatures_parse(argc, argv, &arguments) ? signatures_build_run(&arguments)
                                                     : signatures_usage_wrong();
@@ -137,11 +135,11 @@ static int signatures_report(int argc, char **argv)
         return signatures_usage_wrong();
     if (prefilter_open(&prefilter, argv[1], why, sizeof(why)) != STATUS_OK) {
         fprintf(stderr, "postern signatures: %s: %s\n", argv[1], why);
-        return SIGNATURES_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     prefilter_report_print(&prefilter, stdout);
     prefilter_close(&prefilter);
-    return fflush(stdout) == 0 ? SIGNATURES_EXIT_OK : SIGNATURES_EXIT_FAILED;
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 int signatures_command(int argc, char **argv)

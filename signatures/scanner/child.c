@@ -15,6 +15,7 @@
 
 #include "platform/clock.h"
 #include "platform/cores.h"
+#include "platform/role.h"
 #include "platform/sandbox.h"
 #include "signatures/scanner/scratch.h"
 #include "signatures/scanner/verdict.h"
@@ -24,7 +25,6 @@
 #define CHILD_SLEEP_MAX_NS   1000000 /* at most 1 ms: what an idle scanner adds to a message */
 #define CHILD_TIMER_SLACK_NS 1000
 #define CHILD_GRACE_NS       (5 * CLOCK_NS_PER_SECOND)
-#define CHILD_FILES          256
 #define CHILD_ANSWER_WAIT_MS 60000 /* for room in the result ring */
 
 struct child {
@@ -107,13 +107,14 @@ static void child_prepare(struct child *child, struct child_setting *setting)
         .scratch_bytes = setting->scratch_bytes,
         .memory_bytes = setting->memory_bytes,
         .file_bytes = setting->scratch_bytes,
-        .files = CHILD_FILES,
+        .files = role_row(ROLE_SCANNER_CHILD)->files,
         .no_network = 1,
         .no_processes = 1,
     };
     char why[CHILD_TEXT_BYTES];
 
     child_signals();
+    (void)role_begin(ROLE_SCANNER_CHILD);
     child_close_others(setting);
     child_bind(setting);
     child_reseed();

@@ -12,16 +12,16 @@
 #include "platform/clock.h"
 #include "platform/config/config.h"
 #include "platform/cores.h"
+#include "platform/exit.h"
+#include "platform/role.h"
 #include "platform/sandbox.h"
 #include "signatures/scanner/describe.h"
 #include "signatures/scanner/engine.h"
 #include "signatures/scanner/memory.h"
 #include "signatures/scanner/parent.h"
 
-#define EXIT_USAGE      2
-#define EXIT_BAD_CONFIG 78
-#define DEFAULT_MEMORY  (UINT64_C(2) * 1024 * 1024 * 1024)
-#define DEFAULT_USER    "nobody" /* for the --link-fd form as root, where no --user is given */
+#define DEFAULT_MEMORY (UINT64_C(2) * 1024 * 1024 * 1024)
+#define DEFAULT_USER   "nobody" /* for the --link-fd form as root, where no --user is given */
 
 struct arguments {
     const char *config_file;
@@ -168,7 +168,7 @@ static enum status take_config(struct arguments *arguments, const struct config 
     arguments->parent.processes = map->scanner_processes;
     arguments->parent.cpus = map->scanners;
     arguments->parent.cpu_count = map->scanner_count;
-    arguments->parent.user = scanner->user;
+    arguments->parent.user = role_user(ROLE_SCANNER_CHILD, config);
     arguments->parent.memory_bytes = scanner->memory_bytes;
     arguments->parent.socket_path = arguments->socket_path;
     (void)snprintf(arguments->socket_path, sizeof(arguments->socket_path), "%s/dataplane.sock",
@@ -180,7 +180,7 @@ static enum status take_config(struct arguments *arguments, const struct config 
 static void stop_at_once(int number_of_signal)
 {
     (void)number_of_signal;
-    _exit(EXIT_SUCCESS);
+    _exit(EXIT_OK);
 }
 
 static int run(struct arguments *arguments)
@@ -195,13 +195,13 @@ static int run(struct arguments *arguments)
                            sandbox_user(arguments->parent.user, &uid, &gid) != STATUS_OK)) {
         parent_log("user \"%s\" does not exist; scanners need one to run as (useradd --system %s)",
                    arguments->parent.user, arguments->parent.user);
-        return EXIT_BAD_CONFIG;
+        return EXIT_CONFIG;
     }
     (void)signal(SIGTERM, stop_at_once);
     (void)signal(SIGINT, stop_at_once);
     if (engine_open(&engine, &arguments->engine, why, sizeof(why)) != STATUS_OK) {
         parent_log("%s", why);
-        return EXIT_BAD_CONFIG;
+        return EXIT_CONFIG;
     }
     parent_log("%u signatures loaded, %s", engine_signatures(engine), engine_text(engine));
     if (engine_identity_why(engine)[0] != '\0')
@@ -223,12 +223,13 @@ static int configured(struct arguments *arguments)
 {
     struct config *config;
     struct config_error error;
-    int result = EXIT_BAD_CONFIG;
+    int result = EXIT_CONFIG;
 
     if (config_load(arguments->config_file, &config, &error) != STATUS_OK) {
         parent_log("%s", error.text);
-        return EXIT_BAD_CONFIG;
+        return EXIT_CONFIG;
     }
+    (void)role_begin(ROLE_SCANNER);
     memory_tune();
     if (take_config(arguments, config) == STATUS_OK)
         result = run(arguments);
@@ -240,13 +241,13 @@ static int describe(void)
 {
     switch (describe_print(stdout)) {
     case STATUS_OK:
-        return EXIT_SUCCESS;
+        return EXIT_OK;
     case STATUS_NOT_FOUND:
         parent_log("no file-type table of %u lines or more in this libclamav", DESCRIBE_LINES_MIN);
-        return EXIT_FAILURE;
+        return EXIT_FAILED;
     default:
         parent_log("standard output: %s", strerror(errno));
-        return EXIT_FAILURE;
+        return EXIT_FAILED;
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "platform/check.h"
 #include "platform/clock.h"
+#include "platform/exit.h"
 #include "signatures/scanner/slot.h"
 #include "signatures/scanner/verdict.h"
 
@@ -286,9 +287,9 @@ static int parent_serve(struct parent *parent)
         parent->link = parent->setting->link_fd;
         status = parent_session(parent);
         if (status == STATUS_OK || status == STATUS_CLOSED)
-            return EXIT_SUCCESS;
+            return EXIT_OK;
         parent_log("link: %s", status_text(status));
-        return EXIT_FAILURE;
+        return EXIT_FAILED;
     }
     while (parent_connect(parent)) {
         parent_log("connected to the dataplane");
@@ -301,7 +302,7 @@ static int parent_serve(struct parent *parent)
             parent_hear_signals(parent);
         }
     }
-    return EXIT_SUCCESS;
+    return EXIT_OK;
 }
 
 int parent_run(const struct parent_setting *setting)
@@ -317,7 +318,7 @@ int parent_run(const struct parent_setting *setting)
     parent.signals = parent_signals();
     if (parent.signals < 0 || scratch_make(setting->scratch, parent.base) != STATUS_OK) {
         parent_log("cannot make a directory in %s: %s", setting->scratch, strerror(errno));
-        return EXIT_FAILURE;
+        return EXIT_FAILED;
     }
     result = parent_serve(&parent);
     scratch_remove(parent.base);

@@ -179,7 +179,7 @@ static void test_term_ends_all_with_zero(void **state)
     struct stage *stage = *state;
 
     stage->signal_number = SIGTERM;
-    assert_int_equal(run(stage, true), COMMAND_EXIT_OK);
+    assert_int_equal(run(stage, true), EXIT_OK);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(count_lines(stage, i, "start -c /etc/some.yaml"), 1);
         assert_int_equal(count_lines(stage, i, "term"), 1);
@@ -199,7 +199,7 @@ static void test_first_drains_before_the_others_hear(void **state)
                  "echo start >> NAME.log\nwhile :; do sleep 0.02; done\n");
     stage->signal_number = SIGINT;
     stage->again_ns = INT64_MAX;
-    assert_int_equal(run(stage, true), COMMAND_EXIT_OK);
+    assert_int_equal(run(stage, true), EXIT_OK);
     assert_int_equal(count_lines(stage, 1, "drained"), 1);
     assert_int_equal(count_lines(stage, 2, "term"), 1);
 }
@@ -211,7 +211,7 @@ static void test_what_does_not_stop_is_killed(void **state)
 
     write_script(stage, 1, "trap '' TERM\necho start >> NAME.log\nwhile :; do sleep 0.02; done\n");
     stage->signal_number = SIGTERM;
-    assert_int_equal(run(stage, true), COMMAND_EXIT_OK);
+    assert_int_equal(run(stage, true), EXIT_OK);
     assert_true(clock_monotonic_ns() - began_ns >= test_times.stop_ns);
     assert_int_equal(count_lines(stage, 2, "term"), 1);
 }
@@ -224,7 +224,7 @@ static void test_dead_program_is_started_again(void **state)
     write_script(stage, 1,
                  "echo life >> NAME.log\n"
                  "[ $(wc -l < NAME.log) -le 3 ] && kill -9 $$\n" LIVES);
-    assert_int_equal(run(stage, true), COMMAND_EXIT_OK);
+    assert_int_equal(run(stage, true), EXIT_OK);
     assert_int_equal(count_lines(stage, 1, "life"), 4);
     assert_int_equal(stage->supervisor.programs[1].restart_count, 3);
     assert_int_equal(stage->supervisor.programs[0].restart_count, 0);
@@ -237,7 +237,7 @@ static void test_bad_configuration_ends_the_run(void **state)
     struct stage *stage = *state;
 
     write_script(stage, 1, "sleep 0.1; exit 78\n");
-    assert_int_equal(run(stage, false), COMMAND_EXIT_CONFIG);
+    assert_int_equal(run(stage, false), EXIT_CONFIG);
     assert_int_equal(stage->supervisor.programs[1].restart_count, 0);
     assert_int_equal(count_lines(stage, 0, "term"), 1);
     assert_int_equal(count_lines(stage, 2, "term"), 1);
@@ -248,7 +248,7 @@ static void test_wrong_usage_ends_the_run(void **state)
     struct stage *stage = *state;
 
     write_script(stage, 0, "sleep 0.1; exit 2\n");
-    assert_int_equal(run(stage, false), COMMAND_EXIT_USAGE);
+    assert_int_equal(run(stage, false), EXIT_USAGE);
     assert_int_equal(count_lines(stage, 1, "term"), 1);
 }
 
@@ -257,7 +257,7 @@ static void test_three_early_failures_end_the_run(void **state)
     struct stage *stage = *state;
 
     write_script(stage, 2, "echo life >> NAME.log\nsleep 0.05\nexit 1\n");
-    assert_int_equal(run(stage, false), COMMAND_EXIT_FAILED);
+    assert_int_equal(run(stage, false), EXIT_FAILED);
     assert_int_equal(count_lines(stage, 2, "life"), 3);
 }
 
@@ -269,7 +269,7 @@ static void test_early_failures_must_be_in_a_row(void **state)
     write_script(stage, 2,
                  "echo life >> NAME.log\n"
                  "case $(wc -l < NAME.log) in 1|2|4|5) exit 1;; 3) kill -9 $$;; esac\n" LIVES);
-    assert_int_equal(run(stage, true), COMMAND_EXIT_OK);
+    assert_int_equal(run(stage, true), EXIT_OK);
     assert_int_equal(count_lines(stage, 2, "life"), 6);
 }
 
@@ -278,7 +278,7 @@ static void test_program_that_is_not_there(void **state)
     struct stage *stage = *state;
 
     assert_int_equal(unlink(stage->paths[1]), 0);
-    assert_int_equal(run(stage, false), COMMAND_EXIT_FAILED);
+    assert_int_equal(run(stage, false), EXIT_FAILED);
 }
 
 static void test_hup_is_forwarded_when_good(void **state)
@@ -287,7 +287,7 @@ static void test_hup_is_forwarded_when_good(void **state)
 
     stage->signal_number = SIGHUP;
     stage->reload_answer = true;
-    assert_int_equal(run(stage, true), COMMAND_EXIT_OK);
+    assert_int_equal(run(stage, true), EXIT_OK);
     assert_int_equal(stage->reload_count, 1);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(count_lines(stage, i, "hup"), 1);
@@ -299,7 +299,7 @@ static void test_hup_is_kept_back_when_bad(void **state)
 
     stage->signal_number = SIGHUP;
     stage->reload_answer = false;
-    assert_int_equal(run(stage, true), COMMAND_EXIT_OK);
+    assert_int_equal(run(stage, true), EXIT_OK);
     assert_int_equal(stage->reload_count, 1);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(count_lines(stage, i, "hup"), 0);
