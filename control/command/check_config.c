@@ -68,6 +68,34 @@ static void check_hugepages(const char *file, const struct config_memory *memory
                    : "normal pages will be used");
 }
 
+static unsigned long long check_mib(uint64_t bytes)
+{
+    return (unsigned long long)(bytes >> 20);
+}
+
+/* What all of it may take at most, but for the signatures: how large they are is known when they
+ * are loaded. */
+static void check_memory(const char *file, const struct config *config, unsigned scanners)
+{
+    uint64_t cache = config->prefilter.enabled ? config->prefilter.cache_bytes : 0;
+    uint64_t sum = config->memory.messages_bytes + config->memory.packets_bytes + cache +
+                   scanners * config->scanner.memory_bytes;
+    uint64_t there = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+    printf(
+        "%s: memory: messages %llu + packets %llu + verdict cache %llu + %u scanners of %llu = "
+        "%llu MiB at most, and the signatures, twice while new ones are loaded; this machine has "
+        "%llu MiB\n",
+        file, check_mib(config->memory.messages_bytes), check_mib(config->memory.packets_bytes),
+        check_mib(cache), scanners, check_mib(config->scanner.memory_bytes), check_mib(sum),
+        check_mib(there));
+    if (sum > there)
+        check_warn(file,
+                   "memory: %llu MiB may be wanted and this machine has %llu MiB; scanners "
+                   "are the first to be ended for it",
+                   check_mib(sum), check_mib(there));
+}
+
 static void check_cores(const char *file, const struct config *config)
 {
     struct core_map map;
@@ -76,7 +104,9 @@ static void check_cores(const char *file, const struct config *config)
 
     if (config->port_count > 0 && config->ports[0].kind == CONFIG_PORT_PCI)
         numa_node = cores_numa_of_pci(config->ports[0].pci_address);
-    if (cores_plan(config, numa_node, &map, why, sizeof(why)) != STATUS_OK)
+    if (cores_plan(config, numa_node, &map, why, sizeof(why)) == STATUS_OK)
+        check_memory(file, config, map.scanner_processes);
+    else
         check_warn(file, "cores: %s", why);
 }
 

@@ -8,15 +8,19 @@
 #include <unistd.h>
 
 #include "control/command/command.h"
+#include "control/command/generation.h"
 #include "control/command/prefilter_build.h"
+#include "control/command/programs.h"
 #include "control/command/readiness.h"
 #include "control/command/run_directory.h"
 #include "control/command/supervisor.h"
+#include "platform/check.h"
 #include "platform/config/config.h"
 #include "platform/program.h"
 #include "platform/role.h"
 
 #define RUN_PROGRAMS ROLE_STARTED_COUNT
+#define RUN_SCANNER  1u /* of them; checked at the start */
 
 struct run {
     char config_file[PATH_MAX]; /* absolute */
@@ -25,6 +29,8 @@ struct run {
     int lock_fd;
     struct readiness readiness;
     struct prefilter_build prefilter;
+    struct programs_file programs;
+    struct generation generation;
     struct supervisor supervisor;
 };
 
@@ -37,6 +43,7 @@ static bool run_reload(void *context)
         fputs("postern: the configuration was not reloaded\n", stderr);
         return false;
     }
+    generation_reload(&run->generation, &run->supervisor, config);
     config_free(config);
     prefilter_build_start(&run->prefilter);
     fputs("postern: reloading the configuration\n", stderr);
@@ -46,9 +53,16 @@ static bool run_reload(void *context)
 static int64_t run_turn(void *context, int64_t now_ns, int *fd, short *events)
 {
     struct run *run = context;
+    int64_t generation_ns;
+    int64_t next_ns;
 
     prefilter_build_reap(&run->prefilter);
-    return readiness_turn(&run->readiness, now_ns, fd, events);
+    programs_write(&run->programs, &run->supervisor);
+    if (run->readiness.ready)
+        supervisor_served(&run->supervisor);
+    generation_ns = generation_turn(&run->generation, &run->supervisor, now_ns);
+    next_ns = readiness_turn(&run->readiness, now_ns, fd, events);
+    return generation_ns < next_ns ? generation_ns : next_ns;
 }
 
 static int run_find_programs(struct run *run)
@@ -126,6 +140,7 @@ static int run_prepare(struct run *run, const char *file)
         return code;
     snprintf(run->socket, sizeof(run->socket), "%s/%s", config->runtime_directory,
              COMMAND_SOCKET_NAME);
+    programs_init(&run->programs, config->runtime_directory);
     code = run_find_programs(run);
     if (code == EXIT_OK)
         code = run_make_directory(config->runtime_directory, 0755);
@@ -138,6 +153,7 @@ static int run_prepare(struct run *run, const char *file)
     if (code == EXIT_OK)
         code = run_take_lock(run, config->runtime_directory);
     prefilter_build_init(&run->prefilter, config);
+    generation_init(&run->generation, config, RUN_SCANNER, RUN_PROGRAMS);
     config_free(config);
     return code;
 }
@@ -154,11 +170,16 @@ static int run_appliance(struct run *run)
     }
     for (size_t i = 0; i < RUN_PROGRAMS; i++)
         supervisor_add(&run->supervisor, role_row(role_started[i])->program, run->paths[i]);
+    CHECK(role_started[RUN_SCANNER] == ROLE_SCANNER);
+    (void)supervisor_add_once(&run->supervisor, "new scanners", run->paths[RUN_SCANNER],
+                              "--candidate");
     prefilter_build_start(&run->prefilter);
     readiness_init(&run->readiness, run->socket, READINESS_LIMIT_NS, clock_monotonic_ns());
     code = supervisor_run(&run->supervisor, &watch);
     readiness_fini(&run->readiness);
+    generation_fini(&run->generation);
     prefilter_build_stop(&run->prefilter);
+    programs_remove(&run->programs);
     supervisor_close(&run->supervisor);
     return code;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "control/command/command.h"
+#include "control/command/programs.h"
 #include "control/command/status_client.h"
 #include "control/command/status_table.h"
 #include "platform/clock.h"
@@ -88,6 +89,7 @@ int command_status(int argc, char **argv)
     struct status_arguments arguments;
     char path[CONFIG_PATH_BYTES];
     json_t *object;
+    json_t *programs;
     enum status status;
     int code;
 
@@ -103,6 +105,9 @@ int command_status(int argc, char **argv)
         status_say_nobody(path, status);
         return EXIT_FAILED;
     }
+    programs = programs_read(path);
+    if (programs != NULL)
+        (void)json_object_set_new(object, "programs", programs);
     if (arguments.json) {
         json_dumpf(object, stdout, JSON_INDENT(2));
         fputc('\n', stdout);

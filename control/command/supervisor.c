@@ -17,7 +17,7 @@
 const struct supervisor_times supervisor_times_default = {
     .backoff_first_ns = 100 * CLOCK_NS_PER_MS,
     .backoff_max_ns = 5 * CLOCK_NS_PER_SECOND,
-    .settled_ns = 30 * CLOCK_NS_PER_SECOND,
+    .at_once_ns = CLOCK_NS_PER_SECOND,
     .early_ns = 5 * CLOCK_NS_PER_SECOND,
     .early_deaths_max = 3,
     .drain_ns = 35 * CLOCK_NS_PER_SECOND,
@@ -60,6 +60,54 @@ void supervisor_add(struct supervisor *supervisor, const char *name, const char 
         .name = name, .path = path, .backoff_ns = supervisor->times.backoff_first_ns};
 }
 
+unsigned supervisor_add_once(struct supervisor *supervisor, const char *name, const char *path,
+                             const char *option)
+{
+    unsigned index = supervisor->program_count;
+
+    supervisor_add(supervisor, name, path);
+    supervisor->programs[index].option = option;
+    supervisor->programs[index].once = true;
+    return index;
+}
+
+void supervisor_start_once(struct supervisor *supervisor, unsigned index)
+{
+    CHECK(index < supervisor->program_count && supervisor->programs[index].once);
+    CHECK(supervisor->programs[index].pid == 0);
+    if (supervisor->phase == SUPERVISOR_RUNNING)
+        supervisor->programs[index].start_ns = 0;
+}
+
+pid_t supervisor_pid(const struct supervisor *supervisor, unsigned index)
+{
+    const struct supervisor_program *program = &supervisor->programs[index];
+
+    return program->pid == 0 && program->start_ns != INT64_MAX ? 1 : program->pid;
+}
+
+const char *supervisor_last_end(const struct supervisor *supervisor, unsigned index)
+{
+    return supervisor->programs[index].last_end;
+}
+
+void supervisor_replace(struct supervisor *supervisor, unsigned index, unsigned once)
+{
+    struct supervisor_program *program = &supervisor->programs[index];
+    struct supervisor_program *other = &supervisor->programs[once];
+    struct supervisor_program old = *program;
+
+    CHECK(other->once && other->pid > 0);
+    program->pid = other->pid;
+    program->started_ns = other->started_ns;
+    program->start_ns = INT64_MAX;
+    program->backoff_ns = supervisor->times.backoff_first_ns;
+    other->pid = old.pid;
+    other->started_ns = old.started_ns;
+    if (old.pid > 0)
+        kill(old.pid, SIGTERM);
+}
+
 void supervisor_close(struct supervisor *supervisor)
 {
     close(supervisor->signal_fd);
@@ -67,10 +115,12 @@ void supervisor_close(struct supervisor *supervisor)
 }
 
 /* In the child: never returns. */
-static void supervisor_become(const struct supervisor *supervisor, const char *path, pid_t parent)
+static void supervisor_become(const struct supervisor *supervisor,
+                              const struct supervisor_program *program, pid_t parent)
 {
     char option[] = "-c";
-    char *arguments[] = {(char *)path, option, (char *)supervisor->config_file, NULL};
+    char *arguments[] = {(char *)program->path, option, (char *)supervisor->config_file,
+                         (char *)program->option, NULL};
     sigset_t none;
 
     setpgid(0, 0);
@@ -80,8 +130,8 @@ static void supervisor_become(const struct supervisor *supervisor, const char *p
         _exit(EXIT_FAILED);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execv(path, arguments);
-    fprintf(stderr, "postern: cannot start %s: %s\n", path, strerror(errno));
+    execv(program->path, arguments);
+    fprintf(stderr, "postern: cannot start %s: %s\n", program->path, strerror(errno));
     _exit(EXIT_FAILED);
 }
 
@@ -97,7 +147,7 @@ static void supervisor_start(struct supervisor *supervisor, struct supervisor_pr
     fflush(NULL);
     pid = fork();
     if (pid == 0)
-        supervisor_become(supervisor, program->path, parent);
+        supervisor_become(supervisor, program, parent);
     program->started_ns = now_ns;
     program->start_ns = INT64_MAX;
     if (pid < 0) {
@@ -157,16 +207,24 @@ static void supervisor_describe(int wait_status, char *text, size_t size)
         snprintf(text, size, "was killed by signal %d (%s)", WTERMSIG(wait_status),
                  strsignal(WTERMSIG(wait_status)));
     else
-        snprintf(text, size, "ended with exit code %d", WEXITSTATUS(wait_status));
+        snprintf(text, size, "ended with exit code %d%s", WEXITSTATUS(wait_status),
+                 WEXITSTATUS(wait_status) == EXIT_CONFIG ? " (bad configuration or database)" : "");
 }
 
-/* True when starting it again cannot help; the run is then ending. */
-static bool supervisor_is_hopeless(struct supervisor *supervisor,
-                                   struct supervisor_program *program, int wait_status,
-                                   int64_t life_ns, int64_t now_ns)
+void supervisor_served(struct supervisor *supervisor)
 {
-    int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+    supervisor->served = true;
+}
 
+/* True when starting it again cannot help; the run is then ending. An appliance that has served is
+ * never ended for what one program says: what is wrong now was right once and can be mended, and
+ * the others still do their work. */
+static bool supervisor_is_hopeless(struct supervisor *supervisor,
+                                   struct supervisor_program *program, int code, int64_t life_ns,
+                                   int64_t now_ns)
+{
+    if (supervisor->served)
+        return false;
     if (code == EXIT_CONFIG || code == EXIT_USAGE) {
         fprintf(stderr, "postern: %s ended with exit code %d (%s): stopping\n", program->name, code,
                 code == EXIT_CONFIG ? "bad configuration" : "wrong usage");
@@ -186,12 +244,33 @@ static bool supervisor_is_hopeless(struct supervisor *supervisor,
     return true;
 }
 
+/* How long it stays away. One that dies at once, or of what stands in a file, is tried more and
+ * more rarely; one that has worked for a while is away for a small share of that while. */
+static int64_t supervisor_pause(struct supervisor *supervisor, struct supervisor_program *program,
+                                int code, int64_t life_ns)
+{
+    const struct supervisor_times *times = &supervisor->times;
+    int64_t pause_ns = program->backoff_ns;
+
+    if (code != EXIT_CONFIG && code != EXIT_USAGE && life_ns >= times->at_once_ns) {
+        pause_ns = life_ns / SUPERVISOR_AWAY_SHARE;
+        if (pause_ns < times->backoff_first_ns)
+            pause_ns = times->backoff_first_ns;
+        program->backoff_ns = times->backoff_first_ns;
+    } else {
+        program->backoff_ns *= 2;
+    }
+    if (program->backoff_ns > times->backoff_max_ns)
+        program->backoff_ns = times->backoff_max_ns;
+    return pause_ns < times->backoff_max_ns ? pause_ns : times->backoff_max_ns;
+}
+
 static void supervisor_died(struct supervisor *supervisor, struct supervisor_program *program,
                             int wait_status, int64_t now_ns)
 {
     int64_t life_ns = now_ns - program->started_ns;
+    int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
     int64_t pause_ns;
-    char how[96];
 
     program->pid = 0;
     if (supervisor->phase != SUPERVISOR_RUNNING) {
@@ -199,19 +278,18 @@ static void supervisor_died(struct supervisor *supervisor, struct supervisor_pro
             supervisor_stop_others(supervisor, now_ns);
         return;
     }
-    if (supervisor_is_hopeless(supervisor, program, wait_status, life_ns, now_ns))
+    supervisor_describe(wait_status, program->last_end, sizeof(program->last_end));
+    if (program->once) {
+        program->start_ns = INT64_MAX;
         return;
-    if (life_ns >= supervisor->times.settled_ns)
-        program->backoff_ns = supervisor->times.backoff_first_ns;
-    pause_ns = program->backoff_ns;
-    program->backoff_ns = pause_ns * 2 < supervisor->times.backoff_max_ns
-                              ? pause_ns * 2
-                              : supervisor->times.backoff_max_ns;
+    }
+    if (supervisor_is_hopeless(supervisor, program, code, life_ns, now_ns))
+        return;
+    pause_ns = supervisor_pause(supervisor, program, code, life_ns);
     program->start_ns = now_ns + pause_ns;
     program->restart_count++;
-    supervisor_describe(wait_status, how, sizeof(how));
     fprintf(stderr, "postern: %s %s after %.1f s: starting it again in %lld ms\n", program->name,
-            how, (double)life_ns / (double)CLOCK_NS_PER_SECOND,
+            program->last_end, (double)life_ns / (double)CLOCK_NS_PER_SECOND,
             (long long)(pause_ns / CLOCK_NS_PER_MS));
 }
 
@@ -321,7 +399,7 @@ int supervisor_run(struct supervisor *supervisor, const struct supervisor_watch 
 
     CHECK(supervisor->program_count > 0);
     for (unsigned i = 0; i < supervisor->program_count; i++)
-        supervisor->programs[i].start_ns = now_ns;
+        supervisor->programs[i].start_ns = supervisor->programs[i].once ? INT64_MAX : now_ns;
     while (!supervisor_over(supervisor, now_ns)) {
         struct pollfd waiting[2] = {{.fd = supervisor->signal_fd, .events = POLLIN}, {.fd = -1}};
         int64_t next_ns = supervisor_advance(supervisor, now_ns);

@@ -4,15 +4,15 @@
  * terminal reaches the supervisor alone, which then keeps the order below), and dies with the
  * supervisor (SIGTERM by PR_SET_PDEATHSIG). Its output is the supervisor's output.
  *
- *   a program dies          started again after times.backoff_first_ns, doubling to backoff_max_ns,
- *                           first again after a life of settled_ns; one line says so
- *   it ends with 78 or 2    bad configuration or usage: starting again cannot help. The others are
- *                           stopped and the run ends with that code
- *   it ends with 1 within   early_ns, early_deaths_max times in a row: the same, with 1
- *   SIGTERM, SIGINT         SIGTERM to the first program, which drains; when it has ended (or after
- *                           drain_ns) to the others; SIGKILL to what is left after stop_ns more.
- *                           A second signal skips the draining. The run ends with 0
- *   SIGHUP                  watch.reload() decides; if it agrees, forwarded to all
+ *   a program dies          started again: after a twentieth of its life when it lived at_once_ns
+ * or longer, else after times.backoff_first_ns, doubling; never later than backoff_max_ns. One line
+ * says so it ends with 78 or 2    before the appliance has ever been ready: bad configuration or
+ * usage, the others are stopped and the run ends with that code. Later: started again as one that
+ * dies at once, for as long as it takes it ends with 1 within   early_ns, early_deaths_max times in
+ * a row, before the appliance has ever been ready: the run ends with 1 SIGTERM, SIGINT SIGTERM to
+ * the first program, which drains; when it has ended (or after drain_ns) to the others; SIGKILL to
+ * what is left after stop_ns more. A second signal skips the draining. The run ends with 0 SIGHUP
+ * watch.reload() decides; if it agrees, forwarded to all
  *
  * Threads: one, which must be the process's only one (signals are blocked and read from a
  * signalfd). Waits in poll(); no busy loop, no sleep. Memory: the caller's struct; nothing
@@ -29,11 +29,12 @@
 #include "platform/status.h"
 
 #define SUPERVISOR_PROGRAMS_MAX 4u
+#define SUPERVISOR_AWAY_SHARE   20 /* of its life: how long one that worked stays away */
 
 struct supervisor_times {
     int64_t backoff_first_ns;
     int64_t backoff_max_ns;
-    int64_t settled_ns;
+    int64_t at_once_ns; /* a shorter life is none */
     int64_t early_ns;
     unsigned early_deaths_max;
     int64_t drain_ns;
@@ -44,14 +45,17 @@ struct supervisor_times {
 extern const struct supervisor_times supervisor_times_default;
 
 struct supervisor_program {
-    const char *name; /* for the lines about it; borrowed */
-    const char *path; /* borrowed */
-    pid_t pid;        /* 0: not running */
+    const char *name;   /* for the lines about it; borrowed */
+    const char *path;   /* borrowed */
+    const char *option; /* after the configuration; null: none */
+    bool once;          /* started when told, and not again */
+    pid_t pid;          /* 0: not running */
     int64_t started_ns;
     int64_t start_ns;   /* not running: when to start it (INT64_MAX: never) */
     int64_t backoff_ns; /* the next pause */
     unsigned early_deaths;
     unsigned restart_count;
+    char last_end[96]; /* how it last ended, in words; empty: never */
 };
 
 /* What else goes on in the supervisor's loop. Any function may be null. */
@@ -79,6 +83,7 @@ struct supervisor {
     struct supervisor_program programs[SUPERVISOR_PROGRAMS_MAX];
     enum supervisor_phase phase;
     int64_t phase_deadline_ns; /* INT64_MAX while running */
+    bool served;               /* all of it was ready once */
     int exit_code;
     int signal_fd;
     sigset_t saved_mask;
@@ -90,6 +95,24 @@ enum status supervisor_open(struct supervisor *supervisor, const char *config_fi
                             const struct supervisor_times *times) STATUS_CHECKED;
 
 void supervisor_add(struct supervisor *supervisor, const char *name, const char *path);
+
+/* A program that runs beside the others, when it is told to and once each time: started as
+ * `PATH -c FILE OPTION`. Returns its number. */
+unsigned supervisor_add_once(struct supervisor *supervisor, const char *name, const char *path,
+                             const char *option);
+void supervisor_start_once(struct supervisor *supervisor, unsigned index);
+
+/* 0: it does not run and will not by itself. */
+pid_t supervisor_pid(const struct supervisor *supervisor, unsigned index);
+
+/* How it last ended, in words; empty: never. */
+const char *supervisor_last_end(const struct supervisor *supervisor, unsigned index);
+
+/* The process that runs as `once` takes the place of that of `index`, which is told to end. */
+void supervisor_replace(struct supervisor *supervisor, unsigned index, unsigned once);
+
+/* The appliance is ready: from now on no program's end is the end of the run. */
+void supervisor_served(struct supervisor *supervisor);
 
 /* Starts the programs and runs until all have ended; returns the exit code. */
 int supervisor_run(struct supervisor *supervisor, const struct supervisor_watch *watch);

@@ -78,7 +78,8 @@ void main_write_log(struct main_thread *thread);
  * answered, MAIN_DRAIN_LIMIT_NS are over, or it was asked twice. */
 bool main_drain(struct main_thread *thread, unsigned terms, int64_t now_ns);
 
-/* serve.c. From now on signals are counted, not obeyed. */
+/* serve.c. From now on HUP is remembered, and TERM or INT end the process at once; in main_serve()
+ * they are counted. */
 void main_catch_signals(void);
 
 /* Until it is time to end. */

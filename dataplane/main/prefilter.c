@@ -9,11 +9,14 @@
 #define PREFILTER_FILES_PER_PART 16u
 
 enum status prefilter_watch_init(struct prefilter_watch *watch, const struct config *config,
-                                 struct worker_orders *orders, const struct worker *workers,
-                                 unsigned worker_count)
+                                 struct worker_orders *orders, const struct peers *peers,
+                                 const struct worker *workers, unsigned worker_count)
 {
-    *watch = (struct prefilter_watch){
-        .config = config, .orders = orders, .workers = workers, .worker_count = worker_count};
+    *watch = (struct prefilter_watch){.config = config,
+                                      .orders = orders,
+                                      .peers = peers,
+                                      .workers = workers,
+                                      .worker_count = worker_count};
     return config->prefilter.enabled ? cache_create(&orders->cache, config->prefilter.cache_bytes)
                                      : STATUS_OK;
 }
@@ -84,6 +87,39 @@ static void prefilter_say(const char *file, const struct prefilter_header *heade
                 (unsigned long long)header->groups.count);
 }
 
+/* Whether it is for what every scanner that serves has loaded; and there is one. */
+static bool prefilter_speaks(const struct prefilter_watch *watch,
+                             const struct worker_prefilter *prefilter)
+{
+    bool any = false;
+
+    for (uint32_t slot = 0; slot < watch->peers->scanner_slots; slot++) {
+        const struct peer_slot *scanner = &watch->peers->slots[slot];
+
+        if (peer_state_of(atomic_load_explicit(&scanner->life, memory_order_relaxed)) != PEER_READY)
+            continue;
+        if (!inspector_speaks_for(prefilter->inspectors[0], &scanner->identity))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+/* Nothing is lost by waiting only while the one in force is of use. */
+static bool prefilter_too_early(const struct prefilter_watch *watch,
+                                const struct worker_prefilter *next)
+{
+    const struct worker_prefilter *current = atomic_load(&watch->orders->prefilter);
+
+    return current != NULL && prefilter_speaks(watch, current) && !prefilter_speaks(watch, next);
+}
+
+static void prefilter_use(struct prefilter_watch *watch, struct worker_prefilter *made)
+{
+    prefilter_publish(watch, made);
+    prefilter_say(watch->config->prefilter.file, made->prefilter.header);
+}
+
 static void prefilter_load(struct prefilter_watch *watch)
 {
     const char *file = watch->config->prefilter.file;
@@ -97,8 +133,15 @@ static void prefilter_load(struct prefilter_watch *watch)
         made->generation = ++watch->generation;
         status = prefilter_make(watch, made);
         if (status == STATUS_OK) {
-            prefilter_publish(watch, made);
-            prefilter_say(file, made->prefilter.header);
+            if (prefilter_too_early(watch, made)) {
+                watch->held = made;
+                fprintf(stderr,
+                        "postern-dataplane: prefilter %s is for signatures that the scanners do "
+                        "not have yet: the one in force stays until they do\n",
+                        file);
+            } else {
+                prefilter_use(watch, made);
+            }
             return;
         }
         prefilter_free(watch, made);
@@ -136,12 +179,19 @@ void prefilter_watch_poll(struct prefilter_watch *watch, int64_t now_ns)
         prefilter_free(watch, watch->retired);
         watch->retired = NULL;
     }
+    if (watch->held != NULL && !prefilter_too_early(watch, watch->held)) {
+        prefilter_use(watch, watch->held);
+        watch->held = NULL;
+        return;
+    }
     if (stat(watch->config->prefilter.file, &file) != 0) {
         if (atomic_load(&watch->orders->prefilter) != NULL) {
             fprintf(stderr, "postern-dataplane: prefilter %s has gone: every message is scanned\n",
                     watch->config->prefilter.file);
             prefilter_publish(watch, NULL);
         }
+        prefilter_free(watch, watch->held);
+        watch->held = NULL;
         watch->number = 0;
         return;
     }
@@ -150,12 +200,15 @@ void prefilter_watch_poll(struct prefilter_watch *watch, int64_t now_ns)
         return;
     watch->number = file.st_ino;
     watch->modified = file.st_mtim;
+    prefilter_free(watch, watch->held);
+    watch->held = NULL;
     prefilter_load(watch);
 }
 
 void prefilter_watch_fini(struct prefilter_watch *watch)
 {
     prefilter_free(watch, watch->retired);
+    prefilter_free(watch, watch->held);
     if (watch->orders != NULL) {
         prefilter_free(watch, atomic_load(&watch->orders->prefilter));
         cache_destroy(watch->orders->cache);

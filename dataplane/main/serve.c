@@ -2,16 +2,21 @@
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "dataplane/main/main_thread.h"
+#include "platform/exit.h"
 
 static volatile sig_atomic_t serve_hup;
 static volatile sig_atomic_t serve_terms;
+static volatile sig_atomic_t serve_begun;
 
 static void serve_signal(int number)
 {
     if (number == SIGHUP)
         serve_hup = 1;
+    else if (!serve_begun)
+        _exit(EXIT_OK); /* nobody is served yet, and memory may take minutes */
     else if (serve_terms < 2)
         serve_terms++;
 }
@@ -60,6 +65,7 @@ void main_serve(struct main_thread *thread)
     struct timespec wake;
     int64_t next_ns;
 
+    serve_begun = 1;
     do {
         peers_server_poll(thread->server);
         main_write_log(thread);

@@ -116,7 +116,7 @@ static enum status start_workers(struct main_thread *thread)
     thread->workers = calloc(setup.worker_count, sizeof(*thread->workers));
     if (thread->workers == NULL ||
         prefilter_watch_init(&thread->prefilter, thread->start_config, &thread->orders,
-                             thread->workers, setup.worker_count) != STATUS_OK)
+                             &thread->peers, thread->workers, setup.worker_count) != STATUS_OK)
         return STATUS_NO_MEMORY;
     for (unsigned i = 0; i < setup.worker_count; i++) {
         thread->inboxes[i] = start_pass_ring("inbox", i);

@@ -197,6 +197,7 @@ static int run(struct arguments *arguments)
                    arguments->parent.user, arguments->parent.user);
         return EXIT_CONFIG;
     }
+    (void)signal(SIGHUP, SIG_IGN); /* the supervisor sees to new signatures */
     (void)signal(SIGTERM, stop_at_once);
     (void)signal(SIGINT, stop_at_once);
     if (engine_open(&engine, &arguments->engine, why, sizeof(why)) != STATUS_OK) {

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import unittest
 
 import appliance
@@ -100,6 +101,122 @@ class Generations(unittest.TestCase):
         self.assertEqual(len(self.customer.taken), len(flow.codes))
         self.assertIn("candidate scanners serve from now on: 1", self.box.log())
         self.box.wait_idle()
+
+    def reload(self):
+        self.box.process.send_signal(signal.SIGHUP)
+
+    def wait_log(self, text):
+        appliance.wait_for(lambda: text in self.box.log(), 30, "in the log: " + text)
+
+    def program(self, name):
+        """What the status says of it; None when it says nothing."""
+        return next((row for row in self.box.status()["programs"] if row["program"] == name), None)
+
+    def test_new_signatures(self):
+        """HUP with a changed database: new scanners load it beside the old ones, then take over."""
+        old = self.box.process_of("postern-scanner")
+        with Flow(self.box) as flow:
+            self.wait_more(5, 1)
+            signatures(self.box.home / "first", 2)
+            self.reload()
+            self.wait_log("the new signatures are in use")
+            self.wait_more(20, 2)
+        self.assertEqual(set(flow.codes), {250})
+        self.assertEqual(len(self.customer.taken), len(flow.codes))
+        appliance.wait_for(lambda: not old.alive(), 10, "the old scanners' end")
+        self.assertEqual(self.box.process_of("postern-scanner").parent, self.box.process.pid)
+        self.assertEqual(self.program("postern-scanner")["restarts"], 0)
+        self.reload()  # nothing has changed: nobody is started
+        self.send_some()
+        self.assertEqual(self.box.log().count("the signatures have changed"), 1)
+        # The new ones are kept running as the old ones were.
+        self.box.process_of("postern-scanner").signal(signal.SIGKILL)
+        appliance.wait_for(lambda: self.program("postern-scanner")["restarts"] == 1, 10, "a restart")
+        self.box.wait_idle()
+
+    def send_some(self):
+        for _ in range(5):
+            self.assertEqual(self.box.send(mails.plain("message", b"x\n"))[0], 250)
+
+    def test_broken_signatures(self):
+        """HUP with a database that cannot be loaded: the old one stays in use, and it is said."""
+        first = self.box.home / "first"
+        with Flow(self.box) as flow:
+            (first / "test.ndb").write_text("this is no signature\n")
+            self.reload()
+            self.wait_log("the new signatures cannot be used")
+            self.wait_more(10, 1)
+        self.assertEqual(set(flow.codes), {250})
+        self.assertEqual(set(self.generations()), {1})
+        self.assertEqual(self.program("new scanners")["state"], "ended")
+        self.assertIn("78", self.program("new scanners")["last_end"])
+        signatures(first, 2)  # mended: the next reload takes it
+        self.reload()
+        self.wait_log("the new signatures are in use")
+        self.send_some()
+        self.assertEqual(self.generations()[-1], 2)
+
+    def test_broken_signatures_at_a_later_start(self):
+        """The scanners' parent dies and cannot load what is there now: the appliance stays up, says
+        so, and scans again when the database is mended."""
+        first = self.box.home / "first"
+        (first / "test.ndb").write_text("this is no signature\n")
+        self.box.process_of("postern-scanner").signal(signal.SIGKILL)
+        appliance.wait_for(lambda: "78" in self.program("postern-scanner")["last_end"], 20,
+                           "an exit code 78 in the status")
+        self.wait_log("postern-scanner ended with exit code 78 (bad configuration or database)")
+        time.sleep(1)
+        self.assertIsNone(self.box.process.poll())
+        self.assertEqual(self.program("postern-dataplane")["restarts"], 0)
+        signatures(first, 2)
+        appliance.wait_for(lambda: self.box.counters()["scanners_ready"] == 1, 20, "a scanner")
+        self.send_some()
+        self.assertEqual(self.generations()[-1], 2)
+
+    def test_prefilter_waits_for_the_scanners(self):
+        """The prefilter for new signatures is not used before the scanners have them: the one in
+        force goes on settling mail meanwhile, and the new one does afterwards."""
+        self.box.stop()
+        box = appliance.Appliance(self.box.config["customers"],
+                                  {"scanner": {"processes": 1}, "prefilter": {"use": "yes"}})
+        self.addCleanup(box.stop)
+        database = box.home / "signatures"
+        box.start()
+        box.wait_prefilter()
+        message = mails.plain("message", b"x\n")
+
+        def settled(count):
+            before = box.counters()["prefilter_settled"]
+            for _ in range(count):
+                self.assertEqual(box.send(message)[0], 250)
+            return box.counters()["prefilter_settled"] - before
+
+        self.assertEqual(settled(3), 3)
+        signatures(database, 2)
+        # By hand and without a reload: the scanners do not follow yet.
+        built = appliance.postern("signatures", "build", "--quiet", "--database", database,
+                                  "--output", box.home / "state" / "bundles" / "prefilter")
+        self.assertEqual(built.returncode, 0, built.stderr)
+        appliance.wait_for(lambda: "that the scanners do not have yet" in box.log(), 10, "a wait")
+        self.assertEqual(settled(3), 3)
+        box.process.send_signal(signal.SIGHUP)
+        appliance.wait_for(lambda: "the new signatures are in use" in box.log(), 20, "a change")
+        appliance.wait_for(lambda: box.log().count("/bundles/prefilter in use: ") == 2, 20, "the new prefilter")
+        appliance.wait_for(lambda: settled(1) == 1, 20, "mail settled by it")
+
+    def test_term_while_starting(self):
+        """TERM before the memory is there ends the dataplane, and with it the run, at once."""
+        self.box.stop()
+        for delay in 0, 0.05, 0.2:
+            box = appliance.Appliance(self.box.config["customers"])
+            self.addCleanup(box.stop)
+            box.launch()
+            appliance.wait_for(lambda: box.processes("postern-dataplane"), 10, "a dataplane")
+            time.sleep(delay)
+            before = time.monotonic()
+            box.process.send_signal(signal.SIGTERM)
+            self.assertEqual(box.process.wait(20), 0)
+            self.assertLess(time.monotonic() - before, 3)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,12 @@ class Program(unittest.TestCase):
         for key in "scanner.database: /nonexistent", "scanner.user: there is no user 'nosuchuser'", \
                 "cores: ":
             self.assertIn("%s: warning: %s" % (self.config, key), err)
+        self.write_config("scanner:\n  processes: 3\n  memory: 1G\nmemory: {messages: 256M, packets: 128M}\n"
+                          "prefilter: {cache_size: 64M}\n")
+        code, out, err = self.call("check-config", self.config)
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"memory: messages 256 \+ packets 128 \+ verdict cache \d+ \+ 3 scanners of 1024 = "
+                              r"\d+ MiB at most")
         self.write_config("nonsense: 1\n")
         for arguments in ["check-config", self.config], ["run", "-c", self.config], \
                 ["status", "-c", self.config], ["scan", "-c", self.config, self.config]:

@@ -23,7 +23,7 @@
 static const struct supervisor_times test_times = {
     .backoff_first_ns = 10 * CLOCK_NS_PER_MS,
     .backoff_max_ns = 40 * CLOCK_NS_PER_MS,
-    .settled_ns = 2 * CLOCK_NS_PER_SECOND,
+    .at_once_ns = 500 * CLOCK_NS_PER_MS,
     .early_ns = CLOCK_NS_PER_SECOND,
     .early_deaths_max = 3,
     .drain_ns = 3 * CLOCK_NS_PER_SECOND,
@@ -43,6 +43,7 @@ struct stage {
     int signal_number; /* 0: none */
     int64_t again_ns;  /* and when to send SIGTERM */
     bool reload_answer;
+    bool served; /* before the first program has started */
     unsigned reload_count;
     struct supervisor supervisor;
 };
@@ -167,6 +168,8 @@ static int run(struct stage *stage, bool with_turn)
     assert_int_equal(supervisor_open(&stage->supervisor, "/etc/some.yaml", &test_times), STATUS_OK);
     for (unsigned i = 0; i < 3; i++)
         supervisor_add(&stage->supervisor, names[i], stage->paths[i]);
+    if (stage->served)
+        supervisor_served(&stage->supervisor);
     code = supervisor_run(&stage->supervisor, &watch);
     supervisor_close(&stage->supervisor);
     for (unsigned i = 0; i < 3; i++)
@@ -273,6 +276,47 @@ static void test_early_failures_must_be_in_a_row(void **state)
     assert_int_equal(count_lines(stage, 2, "life"), 6);
 }
 
+/* Whatever program and whatever it says: it is started again until it can, and only it. */
+static void test_nothing_ends_what_has_served(void **state)
+{
+    static const char *const ends[] = {"exit 78", "exit 2", "exit 1"};
+    struct stage *stage = *state;
+    char script[256];
+
+    stage->served = true;
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(script, sizeof(script),
+                 "echo life >> NAME.log\n[ $(wc -l < NAME.log) -le 5 ] && %s\n" LIVES, ends[i]);
+        write_script(stage, i, script);
+    }
+    assert_int_equal(run(stage, true), EXIT_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(count_lines(stage, i, "life"), 6);
+        assert_int_equal(count_lines(stage, i, "term"), 1);
+        assert_int_equal(stage->supervisor.programs[i].restart_count, 5);
+    }
+    assert_string_equal(stage->supervisor.programs[0].last_end,
+                        "ended with exit code 78 (bad configuration or database)");
+    assert_int_equal(stage->supervisor.programs[0].backoff_ns, test_times.backoff_max_ns);
+}
+
+/* One that works for a while before it dies is away for a twentieth of the time, not for the
+ * greatest pause; what it did wrong at its start is forgotten. */
+static void test_away_for_a_share_of_its_life(void **state)
+{
+    struct stage *stage = *state;
+    struct supervisor_program *program = &stage->supervisor.programs[1];
+
+    write_script(stage, 1,
+                 "echo life >> NAME.log\n"
+                 "case $(wc -l < NAME.log) in 1|2) kill -9 $$;; 3) sleep 0.6; kill -9 $$;; esac\n"
+                 "echo pause >> NAME.log\n" LIVES);
+    assert_int_equal(run(stage, true), EXIT_OK);
+    assert_int_equal(program->restart_count, 3);
+    assert_int_equal(program->backoff_ns, test_times.backoff_first_ns);
+    assert_int_equal(count_lines(stage, 1, "life"), 4);
+}
+
 static void test_program_that_is_not_there(void **state)
 {
     struct stage *stage = *state;
@@ -342,6 +386,7 @@ int main(void)
         CASE(test_what_does_not_stop_is_killed),     CASE(test_dead_program_is_started_again),
         CASE(test_bad_configuration_ends_the_run),   CASE(test_wrong_usage_ends_the_run),
         CASE(test_three_early_failures_end_the_run), CASE(test_early_failures_must_be_in_a_row),
+        CASE(test_nothing_ends_what_has_served),     CASE(test_away_for_a_share_of_its_life),
         CASE(test_program_that_is_not_there),        CASE(test_hup_is_forwarded_when_good),
         CASE(test_hup_is_kept_back_when_bad),        CASE(test_programs_die_with_the_supervisor),
     };
