@@ -23,6 +23,7 @@ struct peer_link {
     uint32_t first; /* of its slots in the table, once it is active */
     uint32_t slots;
     bool candidate;
+    bool stood_in; /* serves without an order, which may still come */
     int64_t since_ns;
 };
 
@@ -238,6 +239,7 @@ static bool peers_hello(const struct peers_server *server, struct peer_link *lin
 
     link->kind = (enum link_kind)message->kind;
     link->slots = message->slots;
+    link->stood_in = false;
     link->candidate =
         link->kind == LINK_KIND_SCANNER && (message->flags & LINK_FLAG_CANDIDATE) != 0;
     switch (message->kind) {
@@ -324,8 +326,27 @@ static void peers_stand_in(struct peers_server *server)
             return;
     }
     candidate = peers_candidate(server, true);
-    if (candidate != NULL)
-        (void)peers_promote(server, candidate);
+    if (candidate == NULL)
+        return;
+    candidate->stood_in = true;
+    (void)peers_promote(server, candidate);
+}
+
+/* How many children serve of a candidate that did not wait for the order. */
+static uint32_t peers_stood_in(struct peers_server *server)
+{
+    uint32_t serving = 0;
+
+    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
+        struct peer_link *link = &server->links[i];
+
+        if (!peers_active(link, LINK_KIND_SCANNER) || !link->stood_in)
+            continue;
+        link->stood_in = false;
+        for (uint32_t j = 0; j < link->slots; j++)
+            serving += peer_state_of(peers_life(server->peers, link->first + j)) == PEER_READY;
+    }
+    return serving;
 }
 
 /* False when the supervisor is to be let go. */
@@ -339,6 +360,8 @@ static bool peers_order(struct peers_server *server, const struct peer_link *sup
         return false;
     if (candidate != NULL)
         answer.slots = peers_promote(server, candidate);
+    else
+        answer.slots = peers_stood_in(server);
     return link_send(supervisor->fd, &answer, -1) == STATUS_OK;
 }
 

@@ -235,6 +235,15 @@ static void test_candidate_stands_in(void **state)
     peer_say(&others, LINK_READY, 1, others.slots[1].epoch, PEER_ENGINE);
     appliance_settle(appliance);
     assert_int_equal(appliance_count(appliance, COUNTER_SCANNERS_READY), 2 * APPLIANCE_WORKERS);
+    /* The order that comes later hears that it is done, once. */
+    appliance_supervisor(appliance, &control);
+    peer_say(&control, LINK_SERVE, 0, 0, "");
+    appliance_settle(appliance);
+    assert_int_equal(control.serving, 2);
+    peer_say(&control, LINK_SERVE, 0, 0, "");
+    appliance_settle(appliance);
+    assert_int_equal(control.serving, 0);
+    assert_int_equal(others.serve_count, 1);
 }
 
 /* A candidate that goes leaves nothing behind, and its place is free at once. */
