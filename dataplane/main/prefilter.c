@@ -87,9 +87,9 @@ static void prefilter_say(const char *file, const struct prefilter_header *heade
                 (unsigned long long)header->groups.count);
 }
 
-/* Whether it is for what every scanner that serves has loaded; and there is one. */
+/* Whether it is for what every scanner that serves has loaded; `nobody`, when there is none. */
 static bool prefilter_speaks(const struct prefilter_watch *watch,
-                             const struct worker_prefilter *prefilter)
+                             const struct worker_prefilter *prefilter, bool nobody)
 {
     bool any = false;
 
@@ -102,7 +102,7 @@ static bool prefilter_speaks(const struct prefilter_watch *watch,
             return false;
         any = true;
     }
-    return any;
+    return any || nobody;
 }
 
 /* Nothing is lost by waiting only while the one in force is of use. */
@@ -111,7 +111,8 @@ static bool prefilter_too_early(const struct prefilter_watch *watch,
 {
     const struct worker_prefilter *current = atomic_load(&watch->orders->prefilter);
 
-    return current != NULL && prefilter_speaks(watch, current) && !prefilter_speaks(watch, next);
+    return current != NULL && prefilter_speaks(watch, current, true) &&
+           !prefilter_speaks(watch, next, false);
 }
 
 static void prefilter_use(struct prefilter_watch *watch, struct worker_prefilter *made)
