@@ -4,15 +4,18 @@
  * terminal reaches the supervisor alone, which then keeps the order below), and dies with the
  * supervisor (SIGTERM by PR_SET_PDEATHSIG). Its output is the supervisor's output.
  *
- *   a program dies          started again: after a twentieth of its life when it lived at_once_ns
- * or longer, else after times.backoff_first_ns, doubling; never later than backoff_max_ns. One line
- * says so it ends with 78 or 2    before the appliance has ever been ready: bad configuration or
- * usage, the others are stopped and the run ends with that code. Later: started again as one that
- * dies at once, for as long as it takes it ends with 1 within   early_ns, early_deaths_max times in
- * a row, before the appliance has ever been ready: the run ends with 1 SIGTERM, SIGINT SIGTERM to
- * the first program, which drains; when it has ended (or after drain_ns) to the others; SIGKILL to
- * what is left after stop_ns more. A second signal skips the draining. The run ends with 0 SIGHUP
- * watch.reload() decides; if it agrees, forwarded to all
+ *   a program dies          started again: after a twentieth of its life when it lived at_once_ns,
+ *                           else after times.backoff_first_ns, doubling; never later than
+ *                           backoff_max_ns. One line says so
+ *   it ends with 78 or 2    before the appliance has ever been ready: bad configuration or usage,
+ *                           the others are stopped and the run ends with that code. Later: started
+ *                           again as one that dies at once, for as long as it takes
+ *   it ends with 1 within   early_ns, early_deaths_max times in a row, before the appliance has
+ *                           ever been ready: the run ends with 1
+ *   SIGTERM, SIGINT         SIGTERM to the first program, which drains; when it has ended (or after
+ *                           drain_ns) to the others; SIGKILL to what is left after stop_ns more.
+ *                           A second signal skips the draining. The run ends with 0
+ *   SIGHUP                  watch.reload() decides; if it agrees, forwarded to all
  *
  * Threads: one, which must be the process's only one (signals are blocked and read from a
  * signalfd). Waits in poll(); no busy loop, no sleep. Memory: the caller's struct; nothing
