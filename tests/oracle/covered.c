@@ -77,7 +77,15 @@ static unsigned covered_streams(const struct witness_buffer *buffer)
     return 0;
 }
 
-static bool covered_squeezed(const struct probe *probe, unsigned streams,
+/* Whose signatures must have been looked for where the buffer was searched. */
+static uint32_t covered_domain(const struct witness_buffer *buffer)
+{
+    if (buffer->target == 4)
+        return PREFILTER_RAW;
+    return buffer->target == 3 ? PREFILTER_HTML : PREFILTER_TEXT;
+}
+
+static bool covered_squeezed(const struct probe *probe, unsigned streams, uint32_t domain,
                              struct covered_counts *counts)
 {
     for (size_t i = 0; i < probe_stream_count(probe); i++) {
@@ -85,35 +93,47 @@ static bool covered_squeezed(const struct probe *probe, unsigned streams,
 
         if ((streams & bit(stream->kind)) == 0)
             continue;
-        if (bytes_find(&stream->squeezed, 0, squeezed.data, squeezed.length) == SIZE_MAX)
+        if (probe_find(&stream->squeezed, domain, squeezed.data, squeezed.length) == SIZE_MAX)
             continue;
-        counts->identical += stream->squeezed.length == squeezed.length;
+        counts->identical += stream->squeezed.bytes.length == squeezed.length;
         return true;
     }
     return squeezed.length < 4; /* shorter than any fragment */
 }
 
-static bool covered_exactly(const struct probe *probe, unsigned streams, const uint8_t *bytes,
-                            size_t length)
+static bool covered_exactly(const struct probe *probe, unsigned streams, uint32_t domain,
+                            const uint8_t *bytes, size_t length)
 {
     for (size_t i = 0; i < probe_stream_count(probe); i++) {
         const struct probe_stream *stream = probe_stream(probe, i);
 
         if ((streams & bit(stream->kind)) != 0 &&
-            bytes_find(&stream->exact, 0, bytes, length) != SIZE_MAX)
+            probe_find(&stream->exact, domain, bytes, length) != SIZE_MAX)
             return true;
     }
     return false;
 }
 
+/* Binary data of a Target (5: images, 14: others) is searched for that domain's signatures, and
+ * what any Target matches for those of either. */
+static uint32_t covered_binary_domains(const struct witness_buffer *buffer)
+{
+    if (buffer->target == 5)
+        return PREFILTER_IMAGE;
+    return buffer->target == 14 ? PREFILTER_BINARY : PREFILTER_IMAGE | PREFILTER_BINARY;
+}
+
 static bool covered_equal(const struct probe *probe, const struct witness_buffer *buffer)
 {
+    uint32_t domains = covered_binary_domains(buffer);
+
     for (size_t i = 0; i < probe_stream_count(probe); i++) {
         const struct probe_stream *stream = probe_stream(probe, i);
 
         if ((stream->kind == SEARCH_BINARY || stream->kind == SEARCH_FORCED) &&
-            stream->exact.length == buffer->length &&
-            memcmp(stream->exact.data, witness_bytes(buffer), buffer->length) == 0)
+            stream->exact.bytes.length == buffer->length &&
+            memcmp(stream->exact.bytes.data, witness_bytes(buffer), buffer->length) == 0 &&
+            (stream->exact.span_count == 0 || (stream->exact.spans[0].domains & domains) != 0))
             return true;
     }
     return false;
@@ -121,8 +141,8 @@ static bool covered_equal(const struct probe *probe, const struct witness_buffer
 
 /* A stretch that is not to be found as a whole may still be in pieces that overlap by enough: every
  * fragment it could be asked for. */
-static bool covered_fragments(const struct probe *probe, unsigned streams, const uint8_t *bytes,
-                              size_t length)
+static bool covered_fragments(const struct probe *probe, unsigned streams, uint32_t domain,
+                              const uint8_t *bytes, size_t length)
 {
     size_t window = length < PREFILTER_FRAGMENT_MAX ? length : PREFILTER_FRAGMENT_MAX;
 
@@ -131,7 +151,7 @@ static bool covered_fragments(const struct probe *probe, unsigned streams, const
 
         for (size_t i = 0; i < window && !odd; i++)
             odd = is_odd(bytes[start + i]);
-        if (odd && !covered_exactly(probe, streams, bytes + start, window))
+        if (odd && !covered_exactly(probe, streams, domain, bytes + start, window))
             return false;
     }
     return true;
@@ -142,6 +162,7 @@ static bool covered_odd(const struct probe *probe, unsigned streams,
                         const struct witness_buffer *buffer)
 {
     const uint8_t *bytes = witness_bytes(buffer);
+    uint32_t domain = covered_domain(buffer);
     size_t i = 0;
 
     while (i < buffer->length) {
@@ -160,8 +181,9 @@ static bool covered_odd(const struct probe *probe, unsigned streams,
                 break;
             last = is_odd(bytes[end]) ? end : last;
         }
-        if (end - start >= 4 && !covered_exactly(probe, streams, bytes + start, end - start) &&
-            !covered_fragments(probe, streams, bytes + start, end - start))
+        if (end - start >= 4 &&
+            !covered_exactly(probe, streams, domain, bytes + start, end - start) &&
+            !covered_fragments(probe, streams, domain, bytes + start, end - start))
             return false;
         i = end;
     }
@@ -188,7 +210,7 @@ static bool covered_buffer(const struct probe *probe, const struct bytes *messag
     if (covered_text(buffer) && covered_equal(probe, buffer))
         return true;
     squeeze_plainly(witness_bytes(buffer), buffer->length);
-    if (!covered_squeezed(probe, streams, counts)) {
+    if (!covered_squeezed(probe, streams, covered_domain(buffer), counts)) {
         *why = "is not contained in what was searched";
         return false;
     }

@@ -7,6 +7,7 @@
  *   text (Target 7, and 0 where it is text)
  *                     h(buffer) is contained in h(RAW) or h(TEXT), odd bytes exactly
  *   HTML (Target 3)   the same in NOCOMMENT or NOTAGS
+ *   Each of these where it was searched for the signatures of its own domain (mail, text, HTML).
  *   anything else     equals a BINARY or FORCED stream, byte for byte
  *   layers            have types that the prefilter settles; none below the message is a mail
  *

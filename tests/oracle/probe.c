@@ -20,6 +20,37 @@ struct probe {
     uint64_t cpu_ns;
 };
 
+static void probe_empty(struct probe_bytes *searched)
+{
+    searched->bytes.length = 0;
+    searched->span_count = 0;
+}
+
+static void probe_free(struct probe_bytes *searched)
+{
+    bytes_free(&searched->bytes);
+    free(searched->spans);
+}
+
+static void probe_append(struct probe_bytes *searched, uint32_t domains, const uint8_t *bytes,
+                         size_t length)
+{
+    bytes_append(&searched->bytes, bytes, length);
+    if (searched->span_count > 0 && searched->spans[searched->span_count - 1].domains == domains) {
+        searched->spans[searched->span_count - 1].end = searched->bytes.length;
+        return;
+    }
+    if (searched->span_count == searched->span_room) {
+        searched->span_room = searched->span_room * 2 + 8;
+        searched->spans =
+            reallocarray(searched->spans, searched->span_room, sizeof(*searched->spans));
+        if (searched->spans == NULL)
+            abort();
+    }
+    searched->spans[searched->span_count++] =
+        (struct probe_span){.end = searched->bytes.length, .domains = domains};
+}
+
 static void probe_tap_begin(void *context, enum search_kind kind)
 {
     struct probe *probe = context;
@@ -37,8 +68,8 @@ static void probe_tap_begin(void *context, enum search_kind kind)
     }
     entry = &probe->streams[probe->stream_count++];
     entry->kind = kind;
-    entry->squeezed.length = 0;
-    entry->exact.length = 0;
+    probe_empty(&entry->squeezed);
+    probe_empty(&entry->exact);
 }
 
 /* Of the streams of a kind, the last begun takes the bytes. */
@@ -52,7 +83,7 @@ static void probe_tap_bytes(void *context, enum search_kind kind, uint32_t domai
 
         if (entry->kind != kind)
             continue;
-        bytes_append(exact ? &entry->exact : &entry->squeezed, bytes, length);
+        probe_append(exact ? &entry->exact : &entry->squeezed, domains, bytes, length);
         return;
     }
     probe_tap_begin(context, kind);
@@ -96,8 +127,8 @@ void probe_close(struct probe *probe)
     inspector_destroy(probe->inspector);
     prefilter_close(&probe->prefilter);
     for (size_t i = 0; i < probe->stream_room; i++) {
-        bytes_free(&probe->streams[i].squeezed);
-        bytes_free(&probe->streams[i].exact);
+        probe_free(&probe->streams[i].squeezed);
+        probe_free(&probe->streams[i].exact);
     }
     free(probe->streams);
     free(probe);
@@ -128,6 +159,30 @@ void probe_inspect(struct probe *probe, const struct bytes *message, struct rand
     inspection_end(probe->inspector, inspection, result);
     inspection_give(probe->inspector, inspection);
     probe->cpu_ns += (uint64_t)(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - started_ns);
+}
+
+/* Whether all of [from, to) was searched for signatures of `domain`. */
+static bool probe_in_domain(const struct probe_bytes *searched, uint32_t domain, size_t from,
+                            size_t to)
+{
+    size_t begin = 0;
+
+    for (size_t i = 0; i < searched->span_count && begin < to; i++) {
+        if (searched->spans[i].end > from && (searched->spans[i].domains & domain) == 0)
+            return false;
+        begin = searched->spans[i].end;
+    }
+    return true;
+}
+
+size_t probe_find(const struct probe_bytes *searched, uint32_t domain, const uint8_t *needle,
+                  size_t length)
+{
+    size_t at = bytes_find(&searched->bytes, 0, needle, length);
+
+    while (at != SIZE_MAX && !probe_in_domain(searched, domain, at + 2, at + length))
+        at = bytes_find(&searched->bytes, at + 1, needle, length);
+    return at;
 }
 
 size_t probe_stream_count(const struct probe *probe)

@@ -9,11 +9,23 @@
 #include "tests/oracle/bytes.h"
 #include "tests/simulation/random.h"
 
+/* Up to this offset (from the span before on) bytes were searched for signatures of `domains`. */
+struct probe_span {
+    size_t end;
+    uint32_t domains;
+};
+
+struct probe_bytes {
+    struct bytes bytes;
+    struct probe_span *spans;
+    size_t span_count, span_room;
+};
+
 /* One byte string that was searched, as the tap showed it. */
 struct probe_stream {
     enum search_kind kind;
-    struct bytes squeezed;
-    struct bytes exact;
+    struct probe_bytes squeezed;
+    struct probe_bytes exact;
 };
 
 struct probe;
@@ -29,6 +41,12 @@ void probe_inspect(struct probe *probe, const struct bytes *message, struct rand
 /* What was searched of the last message. */
 size_t probe_stream_count(const struct probe *probe);
 const struct probe_stream *probe_stream(const struct probe *probe, size_t index);
+
+/* Where `needle` occurs in what was searched for signatures of `domain` (one PREFILTER_* bit), or
+ * SIZE_MAX. Of each fragment in it the last byte has to be searched so: a fragment has at least
+ * three. */
+size_t probe_find(const struct probe_bytes *searched, uint32_t domain, const uint8_t *needle,
+                  size_t length);
 
 /* CPU time of all inspections so far. */
 uint64_t probe_cpu_ns(const struct probe *probe);
