@@ -50,7 +50,7 @@ static void fuzz_begin(void *context, const struct mime_part *part)
                       (uint8_t)part->related,
                       (uint8_t)part->depth};
 
-    CHECK(!run->open && part->number == run->parts && part->depth <= MIME_DEPTH_MAX);
+    CHECK(!run->open && part->number == run->parts && part->depth <= MIME_DEPTH_ROOM);
     CHECK(part->name_length <= MIME_NAME_MAX);
     for (size_t i = 0; i < part->name_length; i++)
         CHECK(part->name[i] >= ' ' && part->name[i] != '"' && part->name[i] != 0x7f);

@@ -30,7 +30,7 @@
 #define MIME_DEPTH_ROOM     32u  /* ... that are still looked at; more are malformed */
 #define MIME_PARAMETERS_MAX 128u /* of a Content-Type; libclamav gives up at 256 */
 #define MIME_BOUNDARY_MAX   70u  /* RFC 2046 5.1.1 */
-#define MIME_PARTS_MAX      256u /* leaf parts of a message */
+#define MIME_PARTS_MAX      256u /* leaf parts of a message; more are a doubt, and given out */
 #define MIME_NAME_MAX       255u /* decoded bytes of a file name */
 
 #include "signatures/content/mime/gate.h" /* enum mime_gate, enum gate_class, mime_gate_text() */

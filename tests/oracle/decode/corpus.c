@@ -42,8 +42,12 @@ void corpus_free(struct corpus *corpus)
 static void corpus_part_begin(void *context, const struct mime_part *part)
 {
     struct made_mail *mail = context;
-    struct made_part *made = &mail->parts[mail->part_count++];
+    struct made_part *made;
 
+    mail->over = mail->part_count == MADE_PARTS_MAX;
+    if (mail->over)
+        return;
+    made = &mail->parts[mail->part_count++];
     *made = (struct made_part){.part = *part, .scanned = true};
     (void)snprintf(made->type, sizeof(made->type), "%s", part->type);
     made->part.type = made->type;
@@ -54,7 +58,8 @@ static void corpus_part_bytes(void *context, const uint8_t *bytes, size_t length
 {
     struct made_mail *mail = context;
 
-    made_append(&mail->parts[mail->part_count - 1].body, bytes, length);
+    if (!mail->over)
+        made_append(&mail->parts[mail->part_count - 1].body, bytes, length);
 }
 
 static void corpus_part_end(void *context)

@@ -356,4 +356,5 @@ void made_free(struct made_mail *mail)
         mail->parts[i].body = (struct made_text){0};
     }
     mail->part_count = 0;
+    mail->over = false;
 }

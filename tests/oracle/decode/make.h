@@ -31,6 +31,7 @@ struct made_part {
 struct made_mail {
     struct made_text text;
     unsigned part_count;
+    bool over; /* there are more, which are not kept: the parser has gated the mail */
     struct made_part parts[MADE_PARTS_MAX];
 };
 

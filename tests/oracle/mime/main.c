@@ -32,6 +32,7 @@ struct part {
 };
 
 struct message {
+    bool over; /* there are more parts, which are not kept */
     struct part parts[MIME_PARTS_MAX];
     unsigned count;
     bool gated; /* by a decoder */
@@ -56,8 +57,13 @@ static uint8_t main_room[DECODE_ROOM];
 static void on_begin(void *context, const struct mime_part *part)
 {
     struct message *message = context;
-    struct part *here = &message->parts[message->count++];
+    struct part *here;
 
+    /* The parser has gated the message: what becomes of it is of no interest. */
+    message->over = message->count == MIME_PARTS_MAX;
+    if (message->over)
+        return;
+    here = &message->parts[message->count++];
     here->stored.length = 0;
     here->forced.length = 0;
     here->has_forced = decode_forced(part);
@@ -70,7 +76,7 @@ static void on_bytes(void *context, const uint8_t *bytes, size_t length)
     struct message *message = context;
     struct part *here = &message->parts[message->count - 1];
 
-    while (length > 0) {
+    while (length > 0 && !message->over) {
         size_t piece = length < DECODE_PIECE_MAX ? length : DECODE_PIECE_MAX;
 
         made_append(&here->stored, main_room,
@@ -88,6 +94,8 @@ static void on_end(void *context)
     struct message *message = context;
     struct part *here = &message->parts[message->count - 1];
 
+    if (message->over)
+        return;
     made_append(&here->stored, main_room, decode_end(&message->decoder, main_room));
     if (here->has_forced)
         made_append(&here->forced, main_room, base64_force_end(&message->force, main_room));
