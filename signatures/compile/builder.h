@@ -40,8 +40,8 @@ struct builder {
     bool all_links; /* ... even those that display nothing */
 };
 
-/* Chooses for `domains` and adds groups, or "always", to the draft. `reason` (may be null) gets why
- * it is always; `*covered`: no domain is. */
+/* Chooses for `domains` and adds groups, or "always", to the draft. `*always` gets the domains in
+ * which it is always, and `reason` (may be null) why. */
 enum status builder_choose(struct builder *builder, const struct expression *necessary,
                            uint32_t signature, uint32_t domains, const char **reason,
                            uint32_t *always);
@@ -51,9 +51,6 @@ struct source_sink builder_sink(struct builder *builder);
 
 /* The file-type table, when the database has none. */
 void builder_add_library_types(struct builder *builder);
-
-/* Compiles; with a corpus tries the draft and chooses again, up to BUILD_ROUNDS_MAX times. */
-enum status builder_compile(struct builder *builder);
 
 /* Remembers the first failure. */
 void builder_fail(struct builder *builder, enum status status, const char *format, ...)

@@ -1,5 +1,4 @@
 /* collect.c: what the sources say, put into the draft and the report. */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,18 +6,6 @@
 #include "signatures/compile/types.h"
 
 #define COLLECT_TARGETS 15u
-
-void builder_fail(struct builder *builder, enum status status, const char *format, ...)
-{
-    va_list arguments;
-
-    if (builder->status != STATUS_OK)
-        return;
-    builder->status = status;
-    va_start(arguments, format);
-    (void)vsnprintf(builder->why, builder->why_size, format, arguments);
-    va_end(arguments);
-}
 
 static void collect_no_memory(struct builder *builder, enum status status)
 {

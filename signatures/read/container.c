@@ -75,18 +75,14 @@ static enum status container_member(struct container *container, const char *nam
     struct read_input input = {.take = container_take, .context = container};
     uint64_t padding =
         (CONTAINER_BLOCK_BYTES - size % CONTAINER_BLOCK_BYTES) % CONTAINER_BLOCK_BYTES;
-    unsigned line_max;
-    read_format format = read_format_of(name, &line_max);
     enum status status = STATUS_OK;
 
     reader->unpacked += size;
     if (reader->unpacked > SOURCE_UNPACKED_MAX)
         return container_bad(reader, "too large when unpacked");
     container->left = size;
-    if (format == read_container)
-        return container_bad(reader, "container inside a container");
-    if (format != NULL)
-        status = read_content(reader, &input, name);
+    if (reader->loads(name))
+        status = reader->content(reader, &input, name);
     if (status == STATUS_OK)
         status = container_skip(container, container->left + padding);
     return container->cut ? container_bad(reader, "ends in the middle of a file") : status;

@@ -1,4 +1,4 @@
-/* read.h: what the readers of the formats share; private to this library.
+/* read.h: what the readers of the formats share (reader.c); private to this library.
  *
  * A format is a function that takes an input to its end and gives the sink what it finds. The input
  * is a file or a member of a container, read forward only. Lines are cut as libclamav cuts them
@@ -31,6 +31,9 @@ struct read_input {
 
 struct reader {
     const struct source_sink *sink;
+    /* For members of containers: whether libclamav loads a file of that name, and what reads it. */
+    bool (*loads)(const char *name);
+    enum status (*content)(struct reader *reader, struct read_input *input, const char *name);
     struct expression_arena *arena;
     char *line;           /* SOURCE_LINE_MAX + 1 bytes */
     const char *path;     /* what the user named or the directory's entry, for errors */
@@ -114,14 +117,6 @@ ssize_t read_hex(const char *text, uint8_t *bytes, size_t max);
 /* The next line that is neither empty nor a comment; odd ones are given as doubtful on the way.
  * False at the end; then `status`. */
 bool read_next(struct reader *reader, enum status *status);
-
-/* Names a format's file may have, and the readers: by the end of `name`; null: libclamav does not
- * load it. `line_max` is libclamav's line buffer for it. */
-read_format read_format_of(const char *name, unsigned *line_max);
-
-/* Reads what begins, with the reader of its format; `name` is its base name. */
-enum status read_content(struct reader *reader, struct read_input *input,
-                         const char *name) STATUS_CHECKED;
 
 /* The formats. */
 enum status read_ndb(struct reader *reader);

@@ -77,7 +77,7 @@ struct yara {
     const char *doubt;
 };
 
-/* yara.c */
+/* yara_parse.c */
 void yara_advance(struct yara *yara);
 void yara_give_up(struct yara *yara, enum yara_fate fate);
 bool yara_eat(struct yara *yara, const char *text);
