@@ -51,7 +51,7 @@ __attribute__((format(printf, 2, 3))) static enum status refuse(const struct pla
     return STATUS_BAD_CONFIG;
 }
 
-static void machine_add(struct machine *machine, hwloc_topology_t topology, hwloc_obj_t unit)
+static void cores_machine_add(struct machine *machine, hwloc_topology_t topology, hwloc_obj_t unit)
 {
     hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology, HWLOC_OBJ_CORE, unit);
     struct machine_cpu *cpu = &machine->cpus[machine->count];
@@ -69,7 +69,7 @@ static void machine_add(struct machine *machine, hwloc_topology_t topology, hwlo
 }
 
 /* Allowed is what the cpuset controller grants and the affinity we were started with leaves. */
-static void machine_read(struct machine *machine, hwloc_topology_t topology)
+static void cores_machine_read(struct machine *machine, hwloc_topology_t topology)
 {
     hwloc_bitmap_t allowed = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(topology));
     hwloc_bitmap_t bound = hwloc_bitmap_alloc();
@@ -86,7 +86,7 @@ static void machine_read(struct machine *machine, hwloc_topology_t topology)
             hwloc_obj_t unit = hwloc_get_pu_obj_by_os_index(topology, (unsigned)id);
 
             if (unit)
-                machine_add(machine, topology, unit);
+                cores_machine_add(machine, topology, unit);
         }
         hwloc_bitmap_foreach_end();
     }
@@ -94,7 +94,7 @@ static void machine_read(struct machine *machine, hwloc_topology_t topology)
     hwloc_bitmap_free(allowed);
 }
 
-static enum status machine_load(struct machine *machine)
+static enum status cores_machine_load(struct machine *machine)
 {
     hwloc_topology_t topology = NULL;
 
@@ -102,7 +102,7 @@ static enum status machine_load(struct machine *machine)
     if (hwloc_topology_init(&topology) != 0)
         return STATUS_NO_MEMORY;
     if (hwloc_topology_load(topology) == 0)
-        machine_read(machine, topology);
+        cores_machine_read(machine, topology);
     hwloc_topology_destroy(topology);
     return machine->count > 0 ? STATUS_OK : STATUS_UNSUPPORTED;
 }
@@ -115,7 +115,7 @@ static const struct machine_cpu *find_cpu(const struct machine *machine, unsigne
     return NULL;
 }
 
-static bool is_among(const unsigned *cpus, unsigned count, unsigned cpu)
+static bool cores_is_among(const unsigned *cpus, unsigned count, unsigned cpu)
 {
     for (unsigned i = 0; i < count; i++)
         if (cpus[i] == cpu)
@@ -124,8 +124,9 @@ static bool is_among(const unsigned *cpus, unsigned count, unsigned cpu)
 }
 
 /* Copies cpus that the configuration names, after checking them. */
-static enum status take_named(const struct plan *plan, const char *key,
-                              const struct config_cpus *named, unsigned *cpus, unsigned *count)
+static enum status cores_take_named(const struct plan *plan, const char *key,
+                                    const struct config_cpus *named, unsigned *cpus,
+                                    unsigned *count)
 {
     for (unsigned i = 0; i < named->count && i < CONFIG_CPUS_MAX; i++) {
         if (!find_cpu(plan->machine, named->cpu[i]))
@@ -133,23 +134,23 @@ static enum status take_named(const struct plan *plan, const char *key,
                           "cores.%s names cpu %u, which does not exist or is not allowed here; "
                           "these are: %s",
                           key, named->cpu[i], plan->machine->list);
-        if (is_among(cpus, *count, named->cpu[i]))
+        if (cores_is_among(cpus, *count, named->cpu[i]))
             return refuse(plan, "cores.%s names cpu %u twice; name each once", key, named->cpu[i]);
         cpus[(*count)++] = named->cpu[i];
     }
     return STATUS_OK;
 }
 
-static enum status plan_main(const struct plan *plan)
+static enum status cores_plan_main(const struct plan *plan)
 {
     const struct config_cpus *workers = &plan->cores->workers;
     unsigned count = 0;
 
     if (plan->cores->main.count > 0)
-        return take_named(plan, "main", &plan->cores->main, &plan->map->main, &count);
+        return cores_take_named(plan, "main", &plan->cores->main, &plan->map->main, &count);
     plan->map->main = plan->machine->cpus[0].cpu;
     for (unsigned i = 0; i < plan->machine->count; i++) {
-        if (is_among(workers->cpu, workers->count, plan->machine->cpus[i].cpu))
+        if (cores_is_among(workers->cpu, workers->count, plan->machine->cpus[i].cpu))
             continue;
         plan->map->main = plan->machine->cpus[i].cpu;
         return STATUS_OK;
@@ -159,7 +160,7 @@ static enum status plan_main(const struct plan *plan)
 
 /* What is wrong with a cpu as a worker's, the lower the better. Being near the NIC outweighs
  * having the core alone: remote memory costs on every packet. */
-static unsigned worker_cost(const struct plan *plan, const struct machine_cpu *cpu)
+static unsigned cores_worker_cost(const struct plan *plan, const struct machine_cpu *cpu)
 {
     const struct machine_cpu *main = find_cpu(plan->machine, plan->map->main);
     unsigned cost = 0;
@@ -182,21 +183,22 @@ static const struct machine_cpu *best_worker(const struct plan *plan)
         const struct machine_cpu *cpu = &plan->machine->cpus[i];
 
         if (cpu->cpu == plan->map->main ||
-            is_among(plan->map->workers, plan->map->worker_count, cpu->cpu))
+            cores_is_among(plan->map->workers, plan->map->worker_count, cpu->cpu))
             continue;
-        if (!best || worker_cost(plan, cpu) <= worker_cost(plan, best))
+        if (!best || cores_worker_cost(plan, cpu) <= cores_worker_cost(plan, best))
             best = cpu;
     }
     return best;
 }
 
-static enum status plan_workers(const struct plan *plan)
+static enum status cores_plan_workers(const struct plan *plan)
 {
     unsigned wanted = plan->machine->count / CPUS_PER_WORKER;
     struct core_map *map = plan->map;
 
     if (plan->cores->workers.count > 0)
-        return take_named(plan, "workers", &plan->cores->workers, map->workers, &map->worker_count);
+        return cores_take_named(plan, "workers", &plan->cores->workers, map->workers,
+                                &map->worker_count);
     if (wanted == 0)
         wanted = 1;
     while (map->worker_count < wanted && map->worker_count < CONFIG_CPUS_MAX) {
@@ -211,7 +213,7 @@ static enum status plan_workers(const struct plan *plan)
     return STATUS_OK;
 }
 
-static bool shares_core_with_worker(const struct plan *plan, const struct machine_cpu *cpu)
+static bool cores_shares_core_with_worker(const struct plan *plan, const struct machine_cpu *cpu)
 {
     for (unsigned i = 0; i < plan->map->worker_count; i++) {
         const struct machine_cpu *worker = find_cpu(plan->machine, plan->map->workers[i]);
@@ -225,47 +227,48 @@ static bool shares_core_with_worker(const struct plan *plan, const struct machin
 /* How much of the machine scanners may have: each step gives up one consideration. */
 enum scanner_room { ROOM_APART, ROOM_BESIDE_WORKERS, ROOM_WITH_MAIN, ROOM_ANYWHERE };
 
-static bool fits_scanner(const struct plan *plan, const struct machine_cpu *cpu,
-                         enum scanner_room room)
+static bool cores_fits_scanner(const struct plan *plan, const struct machine_cpu *cpu,
+                               enum scanner_room room)
 {
-    if (room < ROOM_ANYWHERE && is_among(plan->map->workers, plan->map->worker_count, cpu->cpu))
+    if (room < ROOM_ANYWHERE &&
+        cores_is_among(plan->map->workers, plan->map->worker_count, cpu->cpu))
         return false;
     if (room < ROOM_WITH_MAIN && cpu->cpu == plan->map->main)
         return false;
-    return room >= ROOM_BESIDE_WORKERS || !shares_core_with_worker(plan, cpu);
+    return room >= ROOM_BESIDE_WORKERS || !cores_shares_core_with_worker(plan, cpu);
 }
 
-static enum status plan_scanners(const struct plan *plan)
+static enum status cores_plan_scanners(const struct plan *plan)
 {
     struct core_map *map = plan->map;
     unsigned room = ROOM_APART;
 
     if (plan->cores->scanners.count > 0)
-        return take_named(plan, "scanners", &plan->cores->scanners, map->scanners,
-                          &map->scanner_count);
+        return cores_take_named(plan, "scanners", &plan->cores->scanners, map->scanners,
+                                &map->scanner_count);
     /* With two cpus, scanning is what the machine has to share; a polling worker shares nothing. */
     if (plan->machine->count <= 2 && plan->cores->idle == CONFIG_IDLE_ADAPTIVE)
         room = ROOM_ANYWHERE;
     for (; map->scanner_count == 0 && room <= ROOM_ANYWHERE; room++)
         for (unsigned i = 0; i < plan->machine->count && map->scanner_count < CONFIG_CPUS_MAX; i++)
-            if (fits_scanner(plan, &plan->machine->cpus[i], (enum scanner_room)room))
+            if (cores_fits_scanner(plan, &plan->machine->cpus[i], (enum scanner_room)room))
                 map->scanners[map->scanner_count++] = plan->machine->cpus[i].cpu;
     return STATUS_OK;
 }
 
-static enum status plan_control(const struct plan *plan)
+static enum status cores_plan_control(const struct plan *plan)
 {
     struct core_map *map = plan->map;
 
     if (plan->cores->control.count > 0)
-        return take_named(plan, "control", &plan->cores->control, map->control,
-                          &map->control_count);
+        return cores_take_named(plan, "control", &plan->cores->control, map->control,
+                                &map->control_count);
     map->control[map->control_count++] = map->main;
     return STATUS_OK;
 }
 
 /* A polling worker never gives its cpu up, so nothing else may live there. */
-static enum status check_polling(const struct plan *plan)
+static enum status cores_check_polling(const struct plan *plan)
 {
     const struct core_map *map = plan->map;
 
@@ -276,7 +279,7 @@ static enum status check_polling(const struct plan *plan)
                       "cores.idle is poll, but there is one cpu only (%s); write idle: "
                       "adaptive, or give the machine two cpus",
                       plan->machine->list);
-    if (is_among(map->workers, map->worker_count, map->main))
+    if (cores_is_among(map->workers, map->worker_count, map->main))
         return refuse(plan,
                       "cpu %u is both in cores.workers and main's, and cores.idle is poll; write "
                       "idle: adaptive, or move one of them (allowed: %s)",
@@ -284,7 +287,7 @@ static enum status check_polling(const struct plan *plan)
     return STATUS_OK;
 }
 
-static void plan_processes(const struct plan *plan, unsigned configured)
+static void cores_plan_processes(const struct plan *plan, unsigned configured)
 {
     unsigned processes = configured;
 
@@ -312,21 +315,21 @@ enum status cores_plan(const struct config *config, int numa_node, struct core_m
         snprintf(why, why_size, "out of memory");
         return STATUS_NO_MEMORY;
     }
-    status = machine_load(machine);
+    status = cores_machine_load(machine);
     if (status != STATUS_OK)
         snprintf(why, why_size, "hwloc cannot tell which cpus this machine has; is /sys mounted?");
     if (status == STATUS_OK)
-        status = plan_main(&plan);
+        status = cores_plan_main(&plan);
     if (status == STATUS_OK)
-        status = plan_workers(&plan);
+        status = cores_plan_workers(&plan);
     if (status == STATUS_OK)
-        status = check_polling(&plan);
+        status = cores_check_polling(&plan);
     if (status == STATUS_OK)
-        status = plan_scanners(&plan);
+        status = cores_plan_scanners(&plan);
     if (status == STATUS_OK)
-        status = plan_control(&plan);
+        status = cores_plan_control(&plan);
     if (status == STATUS_OK)
-        plan_processes(&plan, config->scanner.processes);
+        cores_plan_processes(&plan, config->scanner.processes);
     free(machine);
     return status;
 }

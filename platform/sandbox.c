@@ -33,10 +33,10 @@ struct steps {
 };
 
 /* Adds "; step" to the list of what could not be done. */
-static void steps_say(struct steps *steps, const char *format, ...)
+static void sandbox_steps_say(struct steps *steps, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void steps_say(struct steps *steps, const char *format, ...)
+static void sandbox_steps_say(struct steps *steps, const char *format, ...)
 {
     size_t room = steps->why_size - steps->why_used;
     va_list arguments;
@@ -55,10 +55,10 @@ static void steps_say(struct steps *steps, const char *format, ...)
 }
 
 /* A step without which the process must not go on. */
-static enum status steps_fail(struct steps *steps, const char *step, int error)
+static enum status sandbox_steps_fail(struct steps *steps, const char *step, int error)
 {
     steps->why_used = 0;
-    steps_say(steps, "%s: %s", step, strerror(error));
+    sandbox_steps_say(steps, "%s: %s", step, strerror(error));
     return error == EPERM || error == EACCES ? STATUS_NOT_PERMITTED : STATUS_SYSTEM;
 }
 
@@ -75,7 +75,7 @@ enum status sandbox_user(const char *name, uint32_t *uid, uint32_t *gid)
     return STATUS_OK;
 }
 
-static bool write_whole(const char *path, const char *text)
+static bool sandbox_write_whole(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     ssize_t written;
@@ -89,52 +89,53 @@ static bool write_whole(const char *path, const char *text)
 
 /* Without root, a user namespace of our own is what allows the other ones. The ids stay what they
  * are, so that files keep their owner. */
-static bool enter_user_namespace(struct steps *steps)
+static bool sandbox_enter_user_namespace(struct steps *steps)
 {
     unsigned uid = geteuid();
     unsigned gid = getegid();
     char map[64];
 
     if (unshare(CLONE_NEWUSER) != 0) {
-        steps_say(steps, "no namespaces (user namespace: %s)", strerror(errno));
+        sandbox_steps_say(steps, "no namespaces (user namespace: %s)", strerror(errno));
         return false;
     }
-    (void)write_whole("/proc/self/setgroups", "deny"); /* without it the group map is refused */
+    (void)sandbox_write_whole("/proc/self/setgroups",
+                              "deny"); /* without it the group map is refused */
     (void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
-    if (!write_whole("/proc/self/uid_map", map)) {
-        steps_say(steps, "no namespaces (uid map: %s)", strerror(errno));
+    if (!sandbox_write_whole("/proc/self/uid_map", map)) {
+        sandbox_steps_say(steps, "no namespaces (uid map: %s)", strerror(errno));
         return false;
     }
     (void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-    if (!write_whole("/proc/self/gid_map", map)) {
-        steps_say(steps, "no namespaces (gid map: %s)", strerror(errno));
+    if (!sandbox_write_whole("/proc/self/gid_map", map)) {
+        sandbox_steps_say(steps, "no namespaces (gid map: %s)", strerror(errno));
         return false;
     }
     return true;
 }
 
-static void enter_namespace(struct steps *steps, int flag, const char *name, bool *entered)
+static void sandbox_enter_namespace(struct steps *steps, int flag, const char *name, bool *entered)
 {
     bool done = unshare(flag) == 0;
 
     if (!done)
-        steps_say(steps, "no %s namespace (%s)", name, strerror(errno));
+        sandbox_steps_say(steps, "no %s namespace (%s)", name, strerror(errno));
     if (entered != NULL)
         *entered = done;
 }
 
-static void enter_namespaces(struct steps *steps)
+static void sandbox_enter_namespaces(struct steps *steps)
 {
-    if (!steps->root && !enter_user_namespace(steps))
+    if (!steps->root && !sandbox_enter_user_namespace(steps))
         return;
-    enter_namespace(steps, CLONE_NEWNS, "mount", &steps->own_mounts);
-    enter_namespace(steps, CLONE_NEWIPC, "ipc", NULL);
-    enter_namespace(steps, CLONE_NEWUTS, "uts", NULL);
+    sandbox_enter_namespace(steps, CLONE_NEWNS, "mount", &steps->own_mounts);
+    sandbox_enter_namespace(steps, CLONE_NEWIPC, "ipc", NULL);
+    sandbox_enter_namespace(steps, CLONE_NEWUTS, "uts", NULL);
     if (steps->sandbox->no_network)
-        enter_namespace(steps, CLONE_NEWNET, "network", NULL);
+        sandbox_enter_namespace(steps, CLONE_NEWNET, "network", NULL);
 }
 
-static void mount_scratch(struct steps *steps)
+static void sandbox_mount_scratch(struct steps *steps)
 {
     const struct sandbox *sandbox = steps->sandbox;
     char options[128];
@@ -142,7 +143,7 @@ static void mount_scratch(struct steps *steps)
     if (sandbox->scratch == NULL)
         return;
     if (!steps->own_mounts) {
-        steps_say(steps, "no private tmpfs");
+        sandbox_steps_say(steps, "no private tmpfs");
         return;
     }
     (void)snprintf(options, sizeof(options), "size=%llu,nr_inodes=65536,mode=0700,uid=%u,gid=%u",
@@ -150,25 +151,26 @@ static void mount_scratch(struct steps *steps)
     /* Private first: or the mount would show in the namespace we came from. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", sandbox->scratch, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0)
-        steps_say(steps, "no private tmpfs (%s)", strerror(errno));
+        sandbox_steps_say(steps, "no private tmpfs (%s)", strerror(errno));
 }
 
-static enum status set_limit(struct steps *steps, int resource, const char *name, uint64_t value)
+static enum status sandbox_set_limit(struct steps *steps, int resource, const char *name,
+                                     uint64_t value)
 {
     struct rlimit limit;
 
     if (getrlimit((__rlimit_resource_t)resource, &limit) != 0)
-        return steps_fail(steps, name, errno);
+        return sandbox_steps_fail(steps, name, errno);
     if (limit.rlim_max == RLIM_INFINITY || value < limit.rlim_max)
         limit.rlim_max = value;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit((__rlimit_resource_t)resource, &limit) != 0)
-        return steps_fail(steps, name, errno);
+        return sandbox_steps_fail(steps, name, errno);
     return STATUS_OK;
 }
 
 /* Address space in use now, in bytes; 0 when it cannot be read. */
-static uint64_t mapped_bytes(void)
+static uint64_t sandbox_mapped_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
     unsigned long long pages = 0;
@@ -182,27 +184,27 @@ static uint64_t mapped_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static enum status set_limits(struct steps *steps)
+static enum status sandbox_set_limits(struct steps *steps)
 {
     const struct sandbox *sandbox = steps->sandbox;
-    enum status status = set_limit(steps, RLIMIT_CORE, "RLIMIT_CORE", 0);
+    enum status status = sandbox_set_limit(steps, RLIMIT_CORE, "RLIMIT_CORE", 0);
 
     if (status == STATUS_OK && sandbox->file_bytes > 0)
-        status = set_limit(steps, RLIMIT_FSIZE, "RLIMIT_FSIZE", sandbox->file_bytes);
+        status = sandbox_set_limit(steps, RLIMIT_FSIZE, "RLIMIT_FSIZE", sandbox->file_bytes);
     if (status == STATUS_OK && sandbox->files > 0)
-        status = set_limit(steps, RLIMIT_NOFILE, "RLIMIT_NOFILE", sandbox->files);
+        status = sandbox_set_limit(steps, RLIMIT_NOFILE, "RLIMIT_NOFILE", sandbox->files);
     if (status == STATUS_OK && sandbox->memory_bytes > 0) {
-        uint64_t mapped = mapped_bytes();
+        uint64_t mapped = sandbox_mapped_bytes();
 
         if (mapped == 0)
-            return steps_fail(steps, "/proc/self/statm", EIO);
-        status = set_limit(steps, RLIMIT_AS, "RLIMIT_AS", mapped + sandbox->memory_bytes);
+            return sandbox_steps_fail(steps, "/proc/self/statm", EIO);
+        status = sandbox_set_limit(steps, RLIMIT_AS, "RLIMIT_AS", mapped + sandbox->memory_bytes);
     }
     return status;
 }
 
 /* Capabilities are gone from the bounding set first, so that nothing can bring one back. */
-static enum status drop_privileges(struct steps *steps)
+static enum status sandbox_drop_privileges(struct steps *steps)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}, {0}};
@@ -213,26 +215,26 @@ static enum status drop_privileges(struct steps *steps)
     }
     if (steps->root && steps->sandbox->user != NULL) {
         if (setgroups(0, NULL) != 0)
-            return steps_fail(steps, "setgroups", errno);
+            return sandbox_steps_fail(steps, "setgroups", errno);
         if (setresgid(steps->gid, steps->gid, steps->gid) != 0)
-            return steps_fail(steps, "setresgid", errno);
+            return sandbox_steps_fail(steps, "setresgid", errno);
         if (setresuid(steps->uid, steps->uid, steps->uid) != 0)
-            return steps_fail(steps, "setresuid", errno);
+            return sandbox_steps_fail(steps, "setresuid", errno);
     }
     if (syscall(SYS_capset, &header, none) != 0)
-        return steps_fail(steps, "capset", errno);
+        return sandbox_steps_fail(steps, "capset", errno);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return steps_fail(steps, "no_new_privs", errno);
+        return sandbox_steps_fail(steps, "no_new_privs", errno);
     return STATUS_OK;
 }
 
 /* Last, because a change of credentials clears them. */
-static enum status bind_to_parent(struct steps *steps)
+static enum status sandbox_bind_to_parent(struct steps *steps)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
-        return steps_fail(steps, "PR_SET_PDEATHSIG", errno);
+        return sandbox_steps_fail(steps, "PR_SET_PDEATHSIG", errno);
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        return steps_fail(steps, "PR_SET_DUMPABLE", errno);
+        return sandbox_steps_fail(steps, "PR_SET_DUMPABLE", errno);
     return STATUS_OK;
 }
 
@@ -253,15 +255,15 @@ enum status sandbox_enter(const struct sandbox *sandbox, char *why, size_t why_s
         return STATUS_NOT_FOUND;
     }
     if (steps.root && sandbox->user == NULL)
-        steps_say(&steps, "still root (no user named)");
-    enter_namespaces(&steps);
-    mount_scratch(&steps);
-    status = set_limits(&steps);
+        sandbox_steps_say(&steps, "still root (no user named)");
+    sandbox_enter_namespaces(&steps);
+    sandbox_mount_scratch(&steps);
+    status = sandbox_set_limits(&steps);
     if (status == STATUS_OK)
-        status = drop_privileges(&steps);
+        status = sandbox_drop_privileges(&steps);
     if (status == STATUS_OK && sandbox->no_processes)
-        status = set_limit(&steps, RLIMIT_NPROC, "RLIMIT_NPROC", 0);
+        status = sandbox_set_limit(&steps, RLIMIT_NPROC, "RLIMIT_NPROC", 0);
     if (status == STATUS_OK)
-        status = bind_to_parent(&steps);
+        status = sandbox_bind_to_parent(&steps);
     return status;
 }

@@ -7,10 +7,11 @@
 #include <unistd.h>
 
 #include <rte_errno.h>
-#include <rte_lcore.h>
+#include <rte_memory.h>
 #include <rte_ring.h>
 
 #include "dataplane/main/main_thread.h"
+#include "platform/dpdk/eal.h"
 #include "platform/sandbox.h"
 
 #define START_MBUFS_MAX 8191u
@@ -63,7 +64,7 @@ static enum status start_pools(struct main_thread *thread)
            port_pool_bytes(mbufs, mtu) * workers > config->memory.packets_bytes / 4 * 3)
         mbufs /= 2;
     for (unsigned i = 0; i < workers; i++) {
-        int node = (int)rte_lcore_to_socket_id(rte_lcore_id());
+        int node = eal_worker_node(i);
 
         thread->pools[i] = port_make_pool(i, mbufs, mtu, node, thread->why, sizeof(thread->why));
         if (thread->pools[i] == NULL)

@@ -11,10 +11,10 @@
 #define FRAME_OVERHEAD 128u
 #define FRAME_STEP     2048u
 
-static void add(struct eal_arguments *arguments, const char *format, ...)
+static void arguments_add(struct eal_arguments *arguments, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void add(struct eal_arguments *arguments, const char *format, ...)
+static void arguments_add(struct eal_arguments *arguments, const char *format, ...)
 {
     CHECK(arguments->count < (int)EAL_ARGUMENTS_MAX);
     char *word = arguments->text[arguments->count];
@@ -28,7 +28,7 @@ static void add(struct eal_arguments *arguments, const char *format, ...)
     arguments->words[arguments->count] = NULL;
 }
 
-static void add_lcores(struct eal_arguments *arguments, const struct core_map *map)
+static void arguments_add_lcores(struct eal_arguments *arguments, const struct core_map *map)
 {
     char text[EAL_ARGUMENT_BYTES];
     size_t used = (size_t)snprintf(text, sizeof(text), "--lcores=0@%u", map->main);
@@ -39,25 +39,25 @@ static void add_lcores(struct eal_arguments *arguments, const struct core_map *m
         CHECK(length > 0 && (size_t)length < sizeof(text) - used);
         used += (size_t)length;
     }
-    add(arguments, "%s", text);
-    add(arguments, "--main-lcore=0");
+    arguments_add(arguments, "%s", text);
+    arguments_add(arguments, "--main-lcore=0");
 }
 
-static void add_devices(struct eal_arguments *arguments, const struct config *config)
+static void arguments_add_devices(struct eal_arguments *arguments, const struct config *config)
 {
     bool pci = false;
 
     for (unsigned i = 0; i < config->port_count; i++) {
         if (config->ports[i].kind != CONFIG_PORT_PCI)
             continue;
-        add(arguments, "--allow=%s", config->ports[i].pci_address);
+        arguments_add(arguments, "--allow=%s", config->ports[i].pci_address);
         pci = true;
     }
     if (pci)
         return;
-    add(arguments, "--no-pci");
+    arguments_add(arguments, "--no-pci");
     /* Virtual devices do no DMA; asking for physical addresses would only need more rights. */
-    add(arguments, "--iova-mode=va");
+    arguments_add(arguments, "--iova-mode=va");
 }
 
 void eal_arguments_build(const struct config *config, const struct core_map *map, bool hugepages,
@@ -66,21 +66,22 @@ void eal_arguments_build(const struct config *config, const struct core_map *map
     const uint64_t mib = 1ull << 20;
 
     *arguments = (struct eal_arguments){0};
-    add(arguments, "postern-dataplane");
-    add_lcores(arguments, map);
+    arguments_add(arguments, "postern-dataplane");
+    arguments_add_lcores(arguments, map);
     /* --in-memory leaves no file behind, but DPDK refuses it together with --no-huge; there,
      * --no-shconf is what remains of it. */
     if (hugepages) {
-        add(arguments, "--in-memory");
+        arguments_add(arguments, "--in-memory");
     } else {
-        add(arguments, "--no-huge");
-        add(arguments, "--no-shconf");
+        arguments_add(arguments, "--no-huge");
+        arguments_add(arguments, "--no-shconf");
     }
-    add(arguments, "-m");
-    add(arguments, "%llu", (unsigned long long)((config->memory.packets_bytes + mib - 1) / mib));
-    add(arguments, "--no-telemetry");
-    add(arguments, "--log-level=warning");
-    add_devices(arguments, config);
+    arguments_add(arguments, "-m");
+    arguments_add(arguments, "%llu",
+                  (unsigned long long)((config->memory.packets_bytes + mib - 1) / mib));
+    arguments_add(arguments, "--no-telemetry");
+    arguments_add(arguments, "--log-level=warning");
+    arguments_add_devices(arguments, config);
 }
 
 uint64_t eal_hugepages_needed(const struct config_memory *memory)
@@ -96,7 +97,7 @@ unsigned eal_frame_bytes(unsigned mtu)
 }
 
 /* DPDK splits device arguments at these and has no quoting. */
-static bool carries(const char *interface)
+static bool arguments_carries(const char *interface)
 {
     return interface[0] != '\0' && strpbrk(interface, ",=[]() \t/") == NULL;
 }
@@ -108,7 +109,7 @@ enum status eal_device_arguments(const struct config_port *port, unsigned index,
 
     if (port->kind == CONFIG_PORT_PCI || queues == 0)
         return STATUS_BAD_ARGUMENT;
-    if (!carries(port->interface))
+    if (!arguments_carries(port->interface))
         return STATUS_BAD_CONFIG;
     if (port->kind == CONFIG_PORT_TAP) {
         snprintf(name, 32, "net_tap%u", index);

@@ -14,7 +14,7 @@ void chatter_begin(struct chatter *chatter)
 }
 
 /* Where the last line of text[0..length) begins, and its length without blanks at the end. */
-static size_t find_line(const char *text, size_t length, size_t *line_length)
+static size_t chatter_find_line(const char *text, size_t length, size_t *line_length)
 {
     while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
         length--;
@@ -26,12 +26,12 @@ static size_t find_line(const char *text, size_t length, size_t *line_length)
 }
 
 /* DPDK names the cause first and what came of it after that, so both lines are kept. */
-static void last_lines(const char *text, size_t length, char *last, size_t size)
+static void chatter_last_lines(const char *text, size_t length, char *last, size_t size)
 {
     size_t effect_length;
     size_t cause_length;
-    size_t effect = find_line(text, length, &effect_length);
-    size_t cause = find_line(text, effect, &cause_length);
+    size_t effect = chatter_find_line(text, length, &effect_length);
+    size_t cause = chatter_find_line(text, effect, &cause_length);
 
     snprintf(last, size, "%.*s%s%.*s", (int)cause_length, text + cause,
              cause_length > 0 ? "; " : "", (int)effect_length, text + effect);
@@ -45,7 +45,7 @@ void chatter_end(struct chatter *chatter, char *last, size_t size)
         return;
     rte_openlog_stream(NULL);
     if (fclose(chatter->stream) == 0 && size > 0 && chatter->text != NULL)
-        last_lines(chatter->text, chatter->length, last, size);
+        chatter_last_lines(chatter->text, chatter->length, last, size);
     free(chatter->text);
     *chatter = (struct chatter){0};
 }

@@ -19,7 +19,7 @@
 #include "platform/dpdk/arguments.h"
 #include "platform/dpdk/chatter.h"
 
-static bool has_capability(unsigned capability)
+static bool device_has_capability(unsigned capability)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
@@ -77,8 +77,8 @@ void device_leave(struct device_visit *visit)
     visit->home = -1;
 }
 
-static enum status interface_request(const char *interface, unsigned long request,
-                                     struct ifreq *wanted)
+static enum status device_interface_request(const char *interface, unsigned long request,
+                                            struct ifreq *wanted)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -99,7 +99,7 @@ static enum status interface_request(const char *interface, unsigned long reques
 static enum status device_interface_mtu(const char *interface, unsigned *mtu)
 {
     struct ifreq request = {0};
-    enum status status = interface_request(interface, SIOCGIFMTU, &request);
+    enum status status = device_interface_request(interface, SIOCGIFMTU, &request);
 
     if (status == STATUS_OK)
         *mtu = (unsigned)request.ifr_mtu;
@@ -110,17 +110,17 @@ enum status device_set_interface_mtu(const char *interface, unsigned mtu)
 {
     struct ifreq request = {.ifr_mtu = (int)mtu};
 
-    return interface_request(interface, SIOCSIFMTU, &request);
+    return device_interface_request(interface, SIOCSIFMTU, &request);
 }
 
-static enum status check_tap(const struct config_port *port, char *why, size_t why_size)
+static enum status device_check_tap(const struct config_port *port, char *why, size_t why_size)
 {
     if (access("/dev/net/tun", F_OK) != 0) {
         snprintf(why, why_size, "TAP port %s: /dev/net/tun is missing; run: modprobe tun",
                  port->interface);
         return STATUS_UNSUPPORTED;
     }
-    if (!has_capability(CAP_NET_ADMIN) || access("/dev/net/tun", R_OK | W_OK) != 0) {
+    if (!device_has_capability(CAP_NET_ADMIN) || access("/dev/net/tun", R_OK | W_OK) != 0) {
         snprintf(why, why_size, "TAP port %s cannot be made: run as root (CAP_NET_ADMIN)",
                  port->interface);
         return STATUS_NOT_PERMITTED;
@@ -136,10 +136,11 @@ static enum status check_tap(const struct config_port *port, char *why, size_t w
     return STATUS_OK;
 }
 
-static enum status check_af_packet(const struct config_port *port, char *why, size_t why_size)
+static enum status device_check_af_packet(const struct config_port *port, char *why,
+                                          size_t why_size)
 {
     struct ifreq request = {0};
-    enum status status = interface_request(port->interface, SIOCGIFFLAGS, &request);
+    enum status status = device_interface_request(port->interface, SIOCGIFFLAGS, &request);
     const char *name_space = port->network_namespace;
     const char *option = name_space[0] != '\0' ? "-n " : "";
     const char *blank = name_space[0] != '\0' ? " " : "";
@@ -150,7 +151,7 @@ static enum status check_af_packet(const struct config_port *port, char *why, si
                  port->interface, option, name_space, blank);
         return STATUS_NOT_FOUND;
     }
-    if (!has_capability(CAP_NET_RAW) || !has_capability(CAP_NET_ADMIN)) {
+    if (!device_has_capability(CAP_NET_RAW) || !device_has_capability(CAP_NET_ADMIN)) {
         snprintf(why, why_size,
                  "AF_PACKET port %s cannot be opened: run as root (CAP_NET_RAW, CAP_NET_ADMIN)",
                  port->interface);
@@ -175,7 +176,7 @@ static enum status check_af_packet(const struct config_port *port, char *why, si
 }
 
 /* Drivers DPDK works through; the last two share the device with the kernel by design. */
-static bool usable_driver(const char *driver)
+static bool device_usable_driver(const char *driver)
 {
     static const char *const drivers[] = {"vfio-pci", "uio_pci_generic", "igb_uio", "mlx4_core",
                                           "mlx5_core"};
@@ -188,7 +189,7 @@ static bool usable_driver(const char *driver)
 }
 
 /* False when it has no driver. */
-static bool pci_driver(const char *address, char *driver, size_t size)
+static bool device_pci_driver(const char *address, char *driver, size_t size)
 {
     char path[128];
     char target[256];
@@ -207,7 +208,7 @@ bool device_pci_is_uio(const char *address)
 {
     char driver[256];
 
-    return pci_driver(address, driver, sizeof(driver)) &&
+    return device_pci_driver(address, driver, sizeof(driver)) &&
            (strcmp(driver, "uio_pci_generic") == 0 || strcmp(driver, "igb_uio") == 0);
 }
 
@@ -223,12 +224,12 @@ enum status device_check_pci(const char *address, char *why, size_t why_size)
                  address);
         return STATUS_NOT_FOUND;
     }
-    if (!pci_driver(address, driver, sizeof(driver))) {
+    if (!device_pci_driver(address, driver, sizeof(driver))) {
         snprintf(why, why_size, "PCI port %s has no driver; run: dpdk-devbind.py -b vfio-pci %s",
                  address, address);
         return STATUS_BAD_CONFIG;
     }
-    if (usable_driver(driver))
+    if (device_usable_driver(driver))
         return STATUS_OK;
     snprintf(why, why_size,
              "PCI port %s is bound to the kernel driver %s; run: dpdk-devbind.py -b vfio-pci %s",
@@ -236,8 +237,8 @@ enum status device_check_pci(const char *address, char *why, size_t why_size)
     return STATUS_IN_USE;
 }
 
-static enum status find_pci(const struct config_port *port, uint16_t *id, char *why,
-                            size_t why_size)
+static enum status device_find_pci(const struct config_port *port, uint16_t *id, char *why,
+                                   size_t why_size)
 {
     enum status status = device_check_pci(port->pci_address, why, why_size);
 
@@ -261,7 +262,7 @@ enum status device_attach(const struct config_port *port, unsigned index, unsign
     struct chatter chatter;
 
     if (port->kind == CONFIG_PORT_PCI)
-        return find_pci(port, id, why, why_size);
+        return device_find_pci(port, id, why, why_size);
     enum status status = eal_device_arguments(port, index, queues, name, arguments);
     if (status != STATUS_OK) {
         snprintf(why, why_size,
@@ -270,8 +271,8 @@ enum status device_attach(const struct config_port *port, unsigned index, unsign
                  index, port->interface);
         return status;
     }
-    status = port->kind == CONFIG_PORT_TAP ? check_tap(port, why, why_size)
-                                           : check_af_packet(port, why, why_size);
+    status = port->kind == CONFIG_PORT_TAP ? device_check_tap(port, why, why_size)
+                                           : device_check_af_packet(port, why, why_size);
     if (status != STATUS_OK)
         return status;
 

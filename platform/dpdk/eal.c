@@ -18,7 +18,7 @@
 
 static enum { EAL_NEVER, EAL_RUNNING, EAL_OVER } eal_state;
 
-static uint64_t read_number(const char *path)
+static uint64_t eal_read_number(const char *path)
 {
     FILE *file = fopen(path, "re");
     char text[32];
@@ -41,22 +41,22 @@ static uint64_t eal_hugepages_free(void)
 
     if (nodes == NULL) /* a kernel without NUMA has the total only */
         return EAL_HUGEPAGE_BYTES *
-               read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+               eal_read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
     for (const struct dirent *entry = readdir(nodes); entry != NULL; entry = readdir(nodes)) {
         if (strncmp(entry->d_name, "node", 4) != 0)
             continue;
         snprintf(path, sizeof(path),
                  "/sys/devices/system/node/%s/hugepages/hugepages-2048kB/free_hugepages",
                  entry->d_name);
-        pages += read_number(path);
+        pages += eal_read_number(path);
     }
     closedir(nodes);
     return pages * EAL_HUGEPAGE_BYTES;
 }
 
 /* Whether to use hugepages; STATUS_NO_MEMORY when they are required and too few are free. */
-static enum status choose_hugepages(const struct config_memory *memory, bool *use, char *why,
-                                    size_t why_size)
+static enum status eal_choose_hugepages(const struct config_memory *memory, bool *use, char *why,
+                                        size_t why_size)
 {
     uint64_t needed = eal_hugepages_needed(memory);
     uint64_t free_pages = eal_hugepages_free() / EAL_HUGEPAGE_BYTES;
@@ -64,7 +64,7 @@ static enum status choose_hugepages(const struct config_memory *memory, bool *us
     *use = memory->hugepages != CONFIG_HUGEPAGES_OFF && free_pages >= needed;
     if (*use || memory->hugepages != CONFIG_HUGEPAGES_REQUIRED)
         return STATUS_OK;
-    uint64_t total = read_number("/proc/sys/vm/nr_hugepages");
+    uint64_t total = eal_read_number("/proc/sys/vm/nr_hugepages");
     snprintf(why, why_size,
              "memory.hugepages is required, but %llu free 2 MiB pages are too few: %llu are needed "
              "(memory.packets + memory.messages); run: echo %llu > /proc/sys/vm/nr_hugepages",
@@ -73,8 +73,8 @@ static enum status choose_hugepages(const struct config_memory *memory, bool *us
     return STATUS_NO_MEMORY;
 }
 
-static enum status explain_init(int error, const struct config *config, bool hugepages,
-                                const char *last, char *why, size_t why_size)
+static enum status eal_explain_init(int error, const struct config *config, bool hugepages,
+                                    const char *last, char *why, size_t why_size)
 {
     unsigned long long mib = config->memory.packets_bytes >> 20;
 
@@ -104,8 +104,8 @@ static enum status explain_init(int error, const struct config *config, bool hug
 }
 
 /* Everything that can be seen before DPDK touches a device. */
-static enum status check_devices(const struct config *config, bool hugepages, char *why,
-                                 size_t why_size)
+static enum status eal_check_devices(const struct config *config, bool hugepages, char *why,
+                                     size_t why_size)
 {
     enum status status = STATUS_OK;
 
@@ -127,8 +127,8 @@ static enum status check_devices(const struct config *config, bool hugepages, ch
 }
 
 /* DPDK starts without a device it cannot use, and says why in its log only. */
-static enum status check_probed(const struct config *config, const char *last, char *why,
-                                size_t why_size)
+static enum status eal_check_probed(const struct config *config, const char *last, char *why,
+                                    size_t why_size)
 {
     uint16_t id;
 
@@ -155,10 +155,10 @@ enum status eal_start(const struct config *config, const struct core_map *map,
                  eal_state == EAL_OVER ? " and cannot be started again; start a new one" : "");
         return STATUS_IN_USE;
     }
-    enum status status = choose_hugepages(&config->memory, &choice->hugepages, why, why_size);
+    enum status status = eal_choose_hugepages(&config->memory, &choice->hugepages, why, why_size);
 
     if (status == STATUS_OK)
-        status = check_devices(config, choice->hugepages, why, why_size);
+        status = eal_check_devices(config, choice->hugepages, why, why_size);
     if (status != STATUS_OK)
         return status;
 
@@ -177,9 +177,9 @@ enum status eal_start(const struct config *config, const struct core_map *map,
     chatter_end(&chatter, last, sizeof(last));
     free(arguments);
     if (result < 0)
-        return explain_init(error, config, choice->hugepages, last, why, why_size);
+        return eal_explain_init(error, config, choice->hugepages, last, why, why_size);
     eal_state = EAL_RUNNING;
-    return check_probed(config, last, why, why_size);
+    return eal_check_probed(config, last, why, why_size);
 }
 
 void eal_stop(void)
@@ -196,6 +196,13 @@ enum status eal_launch(const struct core_map *map, unsigned worker, int (*functi
     if (worker >= map->worker_count || !rte_lcore_is_enabled(worker + 1))
         return STATUS_BAD_ARGUMENT;
     return rte_eal_remote_launch(function, argument, worker + 1) == 0 ? STATUS_OK : STATUS_IN_USE;
+}
+
+int eal_worker_node(unsigned worker)
+{
+    unsigned node = rte_lcore_to_socket_id(worker + 1);
+
+    return node == (unsigned)SOCKET_ID_ANY ? -1 : (int)node;
 }
 
 void eal_join(void)

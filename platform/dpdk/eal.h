@@ -29,4 +29,7 @@ enum status eal_launch(const struct core_map *map, unsigned worker, int (*functi
                        void *argument) STATUS_CHECKED;
 void eal_join(void);
 
+/* The NUMA node of worker `worker`'s core; -1: the system does not say. */
+int eal_worker_node(unsigned worker);
+
 #endif

@@ -45,20 +45,20 @@ static const char *name_of(const struct config_port *port)
     return port->kind == CONFIG_PORT_PCI ? port->pci_address : port->interface;
 }
 
-static unsigned pool_room(unsigned mtu)
+static unsigned port_pool_room(unsigned mtu)
 {
     return RTE_PKTMBUF_HEADROOM + eal_frame_bytes(mtu);
 }
 
 uint64_t port_pool_bytes(unsigned mbufs, unsigned mtu)
 {
-    uint32_t object = (uint32_t)(sizeof(struct rte_mbuf) + pool_room(mtu));
+    uint32_t object = (uint32_t)(sizeof(struct rte_mbuf) + port_pool_room(mtu));
 
     return (uint64_t)mbufs * rte_mempool_calc_obj_size(object, 0, NULL);
 }
 
 /* Where devices use virtual addresses: what a pool with F_NO_IOVA_CONTIG leaves unset. */
-static void set_address(struct rte_mempool *pool, void *unused, void *object, unsigned index)
+static void port_set_address(struct rte_mempool *pool, void *unused, void *object, unsigned index)
 {
     struct rte_mbuf *mbuf = object;
 
@@ -71,8 +71,8 @@ static void set_address(struct rte_mempool *pool, void *unused, void *object, un
 
 /* rte_pktmbuf_pool_create(), but where addresses of devices are virtual ones buffers may lie across
  * pages: without hugepages DPDK would otherwise give each buffer a 4 KiB page of its own. */
-static struct rte_mempool *make_pool(const char *name, unsigned mbufs, unsigned cache,
-                                     unsigned room, int node)
+static struct rte_mempool *port_create_pool(const char *name, unsigned mbufs, unsigned cache,
+                                            unsigned room, int node)
 {
     struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = (uint16_t)room};
     unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
@@ -93,7 +93,7 @@ static struct rte_mempool *make_pool(const char *name, unsigned mbufs, unsigned 
     }
     rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
     if ((flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0)
-        rte_mempool_obj_iter(pool, set_address, NULL);
+        rte_mempool_obj_iter(pool, port_set_address, NULL);
     return pool;
 }
 
@@ -105,8 +105,10 @@ struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu
     unsigned cache = mbufs >= 8 * POOL_CACHE ? POOL_CACHE : mbufs / 8;
 
     snprintf(name, sizeof(name), "packets-%u", worker);
-    struct rte_mempool *pool =
-        make_pool(name, mbufs, cache, pool_room(mtu), numa_node < 0 ? SOCKET_ID_ANY : numa_node);
+    struct rte_mempool *pool = port_create_pool(name, mbufs, cache, port_pool_room(mtu),
+                                                numa_node < 0 ? SOCKET_ID_ANY : numa_node);
+    if (pool == NULL && rte_errno == ENOMEM && numa_node >= 0)
+        pool = port_create_pool(name, mbufs, cache, port_pool_room(mtu), SOCKET_ID_ANY);
     if (pool != NULL)
         return pool;
     if (rte_errno == EEXIST)
@@ -121,12 +123,12 @@ struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu
 
 /* Queue pairs of a virtual device are a matter of how it is created, so this one is decided before
  * probing; a NIC is asked afterwards (choose_spreading). */
-static unsigned queues_to_ask(const struct config_port *config, unsigned worker_count)
+static unsigned port_queues_to_ask(const struct config_port *config, unsigned worker_count)
 {
     return config->spreading == CONFIG_SPREADING_RSS ? worker_count : 1;
 }
 
-static enum status choose_spreading(struct setup *setup, unsigned worker_count)
+static enum status port_choose_spreading(struct setup *setup, unsigned worker_count)
 {
     const struct rte_eth_dev_info *information = &setup->information;
     struct port *port = setup->port;
@@ -152,7 +154,7 @@ static enum status choose_spreading(struct setup *setup, unsigned worker_count)
     return STATUS_UNSUPPORTED;
 }
 
-static void set_rss(struct setup *setup)
+static void port_set_rss(struct setup *setup)
 {
     const struct rte_eth_dev_info *information = &setup->information;
     uint8_t length = information->hash_key_size != 0 ? information->hash_key_size : RSS_KEY_WANTED;
@@ -172,7 +174,7 @@ static void set_rss(struct setup *setup)
 
 /* Only silicon is asked for checksums: the virtual drivers announce them too, but compute them in
  * software on the same core. */
-static void set_offloads(struct setup *setup)
+static void port_set_offloads(struct setup *setup)
 {
     struct port *port = setup->port;
     uint64_t rx = 0;
@@ -196,7 +198,7 @@ static void set_offloads(struct setup *setup)
     port->tx_tcp_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
 }
 
-static enum status fail(const struct setup *setup, const char *what, int result)
+static enum status port_fail(const struct setup *setup, const char *what, int result)
 {
     snprintf(setup->why, setup->why_size, "port %s: %s failed: %s", name_of(setup->config), what,
              rte_strerror(-result));
@@ -207,7 +209,7 @@ static enum status fail(const struct setup *setup, const char *what, int result)
 
 /* DPDK 22.11 takes no MTU above 1500 for TAP although its driver receives any frame that fits the
  * packet buffer: there the kernel's end is told directly, and we send no more than 1500. */
-static int set_tap_mtu(const struct setup *setup)
+static int port_set_tap_mtu(const struct setup *setup)
 {
     if (device_set_interface_mtu(setup->config->interface, setup->config->mtu) != STATUS_OK)
         return -EIO;
@@ -215,7 +217,7 @@ static int set_tap_mtu(const struct setup *setup)
     return 0;
 }
 
-static enum status set_mtu(const struct setup *setup)
+static enum status port_set_mtu(const struct setup *setup)
 {
     uint16_t id = setup->port->id;
     unsigned mtu = setup->config->mtu;
@@ -225,7 +227,7 @@ static enum status set_mtu(const struct setup *setup)
     if (setup->config->kind == CONFIG_PORT_AF_PACKET)
         return STATUS_OK;
     if (setup->config->kind == CONFIG_PORT_TAP && mtu > RTE_ETHER_MTU)
-        result = set_tap_mtu(setup);
+        result = port_set_tap_mtu(setup);
     else
         result = rte_eth_dev_set_mtu(id, (uint16_t)mtu);
     if (result == 0 || (result == -ENOTSUP && mtu == RTE_ETHER_MTU))
@@ -236,7 +238,7 @@ static enum status set_mtu(const struct setup *setup)
     return STATUS_BAD_CONFIG;
 }
 
-static enum status set_queues(const struct setup *setup, struct rte_mempool **pools)
+static enum status port_set_queues(const struct setup *setup, struct rte_mempool **pools)
 {
     uint16_t id = setup->port->id;
     uint16_t rx = DESCRIPTORS;
@@ -245,7 +247,7 @@ static enum status set_queues(const struct setup *setup, struct rte_mempool **po
     int result = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
 
     if (result != 0)
-        return fail(setup, "choosing the number of descriptors", result);
+        return port_fail(setup, "choosing the number of descriptors", result);
     for (uint16_t queue = 0; queue < setup->port->queue_count; queue++) {
         struct rte_eth_rxconf rx_conf = setup->information.default_rxconf;
         struct rte_eth_txconf tx_conf = setup->information.default_txconf;
@@ -254,17 +256,17 @@ static enum status set_queues(const struct setup *setup, struct rte_mempool **po
         tx_conf.offloads = setup->conf.txmode.offloads;
         result = rte_eth_rx_queue_setup(id, queue, rx, node, &rx_conf, pools[queue]);
         if (result != 0)
-            return fail(setup, "setting up a receive queue", result);
+            return port_fail(setup, "setting up a receive queue", result);
         result = rte_eth_tx_queue_setup(id, queue, tx, node, &tx_conf);
         if (result != 0)
-            return fail(setup, "setting up a transmit queue", result);
+            return port_fail(setup, "setting up a transmit queue", result);
     }
     return STATUS_OK;
 }
 
 /* On TAP the device's own MAC belongs to the kernel's end of the wire; ours is another one, made
  * of our address so that two appliances on one bridge differ too. */
-static enum status choose_mac(const struct setup *setup)
+static enum status port_choose_mac(const struct setup *setup)
 {
     struct port *port = setup->port;
     const struct config_port *config = setup->config;
@@ -272,7 +274,7 @@ static enum status choose_mac(const struct setup *setup)
     int result = rte_eth_macaddr_get(port->id, &own);
 
     if (result != 0)
-        return fail(setup, "reading the MAC address", result);
+        return port_fail(setup, "reading the MAC address", result);
     if (config->has_mac) {
         memcpy(port->mac, config->mac, sizeof(port->mac));
     } else if (config->kind == CONFIG_PORT_TAP) {
@@ -290,11 +292,11 @@ static enum status choose_mac(const struct setup *setup)
         return STATUS_OK;
     result = rte_eth_promiscuous_enable(port->id);
     return result == 0 ? STATUS_OK
-                       : fail(setup, "receiving for the configured MAC address", result);
+                       : port_fail(setup, "receiving for the configured MAC address", result);
 }
 
 /* A NIC may negotiate for seconds. A cable that is out is no reason not to start. */
-static void wait_for_link(const struct setup *setup)
+static void port_wait_for_link(const struct setup *setup)
 {
     struct timespec until;
 
@@ -319,38 +321,39 @@ static void wait_for_link(const struct setup *setup)
             name_of(setup->config), LINK_WAIT_MS / 1000);
 }
 
-static enum status start(struct setup *setup, unsigned worker_count, struct rte_mempool **pools)
+static enum status port_start(struct setup *setup, unsigned worker_count,
+                              struct rte_mempool **pools)
 {
     uint16_t id = setup->port->id;
     int result = rte_eth_dev_info_get(id, &setup->information);
 
     if (result != 0)
-        return fail(setup, "asking for its capabilities", result);
-    enum status status = choose_spreading(setup, worker_count);
+        return port_fail(setup, "asking for its capabilities", result);
+    enum status status = port_choose_spreading(setup, worker_count);
     if (status != STATUS_OK)
         return status;
-    set_rss(setup);
-    set_offloads(setup);
+    port_set_rss(setup);
+    port_set_offloads(setup);
     result =
         rte_eth_dev_configure(id, setup->port->queue_count, setup->port->queue_count, &setup->conf);
     if (result != 0)
-        return fail(setup, "configuring it", result);
-    status = set_mtu(setup);
+        return port_fail(setup, "configuring it", result);
+    status = port_set_mtu(setup);
     if (status == STATUS_OK)
-        status = set_queues(setup, pools);
+        status = port_set_queues(setup, pools);
     if (status != STATUS_OK)
         return status;
     result = rte_eth_dev_start(id);
     if (result != 0)
-        return fail(setup, "starting it", result);
+        return port_fail(setup, "starting it", result);
     /* Neighbour solicitations come by multicast. Virtual devices hand over everything anyway. */
     (void)rte_eth_allmulticast_enable(id);
-    status = choose_mac(setup);
+    status = port_choose_mac(setup);
     if (status != STATUS_OK) {
         (void)rte_eth_dev_stop(id);
         return status;
     }
-    wait_for_link(setup);
+    port_wait_for_link(setup);
     return STATUS_OK;
 }
 
@@ -371,11 +374,11 @@ enum status port_open(struct port *port, const struct config *config, unsigned i
         wanted->kind == CONFIG_PORT_PCI ? "" : wanted->network_namespace, &visit, why, why_size);
     if (status != STATUS_OK)
         return status;
-    status =
-        device_attach(wanted, index, queues_to_ask(wanted, worker_count), &port->id, why, why_size);
+    status = device_attach(wanted, index, port_queues_to_ask(wanted, worker_count), &port->id, why,
+                           why_size);
     if (status == STATUS_OK) {
         chatter_begin(&chatter);
-        status = start(&setup, worker_count, pools);
+        status = port_start(&setup, worker_count, pools);
         chatter_end(&chatter, NULL, 0);
         if (status != STATUS_OK)
             device_detach(port->id);

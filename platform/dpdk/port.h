@@ -38,9 +38,9 @@ struct port {
 /* Memory that a pool of port_make_pool() takes, for planning. */
 uint64_t port_pool_bytes(unsigned mbufs, unsigned mtu);
 
-/* One mbuf pool a worker, on its NUMA node; `mtu` is the largest of all ports, so that
- * every packet lies in one mbuf. The caller frees it after port_close(). Null and `why` when memory
- * is short. */
+/* One mbuf pool a worker, on its NUMA node or, when that is short of memory, on any; `mtu` is the
+ * largest of all ports, so that every packet lies in one mbuf. The caller frees it after
+ * port_close(). Null and `why` when memory is short. */
 struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu, int numa_node,
                                    char *why, size_t why_size);
 

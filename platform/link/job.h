@@ -24,7 +24,7 @@
  * to come.) */
 enum job_kind { JOB_SCAN = 1, JOB_RELAY };
 
-/* How deep to look. Only the full engine exists today; parse-only tiers come with the prefilter. */
+/* How deep to look. There is only the full engine: what a prefilter can tell, the worker knows. */
 enum scan_tier { SCAN_TIER_FULL = 3 };
 
 struct scan_job {

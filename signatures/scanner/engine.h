@@ -28,9 +28,11 @@ struct engine_options {
     unsigned recursion_max; /* nesting depth; 1..100 (scanner.recursion) */
 };
 
+/* What platform/config/schema.c gives when nothing is configured: for a scanner without a
+ * configuration, and tests. */
 #define ENGINE_OPTIONS_DEFAULT                                                            \
     {                                                                                     \
-        .time_limit_ns = INT64_C(60000000000), .scan_bytes = UINT64_C(400) * 1024 * 1024, \
+        .time_limit_ns = INT64_C(30000000000), .scan_bytes = UINT64_C(400) * 1024 * 1024, \
         .files_max = 10000, .recursion_max = 18                                           \
     }
 
