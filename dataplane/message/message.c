@@ -65,6 +65,7 @@ void message_give(struct store *store, struct message *message)
         block_give(store, shared->envelope_blocks[i]);
     if (message->own_block != MESSAGE_BLOCK_NONE)
         block_give(store, message->own_block);
+    admission_leave(&store->admission, &message->admission);
     message->stage = MESSAGE_FREE;
     CHECK(store->free_slot_count < store->slot_count);
     store->free_slots[store->free_slot_count++] = message->index;

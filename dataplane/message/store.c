@@ -32,6 +32,7 @@ enum status store_init(struct store *store, const struct region *region, uint32_
         store_fini(store);
         return STATUS_NO_MEMORY;
     }
+    admission_init(&store->admission, block_count - block_count / 8);
     for (uint32_t i = 0; i < block_count; i++)
         store->free_blocks[i] = block_first + block_count - 1 - i;
     for (uint32_t i = 0; i < slot_count; i++) {

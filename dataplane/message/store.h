@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/message/admission.h"
 #include "platform/link/region.h"
 #include "platform/status.h"
 
@@ -59,6 +60,7 @@ struct message {
     uint32_t envelope_used;               /* bytes used in the last envelope block */
     uint32_t own_block;                   /* where message_append_bytes() writes, or none */
     uint32_t own_used;                    /* bytes used in it */
+    struct admission_entry admission;     /* what it may hold while it comes in */
     uint32_t separator_bytes;             /* of ours between trace and the sender's first byte */
     int64_t started_ns;                   /* MAIL */
     int64_t data_ns;                      /* DATA */
@@ -104,6 +106,8 @@ struct store {
     uint32_t free_slot_count;
     uint32_t *free_slots;     /* stack */
     struct message *messages; /* [slot - slot_first] */
+    /* All blocks but those kept back from data, shared out before they are taken. */
+    struct admission admission;
 };
 
 /* Main thread: takes over blocks [block_first, +block_count) and slots [slot_first, +slot_count).

@@ -1,8 +1,13 @@
-/* DATA, up to its 354. */
+/* DATA, up to its 354: it comes when there is room for the message, or for its first share when its
+ * size is not announced (dataplane/message/admission.h). */
 #include "dataplane/smtp/received.h"
 #include "dataplane/smtp/state.h"
 
-static enum status data_trace(struct smtp_call *call, struct message *message)
+#define ADMIT_SHARE_BYTES 262144u /* with which a message of unknown size begins */
+#define ADMIT_OTHERS      3u      /* blocks: our trace, a table, and one that is not full */
+#define ADMIT_SHARE_MIN   4u      /* blocks; a store in which that is too much is not divided */
+
+static enum status admit_trace(struct smtp_call *call, struct message *message)
 {
     struct smtp_server *server = call->server;
     char text[SMTP_RECEIVED_BYTES];
@@ -23,23 +28,94 @@ static enum status data_trace(struct smtp_call *call, struct message *message)
     return status;
 }
 
-void smtp_admit(struct smtp_call *call)
+uint32_t smtp_admit_blocks(const struct smtp_call *call, uint64_t bytes)
+{
+    uint64_t window = smtp_config(call)->limits.window_bytes / MESSAGE_BLOCK_BYTES + 1;
+
+    return (uint32_t)((bytes + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES + window +
+                      ADMIT_OTHERS);
+}
+
+/* What the message begins with. A first share is no more than the small part. */
+static struct admission_request admit_request(const struct smtp_call *call)
+{
+    const struct admission *admission = &call->server->store->admission;
+    uint64_t announced = call->session->announced_bytes;
+    uint32_t share = smtp_admit_blocks(call, ADMIT_SHARE_BYTES);
+    struct admission_request request;
+
+    if (share > admission->small_capacity)
+        share = admission->small_capacity;
+    request.claim = smtp_admit_blocks(
+        call, announced > 0 ? announced : smtp_config(call)->limits.message_bytes);
+    request.small = announced == 0 || request.claim <= share;
+    request.sure = announced > 0 || request.claim <= share;
+    request.blocks = request.sure ? request.claim : share;
+    return request;
+}
+
+/* False: there is no room yet. */
+static bool admit_enter(struct smtp_call *call)
+{
+    struct store *store = call->server->store;
+    struct admission_entry *entry = &call->session->message->admission;
+    struct admission_request request = admit_request(call);
+
+    if (store->admission.small_capacity < ADMIT_SHARE_MIN)
+        return true;
+    return (entry->stage != ADMISSION_NONE && entry->stage != ADMISSION_WAITING) ||
+           admission_enter(&store->admission, entry, &request, call->now_ns);
+}
+
+static void admit_refuse(struct smtp_call *call)
+{
+    smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
+    smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
+}
+
+/* Nobody waits for more than there is. */
+static bool admit_possible(const struct smtp_call *call)
+{
+    const struct admission *admission = &call->server->store->admission;
+    struct admission_request request = admit_request(call);
+
+    return request.small || admission->small_capacity < ADMIT_SHARE_MIN ||
+           admission_possible(admission, request.blocks);
+}
+
+static void admit_wait(struct smtp_call *call)
+{
+    struct admission_entry *entry = &call->session->message->admission;
+
+    if (entry->since_ns == 0)
+        entry->since_ns = call->now_ns;
+    if (admission_overdue(entry, smtp_config(call)->limits.admission_wait_ns, call->now_ns))
+        admit_refuse(call);
+    else
+        stream_set_deadline(call->stream, call->now_ns + SMTP_ADMISSION_POLL_NS);
+}
+
+void smtp_admit_again(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
     struct message *message = session->message;
 
-    if (!stream_expect(call->stream, STREAM_EXPECT_DATA) &&
-        !(smtp_shed(call) && stream_expect(call->stream, STREAM_EXPECT_DATA))) {
-        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
-        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
+    if (!admit_possible(call)) {
+        admit_refuse(call);
         return;
     }
+    if (!admit_enter(call) ||
+        (!stream_expect(call->stream, STREAM_EXPECT_DATA) &&
+         !(smtp_shed(call) && stream_expect(call->stream, STREAM_EXPECT_DATA)))) {
+        admit_wait(call);
+        return;
+    }
+    message->admission.since_ns = 0;
     message->data_ns = call->now_ns;
     session->paid_ns = call->now_ns + smtp_config(call)->limits.data_timeout_ns;
-    if (data_trace(call, message) != STATUS_OK) {
+    if (admit_trace(call, message) != STATUS_OK) {
         stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
-        smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
-        smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
+        admit_refuse(call);
         return;
     }
     smtp_move(call, SMTP_DATA);
@@ -50,4 +126,10 @@ void smtp_admit(struct smtp_call *call)
     session->drained_bytes = 0;
     session->fault = SMTP_FAULT_NONE;
     smtp_say(call, "354 End data with <CR><LF>.<CR><LF>");
+}
+
+void smtp_admit(struct smtp_call *call)
+{
+    smtp_move(call, SMTP_ADMITTING);
+    smtp_admit_again(call);
 }

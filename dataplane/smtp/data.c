@@ -260,9 +260,7 @@ static size_t data_skip(struct smtp_session *session, const uint8_t *bytes, size
     return at;
 }
 
-/* The message ends here; its bytes are still to be read past. Its blocks go back at once, and so do
- * those that were reserved for the rest. */
-static void data_refuse(struct smtp_call *call, enum mail_outcome outcome, enum smtp_fault fault)
+void smtp_data_refuse(struct smtp_call *call, enum mail_outcome outcome, enum smtp_fault fault)
 {
     smtp_move(call, SMTP_DISCARD);
     call->session->refusal = (uint8_t)outcome;
@@ -321,15 +319,15 @@ static uint32_t data_take(struct smtp_call *call, const struct block_span *span)
     }
     found = data_scan(call->session, &cursor, config->limits.received_fields);
     if (found > DATA_END) {
-        data_refuse(call, MAIL_MALFORMED, data_fault(found));
+        smtp_data_refuse(call, MAIL_MALFORMED, data_fault(found));
     } else {
         uint32_t kept = (uint32_t)(cursor.write - (block_bytes(store, span->block) + start));
 
         if (!data_separate(store, message, block_bytes(store, span->block) + start, kept) ||
             message_append(store, message, span->block, start, kept) != STATUS_OK)
-            data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
+            smtp_data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
         else if (message_size(message) > config->limits.message_bytes)
-            data_refuse(call, MAIL_TOO_LARGE, SMTP_FAULT_NONE);
+            smtp_data_refuse(call, MAIL_TOO_LARGE, SMTP_FAULT_NONE);
         else if (call->server->service.arrived != NULL)
             call->server->service.arrived(call->server->service.context, message, call->now_ns);
     }
@@ -343,6 +341,9 @@ static void data_submit(struct smtp_call *call)
     struct message *message = call->session->message;
 
     message->received_ns = call->now_ns;
+    /* An extent lies in one block; beside them the trace's, and a table. */
+    admission_complete(&server->store->admission, &message->admission,
+                       message->shared->extent_count + 2);
     smtp_move(call, SMTP_WAITING);
     stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
     stream_set_deadline(call->stream, 0);

@@ -41,6 +41,7 @@ void smtp_mail(struct smtp_call *call, const struct smtp_argument *argument)
     }
     smtp_move(call, SMTP_MAIL);
     session->message_flags = parameters->eight_bit ? MESSAGE_FLAG_8BITMIME : 0;
+    session->announced_bytes = parameters->has_size ? (uint32_t)parameters->size : 0;
     session->mail_ns = call->now_ns;
     smtp_say(call, "250 2.1.0 Ok");
 }

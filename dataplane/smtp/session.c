@@ -105,6 +105,8 @@ static void session_set_deadline(struct smtp_call *call)
 
     if (smtp_reads_commands(call->session))
         stream_set_deadline(call->stream, call->now_ns + config->limits.command_timeout_ns);
+    else if (smtp_grow_waits(call->session))
+        stream_set_deadline(call->stream, call->now_ns + SMTP_ADMISSION_POLL_NS);
     else if (call->session->state == SMTP_DATA || call->session->state == SMTP_DISCARD)
         stream_set_deadline(call->stream, call->session->paid_ns);
 }
@@ -176,9 +178,12 @@ static void session_run(struct smtp_call *call)
 
                 smtp_data_read(call);
                 session_pay(call, session->drained_bytes - before);
+                if (session->state == SMTP_DATA)
+                    smtp_grow(call);
                 session_set_deadline(call);
             }
             break;
+        case SMTP_ADMITTING:
         case SMTP_WAITING:
         case SMTP_CLOSING:
         case SMTP_STATES:
@@ -229,12 +234,27 @@ static void session_finished(void *context, struct stream *stream, int64_t now_n
     session_run(&call);
 }
 
+/* There was no room for a message, or for more of it: is there now? */
+static void session_ask_again(struct smtp_call *call)
+{
+    if (call->session->state == SMTP_ADMITTING)
+        smtp_admit_again(call);
+    else
+        smtp_grow_again(call);
+    session_set_deadline(call);
+    session_run(call);
+}
+
 static void session_expired(void *context, struct stream *stream, int64_t now_ns)
 {
     struct smtp_call call = session_call(context, stream, now_ns);
 
     if (call.session->state == SMTP_WAITING || call.session->state == SMTP_CLOSING)
         return;
+    if (call.session->state == SMTP_ADMITTING || smtp_grow_waits(call.session)) {
+        session_ask_again(&call);
+        return;
+    }
     smtp_transaction_end(&call, MAIL_CUT_OFF, "421 4.4.2 Error: timeout exceeded");
     smtp_say_closing(&call, "421 4.4.2", "Error: timeout exceeded");
 }
@@ -257,6 +277,10 @@ static void session_closed(void *context, struct stream *stream, int64_t now_ns)
 
 void smtp_server_application(struct smtp_server *server, struct stream_application *application)
 {
+    struct smtp_call call = {.server = server};
+
+    admission_fit(&server->store->admission,
+                  smtp_admit_blocks(&call, smtp_config(&call)->limits.message_bytes));
     *application = (struct stream_application){
         .context = server,
         .session_bytes = sizeof(struct smtp_session),

@@ -3,7 +3,8 @@
  * A session is small, for most connections are idle ones: HELO and sender are kept here until the
  * first recipient is accepted; only then is a message slot taken, so that probing costs nothing.
  *
- * Life of a session: CONNECTED, GREETED, MAIL, RECIPIENT, DATA, WAITING and back to GREETED, with
+ * Life of a session: CONNECTED, GREETED, MAIL, RECIPIENT, ADMITTING, DATA, WAITING and back to
+ * GREETED, with
  * DISCARD in place of the rest of DATA when the message is refused while it comes in, and CLOSING
  * from the moment our side is closed. Which command may come in which of them is the table in
  * command.c; which state may follow which is the table in state.c, and smtp_move() alone changes
@@ -23,10 +24,14 @@
 #include "dataplane/smtp/parameters.h"
 #include "dataplane/smtp/session.h"
 #include "dataplane/smtp/text.h"
+#include "platform/clock.h"
 
 #define SMTP_LINE_BYTES 508u /* longest reply line without CRLF; with it under 512 */
 #define SMTP_REPLY_ROOM (SMTP_RESULT_BYTES + 1024u)
 _Static_assert(SMTP_REPLY_ROOM <= STREAM_SEND_BYTES, "an empty queue takes every reply");
+
+/* How often who waits for room asks again. */
+#define SMTP_ADMISSION_POLL_NS (50 * CLOCK_NS_PER_MS)
 
 /* How much faster than limits.data_rate data has to come while memory is short. */
 #define SMTP_SHORTAGE_RATE 64u
@@ -41,6 +46,7 @@ enum smtp_state {
     SMTP_MAIL,                                   /* the sender is known */
     SMTP_RECIPIENT,                              /* at least one was accepted: there is a message */
 #define SMTP_COMMAND_STATES (SMTP_RECIPIENT + 1) /* up to here commands are read */
+    SMTP_ADMITTING,                              /* DATA waits for room; nothing is read */
     SMTP_DATA,
     SMTP_DISCARD, /* the message is refused; its bytes are read to their end and dropped */
     SMTP_WAITING, /* for smtp_finish(); nothing is read */
@@ -64,7 +70,10 @@ struct smtp_session {
     int64_t paid_ns;        /* DATA, DISCARD: how long what was sent pays for */
     uint64_t drained_bytes; /* raw bytes of DATA and DISCARD */
     uint32_t message_flags; /* MESSAGE_FLAG_* of MAIL */
-    uint32_t received_fields;
+    union {
+        uint32_t announced_bytes; /* until DATA is answered: SIZE= of MAIL; 0: none */
+        uint32_t received_fields; /* from then on */
+    };
     uint16_t bad_commands;
     uint16_t helo_length;    /* 0: none yet */
     uint16_t pending_length; /* of the reply that could not be queued, kept at smtp_sender() */
@@ -195,6 +204,10 @@ void smtp_mail(struct smtp_call *call, const struct smtp_argument *argument);
 const char *smtp_recipient_check(struct smtp_argument *argument);
 void smtp_recipient(struct smtp_call *call, const struct smtp_argument *argument);
 void smtp_admit(struct smtp_call *call);
+/* In ADMITTING: is there room now? */
+void smtp_admit_again(struct smtp_call *call);
+/* Blocks that a message of `bytes` may come to hold while it is received, the window included. */
+uint32_t smtp_admit_blocks(const struct smtp_call *call, uint64_t bytes);
 
 /* command.c: one command line without its CRLF. */
 void smtp_command_line(struct smtp_call *call, const char *line, size_t length);
@@ -203,5 +216,18 @@ void smtp_command_garbled(struct smtp_call *call);
 
 /* data.c: reads what there is of a message, up to its end. */
 void smtp_data_read(struct smtp_call *call);
+/* The message ends here; its bytes are still to be read past. Its blocks go back at once, and so do
+ * those that were reserved for the rest. */
+void smtp_data_refuse(struct smtp_call *call, enum mail_outcome outcome, enum smtp_fault fault);
+
+/* grow.c: in DATA, after bytes were read: more room for what is still to come, or no window until
+ * there is. */
+void smtp_grow(struct smtp_call *call);
+/* It waits for room, and it is time to ask again: gives up past limits.admission_wait. */
+void smtp_grow_again(struct smtp_call *call);
+static inline bool smtp_grow_waits(const struct smtp_session *session)
+{
+    return session->state == SMTP_DATA && session->message->admission.since_ns != 0;
+}
 
 #endif

@@ -10,10 +10,11 @@ void smtp_transaction_end(struct smtp_call *call, enum mail_outcome outcome, con
     struct smtp_session *session = call->session;
     struct message *message = session->message;
 
-    if (session->state == SMTP_MAIL || session->state == SMTP_RECIPIENT)
+    if (session->state >= SMTP_MAIL && session->state <= SMTP_ADMITTING)
         smtp_move(call, SMTP_GREETED);
     session->message = NULL;
     session->message_flags = 0;
+    session->announced_bytes = 0;
     smtp_sender_room(session, 1)[0] = '\0';
     if (message != NULL)
         call->server->service.conclude(call->server->service.context, message, outcome, status,

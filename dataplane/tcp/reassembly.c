@@ -8,7 +8,7 @@
 /* Keeps count of the blocks that commands hold. */
 static void receive_count(struct tcp_connection *c, int32_t blocks)
 {
-    if (c->expect != TCP_EXPECT_DATA)
+    if (c->expect == TCP_EXPECT_COMMANDS)
         c->endpoint->command_slots += (uint32_t)blocks;
 }
 
@@ -280,7 +280,7 @@ void tcp_consume(struct tcp_connection *c, uint32_t length)
         c->base_seq += passed * MESSAGE_BLOCK_BYTES;
     }
     /* An idle connection holds nothing. */
-    if (c->expect != TCP_EXPECT_DATA && receive_slots_used(c) == 0)
+    if (c->expect == TCP_EXPECT_COMMANDS && receive_slots_used(c) == 0)
         receive_drop_slots(c, 0);
     if (length > 0)
         tcp_mark_dirty(c);
@@ -304,7 +304,7 @@ bool tcp_expect(struct tcp_connection *c, enum tcp_expect expect)
             receive_set_expect(c, before);
             return false;
         }
-    } else {
+    } else if (expect == TCP_EXPECT_COMMANDS || before == TCP_EXPECT_COMMANDS) {
         receive_drop_slots(c, receive_slots_used(c));
     }
     tcp_mark_dirty(c);

@@ -131,7 +131,8 @@ void tcp_consume(struct tcp_connection *connection, uint32_t length);
 
 /* What the peer is about to send. TCP_EXPECT_DATA reserves blocks for the whole window: false when
  * not even two could be had (then the mode is unchanged). TCP_EXPECT_COMMANDS always succeeds.
- * TCP_EXPECT_NOTHING stops opening the window (back-pressure) but keeps what was promised. */
+ * TCP_EXPECT_NOTHING stops opening the window (back-pressure) but keeps what was promised and,
+ * after DATA, its blocks. */
 enum tcp_expect { TCP_EXPECT_COMMANDS, TCP_EXPECT_DATA, TCP_EXPECT_NOTHING };
 bool tcp_expect(struct tcp_connection *connection, enum tcp_expect expect);
 

@@ -97,6 +97,7 @@ struct config_limits {
     unsigned bad_commands;         /* a connection; over it: 421 */
     unsigned received_fields;      /* Received: fields in a message; over it: 554 5.4.6 */
     uint64_t window_bytes;         /* TCP receive window in DATA; 16K..256K */
+    int64_t admission_wait_ns;     /* for room for a message, or for more of it; then 452 4.3.1 */
     int64_t command_timeout_ns;    /* between commands; then 421 */
     int64_t data_timeout_ns;       /* without a byte in DATA; then 421 */
     int64_t verdict_timeout_ns;    /* end of data to reply, all waiting included; then 451 */

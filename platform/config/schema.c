@@ -92,6 +92,8 @@ static const struct schema_key limits_keys[] = {
      .fallback = "100"},
     {"window", SCHEMA_SIZE, false, LIMIT(window_bytes), .min = 16 * KIB, .max = 256 * KIB,
      .fallback = "128K"},
+    {"admission_wait", SCHEMA_TIME, false, LIMIT(admission_wait_ns), .min = 0, .max = 60 * SECOND,
+     .fallback = "30s"},
     {"command_timeout", SCHEMA_TIME, false, LIMIT(command_timeout_ns), .min = SECOND, .max = HOUR,
      .fallback = "5m"},
     {"data_timeout", SCHEMA_TIME, false, LIMIT(data_timeout_ns), .min = SECOND, .max = HOUR,

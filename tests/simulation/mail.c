@@ -43,6 +43,8 @@ static void mail_configure(struct world *world, struct mail *mail)
     config->limits.recipients = 10;
     config->limits.bad_commands = 1000;
     config->limits.received_fields = 30;
+    config->limits.window_bytes = world->window_bytes;
+    config->limits.admission_wait_ns = random_size(random, WORLD_SECOND, 60 * WORLD_SECOND);
     config->limits.data_rate = 1;
     config->limits.command_timeout_ns = 150 * WORLD_SECOND;
     config->limits.data_timeout_ns = 150 * WORLD_SECOND;

@@ -321,6 +321,7 @@ void plan_world(struct world *world, int mode)
     plan_links(world);
     plan_counts(world);
     plan_memory(world, &limits, &blocks);
+    world->window_bytes = limits.window_bytes;
     world->tick_ns = random_size(random, 2 * WORLD_MS, 20 * WORLD_MS);
     world->stalls = plan_chance(random, 1500, 50);
     world->timer_budget = (unsigned)random_size(random, 1, 64);

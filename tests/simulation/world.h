@@ -302,6 +302,7 @@ struct world {
     uint32_t queue_head;
     uint32_t queue_count;
     bool poll_pending;
+    uint32_t window_bytes; /* limits.window */
     int64_t tick_ns;
     int64_t latest_round_ns;
     int64_t stall_until_ns;

@@ -249,9 +249,9 @@ static void test_no_command_elsewhere(void **state)
 /* A whole mail leaves its moves in the trace, in order. */
 static void test_trace(void **state)
 {
-    static const enum smtp_state moves[] = {SMTP_CONNECTED, SMTP_GREETED, SMTP_MAIL,
-                                            SMTP_RECIPIENT, SMTP_DATA,    SMTP_WAITING,
-                                            SMTP_GREETED,   SMTP_CLOSING};
+    static const enum smtp_state moves[] = {SMTP_CONNECTED, SMTP_GREETED,   SMTP_MAIL,
+                                            SMTP_RECIPIENT, SMTP_ADMITTING, SMTP_DATA,
+                                            SMTP_WAITING,   SMTP_GREETED,   SMTP_CLOSING};
     size_t count = sizeof(moves) / sizeof(moves[0]) - 1;
     uint64_t before = h.server.moves;
 

@@ -123,9 +123,195 @@ static void test_slow_data_in_shortage(void **state)
         block_give(&h.store, held[--count]);
 }
 
+#define NO_ROOM    "452 4.3.1 Insufficient system storage\r\n"
+#define LARGE_FROM "EHLO c.example\r\nMAIL FROM:<s@c.example> SIZE=1000000\r\n"
+#define LARGE      LARGE_FROM "RCPT TO:<alice@example.com>\r\nDATA\r\n"
+#define LARGE_EHLO                                                 \
+    "250-mx.example.com\r\n250-PIPELINING\r\n250-SIZE 5000000\r\n" \
+    "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"                  \
+    "250 LIMITS RCPTMAX=3 RCPTDOMAINMAX=1\r\n"
+#define LARGE_REPLY BANNER LARGE_EHLO MAIL_OK RCPT_OK
+
+/* Somebody else's announced mail holds the large part until admission_leave(). */
+static void occupy(struct admission_entry *other)
+{
+    uint32_t blocks = h.store.admission.capacity - h.store.admission.small_capacity;
+    struct admission_request request = {.blocks = blocks, .claim = blocks, .sure = true};
+
+    h.config.limits.message_bytes = 5000000;
+    h.config.limits.admission_wait_ns = 30 * SECOND_NS;
+    *other = (struct admission_entry){0};
+    assert_true(admission_enter(&h.store.admission, other, &request, 1));
+}
+
+/* Time passes in which nothing comes; returns how long it was until something was said. */
+static int64_t wait_for_reply(int64_t most_ns)
+{
+    int64_t from_ns = h.pipe.now_ns;
+    uint32_t said = h.pipe.sent_length;
+
+    while (h.pipe.sent_length == said && h.pipe.now_ns - from_ns < most_ns)
+        pipe_expire(&h.pipe);
+    return h.pipe.now_ns - from_ns;
+}
+
+/* There is no room for what was announced: 354 comes when there is. */
+static void test_go_ahead_is_withheld(void **state)
+{
+    struct admission_entry other;
+
+    (void)state;
+    occupy(&other);
+    harness_open(&h, NULL);
+    say(LARGE "x\r\n.\r\nNOOP\r\n");
+    assert_true(wait_for_reply(10 * SECOND_NS) >= 10 * SECOND_NS);
+    assert_string_equal(h.pipe.sent, LARGE_REPLY);
+    assert_true(h.pipe.readable > 0); /* nothing is read, either */
+    admission_leave(&h.store.admission, &other);
+    assert_true(wait_for_reply(SECOND_NS) <= SECOND_NS / 10);
+    assert_string_equal(h.pipe.sent, LARGE_REPLY GO_AHEAD);
+    assert_int_equal(h.submitted, 1);
+    assert_true(harness_finish(&h, &delivered));
+    assert_non_null(strstr(h.pipe.sent, "queued as 9F\r\n" OK));
+    harness_close(&h);
+    assert_int_equal(h.store.admission.granted, 0);
+}
+
+/* And 452 when it has not come in time; small mail goes through all the while. */
+static void test_no_room_in_time(void **state)
+{
+    struct admission_entry other;
+    int64_t waited_ns;
+
+    (void)state;
+    occupy(&other);
+    harness_open(&h, NULL);
+    say(LARGE);
+    waited_ns = wait_for_reply(100 * SECOND_NS);
+    assert_true(waited_ns >= 30 * SECOND_NS && waited_ns < 31 * SECOND_NS);
+    assert_string_equal(h.pipe.sent, LARGE_REPLY NO_ROOM);
+    assert_int_equal(h.outcome, MAIL_NO_ROOM);
+    say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\nx\r\n.\r\n");
+    assert_int_equal(h.submitted, 1);
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+    admission_leave(&h.store.admission, &other);
+    assert_int_equal(h.store.admission.granted, 0);
+}
+
+static void test_leaves_while_waiting(void **state)
+{
+    struct admission_entry other;
+
+    (void)state;
+    occupy(&other);
+    harness_open(&h, NULL);
+    say(LARGE);
+    pipe_close(&h.pipe, TCP_CLOSED_RESET);
+    assert_int_equal(h.outcome, MAIL_CUT_OFF);
+    assert_null(h.store.admission.waiting.first);
+    harness_close(&h);
+    admission_leave(&h.store.admission, &other);
+}
+
+/* Sends lines until `bytes` are sent or there is no window any more. */
+static uint32_t pour(uint32_t bytes)
+{
+    static const char line[] = "0123456789012345678901234567890123456789012345678901234567890\r\n";
+    uint32_t sent = 0;
+
+    while (sent < bytes && h.pipe.expect == TCP_EXPECT_DATA) {
+        harness_send(&h, line, strlen(line), SIZE_MAX);
+        sent += (uint32_t)strlen(line);
+    }
+    return sent;
+}
+
+/* Of unknown size: a first share at once, no window beyond it until there is room, then the rest.
+ */
+static void test_growth_waits(void **state)
+{
+    struct admission_entry other;
+    uint32_t sent;
+
+    (void)state;
+    occupy(&other);
+    harness_open(&h, NULL);
+    say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
+    sent = pour(4000000);
+    assert_int_equal(h.pipe.expect, TCP_EXPECT_NOTHING);
+    assert_true(sent >= 262144 && sent < 2 * 262144);
+    for (unsigned i = 0; i < 100; i++)
+        pipe_expire(&h.pipe);
+    assert_int_equal(h.pipe.expect, TCP_EXPECT_NOTHING);
+    admission_leave(&h.store.admission, &other);
+    pipe_expire(&h.pipe);
+    assert_int_equal(h.pipe.expect, TCP_EXPECT_DATA);
+    sent += pour(4000000);
+    assert_true(sent >= 4000000);
+    say(".\r\n");
+    assert_int_equal(h.submitted, 1);
+    assert_int_equal(h.messages[0].length, sent);
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+    assert_int_equal(h.store.admission.granted, 0);
+}
+
+static void test_growth_in_vain(void **state)
+{
+    struct admission_entry other;
+    int64_t from_ns;
+
+    (void)state;
+    occupy(&other);
+    harness_open(&h, NULL);
+    say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
+    (void)pour(4000000);
+    from_ns = h.pipe.now_ns;
+    while (h.concluded == 0)
+        pipe_expire(&h.pipe);
+    assert_true(h.pipe.now_ns - from_ns >= 30 * SECOND_NS);
+    assert_true(h.pipe.now_ns - from_ns < 31 * SECOND_NS);
+    assert_int_equal(h.outcome, MAIL_NO_ROOM);
+    say("\r\n.\r\n");
+    assert_non_null(strstr(h.pipe.sent, GO_AHEAD NO_ROOM));
+    harness_close(&h);
+    admission_leave(&h.store.admission, &other);
+}
+
+/* SIZE= is a promise: who sends more than announced while that is not safe is refused at once. */
+static void test_more_than_announced(void **state)
+{
+    struct admission_entry grows = {0};
+    struct admission_request share = {.blocks = 20, .claim = 500, .small = true};
+
+    (void)state;
+    h.config.limits.message_bytes = 5000000;
+    assert_true(admission_enter(&h.store.admission, &grows, &share, 1));
+    assert_true(admission_grow(&h.store.admission, &grows, 300, 1));
+    harness_open(&h, NULL);
+    say("EHLO c\r\nMAIL FROM:<> SIZE=4000000\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
+    assert_non_null(strstr(h.pipe.sent, NO_ROOM)); /* the oldest has the first claim */
+    say("MAIL FROM:<> SIZE=3000000\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
+    assert_non_null(strstr(h.pipe.sent, GO_AHEAD));
+    (void)pour(2900000);
+    assert_int_equal(h.concluded, 1);
+    (void)pour(200000);
+    assert_int_equal(h.outcome, MAIL_NO_ROOM);
+    assert_int_equal(h.concluded, 2);
+    harness_close(&h);
+    admission_leave(&h.store.admission, &grows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        DIALOGUE_TEST(test_go_ahead_is_withheld),
+        DIALOGUE_TEST(test_no_room_in_time),
+        DIALOGUE_TEST(test_leaves_while_waiting),
+        DIALOGUE_TEST(test_growth_waits),
+        DIALOGUE_TEST(test_growth_in_vain),
+        DIALOGUE_TEST(test_more_than_announced),
         DIALOGUE_TEST(test_exhaustion),
         DIALOGUE_TEST(test_no_slot),
         DIALOGUE_TEST(test_crowding),

@@ -1,0 +1,57 @@
+/* While a message comes in: it has the room it was granted, and asks for more in time. Who has to
+ * wait gets no window beyond what was promised, which its grant covers. */
+#include "dataplane/smtp/state.h"
+
+#define GROW_STEP 8u /* blocks asked for beyond what is needed now */
+
+/* False: not yet, or, when `*over`, never. */
+static bool grow_ask(struct smtp_call *call, bool *over)
+{
+    struct admission *admission = &call->server->store->admission;
+    struct message *message = call->session->message;
+    struct admission_entry *entry = &message->admission;
+    uint32_t claim = smtp_admit_blocks(call, smtp_config(call)->limits.message_bytes);
+    uint32_t need = smtp_admit_blocks(call, message_size(message));
+    uint32_t ask = need + GROW_STEP;
+
+    *over = false;
+    if (entry->stage == ADMISSION_NONE || need <= entry->granted)
+        return true;
+    if (entry->stage == ADMISSION_SURE && !admission_exceed(admission, entry, claim)) {
+        *over = true;
+        return false;
+    }
+    if (ask > entry->claim)
+        ask = need > entry->claim ? need : entry->claim;
+    return admission_grow(admission, entry, ask, call->now_ns);
+}
+
+void smtp_grow(struct smtp_call *call)
+{
+    bool over;
+
+    if (smtp_grow_waits(call->session) || grow_ask(call, &over))
+        return;
+    if (over)
+        smtp_data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
+    else
+        stream_expect(call->stream, STREAM_EXPECT_NOTHING);
+}
+
+void smtp_grow_again(struct smtp_call *call)
+{
+    struct smtp_session *session = call->session;
+    struct admission_entry *entry = &session->message->admission;
+    int64_t waited_ns = call->now_ns - entry->since_ns;
+    int64_t since_ns = entry->since_ns;
+    bool over;
+
+    if (grow_ask(call, &over) && stream_expect(call->stream, STREAM_EXPECT_DATA)) {
+        entry->since_ns = 0;
+        session->paid_ns += waited_ns; /* it could not send */
+        return;
+    }
+    entry->since_ns = since_ns;
+    if (over || admission_overdue(entry, smtp_config(call)->limits.admission_wait_ns, call->now_ns))
+        smtp_data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
+}

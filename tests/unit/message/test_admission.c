@@ -1,0 +1,284 @@
+/* Who is let in, who grows, who waits; and for mixes of chance: always safe, never stuck. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "dataplane/message/admission.h"
+
+#define CAPACITY 400u /* 100 small, 300 large */
+#define SHARE    10u
+#define LOT      120u
+#define WAIT_NS  INT64_C(30000000000)
+
+static struct admission admission;
+
+static int set_up(void **state)
+{
+    (void)state;
+    admission_init(&admission, CAPACITY);
+    return 0;
+}
+
+static bool enter_sure(struct admission_entry *entry, uint32_t blocks, int64_t now_ns)
+{
+    struct admission_request request = {
+        .blocks = blocks, .claim = blocks, .sure = true, .small = blocks <= SHARE};
+
+    return admission_enter(&admission, entry, &request, now_ns);
+}
+
+static bool enter_unsure(struct admission_entry *entry, int64_t now_ns)
+{
+    struct admission_request request = {.blocks = SHARE, .claim = LOT, .small = true};
+
+    return admission_enter(&admission, entry, &request, now_ns);
+}
+
+static void test_large_cannot_take_the_small_part(void **state)
+{
+    struct admission_entry large[3] = {0};
+    struct admission_entry small[10] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(enter_sure(&large[i], 150, 1), i < 2);
+    assert_true(large[2].since_ns == 1);
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(i % 2 == 0 ? enter_unsure(&small[i], 2) : enter_sure(&small[i], SHARE, 2));
+    assert_int_equal(admission.granted, CAPACITY);
+    /* What is left of a grant is free once all bytes are there. */
+    admission_complete(&admission, &large[0], 100);
+    assert_false(enter_sure(&large[2], 150, 3));
+    admission_leave(&admission, &large[0]);
+    assert_true(enter_sure(&large[2], 150, 4));
+    assert_int_equal(large[2].since_ns, 0);
+}
+
+/* Six that each need most of what there is: the oldest gets all of it, then the next. */
+static void test_the_oldest_completes(void **state)
+{
+    struct admission_entry entries[6] = {0};
+    uint32_t has[6];
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(enter_unsure(&entries[i], 1));
+        has[i] = SHARE;
+    }
+    for (unsigned done = 0; done < 6; done++) {
+        for (unsigned round = 0; round < LOT; round++) {
+            for (unsigned i = done; i < 6; i++) {
+                if (has[i] < LOT && admission_grow(&admission, &entries[i], has[i] + 1, 2))
+                    has[i]++;
+                assert_true(admission_safe(&admission));
+            }
+        }
+        assert_int_equal(has[done], LOT);
+        admission_complete(&admission, &entries[done], LOT);
+        admission_leave(&admission, &entries[done]);
+    }
+    assert_int_equal(admission.granted, 0);
+    assert_int_equal(admission.unsure, 0);
+}
+
+static void test_first_come(void **state)
+{
+    struct admission_entry first = {0};
+    struct admission_entry big = {0};
+    struct admission_entry less = {0};
+    struct admission_entry small = {0};
+
+    (void)state;
+    assert_true(enter_sure(&first, 200, 1));
+    assert_false(enter_sure(&big, 250, 2));
+    /* It would fit, but came later; small mail never waits for large. */
+    assert_false(enter_sure(&less, 50, 3));
+    assert_true(enter_sure(&small, SHARE, 3));
+    assert_false(admission_overdue(&big, WAIT_NS, 2 + WAIT_NS - 1));
+    assert_true(admission_overdue(&big, WAIT_NS, 2 + WAIT_NS));
+    admission_leave(&admission, &big);
+    assert_true(enter_sure(&less, 50, 4));
+}
+
+/* SIZE= is a promise: who breaks it is of unknown size, or, where that is not safe, ends. */
+static void test_more_than_announced(void **state)
+{
+    struct admission_entry liars[4] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(enter_sure(&liars[i], 70, 1));
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(admission_exceed(&admission, &liars[i], LOT));
+    assert_false(admission_exceed(&admission, &liars[3], LOT));
+    assert_true(admission_safe(&admission));
+    assert_false(admission_grow(&admission, &liars[0], LOT, 2));
+    admission_leave(&admission, &liars[3]);
+    assert_true(admission_grow(&admission, &liars[0], LOT, 2));
+    assert_false(admission_grow(&admission, &liars[1], LOT, 2));
+    admission_leave(&admission, &liars[0]);
+    assert_true(admission_grow(&admission, &liars[1], LOT, 3));
+    assert_false(admission_grow(&admission, &liars[1], LOT + 1, 3)); /* more than anybody may */
+}
+
+/* A message that can hold more than there is: its claim is cut, and beyond it there is nothing. */
+static void test_claim_over_capacity(void **state)
+{
+    struct admission_entry entry = {0};
+    struct admission_request request = {.blocks = SHARE, .claim = 10 * CAPACITY, .small = true};
+
+    (void)state;
+    assert_true(admission_enter(&admission, &entry, &request, 1));
+    assert_int_equal(entry.claim, 300);
+    assert_true(admission_grow(&admission, &entry, 300, 1));
+    assert_false(admission_grow(&admission, &entry, 301, 2));
+    assert_int_equal(entry.since_ns, 2);
+}
+
+/* The largest message fits, if anyhow possible, at the cost of the small part. */
+static void test_fit(void **state)
+{
+    static const uint32_t cases[][2] = {{LOT, 100}, {300, 100}, {301, 99}, {370, 30},
+                                        {376, 25},  {400, 25},  {4000, 25}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        admission_fit(&admission, cases[i][0]);
+        assert_int_equal(admission.small_capacity, cases[i][1]);
+        assert_int_equal(admission_possible(&admission, cases[i][0]), cases[i][0] <= 375);
+    }
+}
+
+/* A larger limit at a reload waits until it is safe. */
+static void test_larger_lot_later(void **state)
+{
+    struct admission_entry entries[14] = {0};
+    struct admission_entry later = {0};
+    struct admission_request request = {.blocks = SHARE, .claim = 300, .small = true};
+
+    (void)state;
+    for (unsigned i = 0; i < 14; i++)
+        assert_true(enter_unsure(&entries[i], 1));
+    assert_int_equal(admission.unsure, 4 * SHARE);
+    assert_false(admission_enter(&admission, &later, &request, 2));
+    for (unsigned i = 0; i < 14; i++)
+        admission_leave(&admission, &entries[i]);
+    assert_true(admission_enter(&admission, &later, &request, 3));
+    assert_true(admission_safe(&admission));
+}
+
+#define MANY 64u
+
+struct sender {
+    struct admission_entry entry;
+    bool announces;
+    bool lies;
+    bool submitted;  /* all bytes sent, waits for its answer */
+    uint32_t size;   /* blocks it will send in all */
+    uint32_t sent;   /* 0: has not been let in */
+    uint32_t answer; /* rounds until then */
+};
+
+static uint32_t chance(uint32_t *random, uint32_t below)
+{
+    *random = *random * 1664525u + 1013904223u;
+    return (*random >> 8) % below;
+}
+
+static void sender_draw(struct sender *sender, uint32_t *random)
+{
+    *sender = (struct sender){.announces = chance(random, 2) == 0, .answer = chance(random, 20)};
+    sender->size = chance(random, 3) == 0 ? 1 + chance(random, LOT) : 1 + chance(random, SHARE);
+    sender->lies = sender->announces && chance(random, 10) == 0;
+}
+
+/* One step of one sender; true when its message has come to its end. */
+static bool sender_step(struct sender *sender)
+{
+    struct admission_entry *entry = &sender->entry;
+    uint32_t announced = sender->lies ? 1 + sender->size / 2 : sender->size;
+
+    if (sender->submitted) {
+        if (sender->answer-- > 0)
+            return false;
+        admission_leave(&admission, entry);
+        return true;
+    }
+    if (sender->sent == 0) {
+        if (sender->announces ? enter_sure(entry, announced, 1) : enter_unsure(entry, 1))
+            sender->sent = 1;
+        return false;
+    }
+    if (sender->sent == sender->size) {
+        admission_complete(&admission, entry, sender->sent);
+        sender->submitted = true;
+        return false;
+    }
+    if (sender->sent + 1 > entry->granted && entry->stage == ADMISSION_SURE &&
+        !admission_exceed(&admission, entry, LOT)) {
+        admission_leave(&admission, entry); /* refused: it holds what others may need */
+        return true;
+    }
+    if (admission_grow(&admission, entry, sender->sent + 1, 1))
+        sender->sent++;
+    return false;
+}
+
+/* Nobody ever gives up waiting here: if the state could become one in which nobody can go on, or
+ * one in which somebody never gets its turn, this would not end. */
+static void test_mixes_of_chance(void **state)
+{
+    static struct sender senders[MANY];
+
+    (void)state;
+    for (uint32_t seed = 1; seed <= 300; seed++) {
+        uint32_t random = seed * 2654435761u;
+        uint32_t count = 2 + chance(&random, MANY - 2);
+        unsigned idle = 0;
+        unsigned ended = 0;
+
+        admission_init(&admission, CAPACITY);
+        for (uint32_t i = 0; i < count; i++)
+            sender_draw(&senders[i], &random);
+        while (ended < 400) {
+            struct sender *sender = &senders[chance(&random, count)];
+
+            if (sender_step(sender)) {
+                sender_draw(sender, &random);
+                ended++;
+                idle = 0;
+            }
+            assert_true(admission_safe(&admission));
+            assert_true(++idle < 200000);
+        }
+        for (uint32_t i = 0; i < count; i++)
+            admission_leave(&admission, &senders[i].entry);
+        assert_int_equal(admission.granted, 0);
+        assert_int_equal(admission.small_granted, 0);
+        assert_int_equal(admission.unsure, 0);
+        assert_null(admission.growing.first);
+        assert_null(admission.waiting.first);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+    const struct CMUnitTest tests[] = {
+        TEST(test_large_cannot_take_the_small_part),
+        TEST(test_the_oldest_completes),
+        TEST(test_first_come),
+        TEST(test_more_than_announced),
+        TEST(test_claim_over_capacity),
+        TEST(test_fit),
+        TEST(test_larger_lot_later),
+        TEST(test_mixes_of_chance),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
