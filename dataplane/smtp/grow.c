@@ -26,13 +26,29 @@ static bool grow_ask(struct smtp_call *call, bool *over)
     return admission_grow(admission, entry, ask, call->now_ns);
 }
 
+/* So many bytes fit what was granted: until then there is nothing to ask for. */
+static void grow_note(const struct smtp_call *call)
+{
+    struct message *message = call->session->message;
+    const struct admission_entry *entry = &message->admission;
+    uint32_t others = smtp_admit_blocks(call, 0);
+
+    if (entry->stage == ADMISSION_NONE)
+        message->granted_bytes = UINT32_MAX;
+    else if (entry->granted > others)
+        message->granted_bytes = (entry->granted - others) * MESSAGE_BLOCK_BYTES;
+}
+
 void smtp_grow(struct smtp_call *call)
 {
     bool over;
 
-    if (smtp_grow_waits(call->session) || grow_ask(call, &over))
+    if (message_size(call->session->message) <= call->session->message->granted_bytes ||
+        smtp_grow_waits(call->session))
         return;
-    if (over)
+    if (grow_ask(call, &over))
+        grow_note(call);
+    else if (over)
         smtp_data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
     else
         stream_expect(call->stream, STREAM_EXPECT_NOTHING);
