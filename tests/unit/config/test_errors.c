@@ -166,6 +166,7 @@ static const struct breakage limit_cases[] = {
     {"received_fields: 30", "received_fields: ~1e3", {"(limits.received_fields)", "1 to 1000"}},
     {"window: 64K", "window: ~15K", {"(limits.window)", "16K to 256K"}},
     {"window: 64K", "window: ~257K", {"(limits.window)", "16K to 256K"}},
+    {"admission_wait: 20s", "admission_wait: ~61s", {"(limits.admission_wait)", "0ms to 1m"}},
     {"command_timeout: 2m", "command_timeout: ~120", {"(limits.command_timeout)", "1s to 1h"}},
     {"command_timeout: 2m", "command_timeout: ~2d", {"(limits.command_timeout)", "1s to 1h"}},
     {"data_timeout: 90s", "data_timeout: ~999ms", {"(limits.data_timeout)", "1s to 1h"}},
