@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "platform/log/notice.h"
+
 void readiness_init(struct readiness *readiness, const char *socket, int64_t limit_ns,
                     int64_t now_ns)
 {
@@ -85,8 +87,8 @@ int64_t readiness_turn(struct readiness *readiness, int64_t now_ns, int *fd, sho
     if (!readiness->warned && now_ns - readiness->started_ns >= readiness->limit_ns) {
         readiness->warned = true;
         readiness_missing(readiness, missing, sizeof(missing));
-        fprintf(stderr, "postern: warning: not ready after %lld s: %s\n",
-                (long long)(readiness->limit_ns / CLOCK_NS_PER_SECOND), missing);
+        notice("warning: not ready after %lld s: %s",
+               (long long)(readiness->limit_ns / CLOCK_NS_PER_SECOND), missing);
     }
     *fd = readiness->client.fd;
     *events = POLLIN;

@@ -16,6 +16,7 @@
 #include "control/command/supervisor.h"
 #include "platform/check.h"
 #include "platform/config/config.h"
+#include "platform/log/notice.h"
 #include "platform/program.h"
 #include "platform/role.h"
 
@@ -209,6 +210,8 @@ int command_run(int argc, char **argv)
         fputs("usage: postern run [-c FILE]\n", stderr);
         return EXIT_USAGE;
     }
+    program_start();
+    notice_open("postern");
     (void)role_begin(ROLE_SUPERVISOR);
     run = (struct run){.lock_fd = -1};
     code = run_prepare(&run, file);

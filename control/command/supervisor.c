@@ -13,6 +13,9 @@
 #include "control/command/command.h"
 #include "platform/check.h"
 #include "platform/clock.h"
+#include "platform/log/notice.h"
+
+#define SUPERVISOR_LOG_POLL_NS (250 * CLOCK_NS_PER_MS)
 
 const struct supervisor_times supervisor_times_default = {
     .backoff_first_ns = 100 * CLOCK_NS_PER_MS,
@@ -152,7 +155,7 @@ static void supervisor_start(struct supervisor *supervisor, struct supervisor_pr
     program->start_ns = INT64_MAX;
     if (pid < 0) {
         /* No process to be had: tried again like one that died at once. */
-        fprintf(stderr, "postern: cannot start %s: %s\n", program->name, strerror(errno));
+        notice("cannot start %s: %s", program->name, strerror(errno));
         supervisor_died(supervisor, program, EXIT_FAILED << 8, now_ns);
         return;
     }
@@ -226,8 +229,8 @@ static bool supervisor_is_hopeless(struct supervisor *supervisor,
     if (supervisor->served)
         return false;
     if (code == EXIT_CONFIG || code == EXIT_USAGE) {
-        fprintf(stderr, "postern: %s ended with exit code %d (%s): stopping\n", program->name, code,
-                code == EXIT_CONFIG ? "bad configuration" : "wrong usage");
+        notice("%s ended with exit code %d (%s): stopping", program->name, code,
+               code == EXIT_CONFIG ? "bad configuration" : "wrong usage");
         supervisor_end(supervisor, code, now_ns);
         return true;
     }
@@ -237,9 +240,8 @@ static bool supervisor_is_hopeless(struct supervisor *supervisor,
     }
     if (++program->early_deaths < supervisor->times.early_deaths_max)
         return false;
-    fprintf(stderr,
-            "postern: %s failed to start %u times in a row (see its last words): stopping\n",
-            program->name, program->early_deaths);
+    notice("%s failed to start %u times in a row (see its last words): stopping", program->name,
+           program->early_deaths);
     supervisor_end(supervisor, EXIT_FAILED, now_ns);
     return true;
 }
@@ -288,9 +290,8 @@ static void supervisor_died(struct supervisor *supervisor, struct supervisor_pro
     pause_ns = supervisor_pause(supervisor, program, code, life_ns);
     program->start_ns = now_ns + pause_ns;
     program->restart_count++;
-    fprintf(stderr, "postern: %s %s after %.1f s: starting it again in %lld ms\n", program->name,
-            program->last_end, (double)life_ns / (double)CLOCK_NS_PER_SECOND,
-            (long long)(pause_ns / CLOCK_NS_PER_MS));
+    notice("%s %s after %.1f s: starting it again in %lld ms", program->name, program->last_end,
+           (double)life_ns / (double)CLOCK_NS_PER_SECOND, (long long)(pause_ns / CLOCK_NS_PER_MS));
 }
 
 static void supervisor_reap(struct supervisor *supervisor, int64_t now_ns)
@@ -348,14 +349,13 @@ static int64_t supervisor_advance(struct supervisor *supervisor, int64_t now_ns)
     }
     if (now_ns >= supervisor->phase_deadline_ns) {
         if (supervisor->phase == SUPERVISOR_DRAINING) {
-            fprintf(stderr, "postern: %s has not drained in time\n", supervisor->programs[0].name);
+            notice("%s has not drained in time", supervisor->programs[0].name);
             supervisor_stop_others(supervisor, now_ns);
         } else if (supervisor->phase == SUPERVISOR_STOPPING) {
             for (unsigned i = 0; i < supervisor->program_count; i++) {
                 if (supervisor->programs[i].pid <= 0)
                     continue;
-                fprintf(stderr, "postern: %s does not stop: killed\n",
-                        supervisor->programs[i].name);
+                notice("%s does not stop: killed", supervisor->programs[i].name);
                 kill(-supervisor->programs[i].pid, SIGKILL);
                 kill(supervisor->programs[i].pid, SIGKILL);
             }
@@ -411,8 +411,11 @@ int supervisor_run(struct supervisor *supervisor, const struct supervisor_watch 
             if (turn_ns < next_ns)
                 next_ns = turn_ns;
         }
+        /* Lines that nobody has read yet are tried again now and then. */
+        if (notice_flush() && next_ns > now_ns + SUPERVISOR_LOG_POLL_NS)
+            next_ns = now_ns + SUPERVISOR_LOG_POLL_NS;
         if (poll(waiting, 2, supervisor_wait_ms(next_ns, now_ns)) < 0 && errno != EINTR) {
-            fprintf(stderr, "postern: poll: %s\n", strerror(errno));
+            notice("poll: %s", strerror(errno));
             supervisor_end(supervisor, EXIT_FAILED, now_ns);
         }
         now_ns = clock_monotonic_ns();

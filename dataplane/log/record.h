@@ -1,5 +1,6 @@
 /* record.h: one record a message (and one a connection that never got that far), from a worker to
- * the main thread over a lossy ring; the loss is counted (log_lost).
+ * the main thread over a lossy ring; the loss is counted (log_lost). Half of the ring is for
+ * messages alone.
  *
  * The worker fills a fixed-size record; the main thread formats it (log/format.h) as Postfix-like
  * key=value text or flat JSON and writes it to standard output. Nothing is formatted on a packet

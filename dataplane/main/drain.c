@@ -17,7 +17,7 @@ bool main_drain(struct main_thread *thread, unsigned terms, int64_t now_ns)
     if (thread->drain_end_ns == 0) {
         thread->drain_end_ns = now_ns + MAIN_DRAIN_LIMIT_NS;
         atomic_store(&thread->orders.drain, true);
-        main_say("draining: no new mail, finishing what is in progress");
+        notice("draining: no new mail, finishing what is in progress");
     }
     return terms > 1 || now_ns >= thread->drain_end_ns || drain_complete(thread);
 }

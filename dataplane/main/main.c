@@ -4,6 +4,7 @@
 
 #include "dataplane/main/main_thread.h"
 #include "platform/exit.h"
+#include "platform/program.h"
 #include "platform/role.h"
 
 int main(int argc, char **argv)
@@ -15,22 +16,24 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: postern-dataplane -c FILE\n");
         return EXIT_USAGE;
     }
+    program_start();
+    notice_open("postern-dataplane");
     (void)role_begin(ROLE_DATAPLANE);
     if (config_load(argv[2], &thread.start_config, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.text);
         return EXIT_CONFIG;
     }
-    if (main_first_policy(&thread) != STATUS_OK) {
-        main_say("%s", status_text(STATUS_NO_MEMORY));
+    if (main_first_policy(&thread) != STATUS_OK || main_open_log(&thread) != STATUS_OK) {
+        notice("%s", status_text(STATUS_NO_MEMORY));
         return EXIT_FAILED;
     }
     main_catch_signals();
     if (main_start(&thread) != STATUS_OK) {
-        main_say("%s", thread.why);
+        notice("%s", thread.why);
         main_stop(&thread);
         return EXIT_FAILED;
     }
-    main_say("serving, messages on %s pages", thread.region.header.hugepages ? "huge" : "normal");
+    notice("serving, messages on %s pages", thread.region.header.hugepages ? "huge" : "normal");
     main_serve(&thread);
     main_stop(&thread);
     eal_stop();

@@ -21,6 +21,8 @@
 #include "dataplane/main/spread.h"
 #include "dataplane/worker/worker.h"
 #include "platform/clock.h"
+#include "platform/log/notice.h"
+#include "platform/log/writer.h"
 
 #define MAIN_TICK_NS        (2 * CLOCK_NS_PER_MS)
 #define MAIN_DRAIN_LIMIT_NS (30 * CLOCK_NS_PER_SECOND)
@@ -40,6 +42,7 @@ struct main_thread {
     struct rte_ring *outboxes[REGION_WORKERS_MAX];
     void *log_memory[REGION_WORKERS_MAX];
     struct ring logs[REGION_WORKERS_MAX]; /* consumer side */
+    struct log_writer log;                /* standard output */
     struct worker *workers;
     unsigned workers_made;
     struct worker_orders orders;
@@ -49,9 +52,6 @@ struct main_thread {
     int64_t drain_end_ns; /* 0: not draining */
     char why[MAIN_WHY_BYTES];
 };
-
-/* One line on standard error, after the program's name. */
-void main_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* start.c. Everything up to running workers, from start_config and orders.policy. Otherwise `why`
  * is one line for the operator; main_stop() takes down what was up. */
@@ -71,7 +71,14 @@ void main_retire(struct main_thread *thread);
 /* After the workers have ended. */
 void main_free_policies(struct main_thread *thread);
 
-/* log.c. Writes what the workers have recorded; a bounded batch. */
+/* log.c. Standard output, which may be a pipe that nobody reads. STATUS_NO_MEMORY. */
+enum status main_open_log(struct main_thread *thread) STATUS_CHECKED;
+
+/* What is not written by now is lost. */
+void main_close_log(struct main_thread *thread);
+
+/* Writes what the workers have recorded, a bounded batch, and what the log would not take before.
+ */
 void main_write_log(struct main_thread *thread);
 
 /* drain.c. What `terms` signals to end ask for; true when it is time to end: everything is

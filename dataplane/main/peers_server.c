@@ -7,6 +7,7 @@
 
 #include "dataplane/main/main_thread.h"
 #include "platform/clock.h"
+#include "platform/log/notice.h"
 
 #define PEERS_LINKS_MAX         16u /* at once: scanner parents, control, the supervisor, late ones */
 #define PEERS_IDLE_LINKS_MAX    2u /* of another user's that are not at work */
@@ -101,8 +102,8 @@ static void peers_drop(struct peers_server *server, struct peer_link *link, cons
             peers_slot_lost(server->peers, first + i);
     }
     if (link->stage != PEER_LINK_ACTIVE || link->kind != LINK_KIND_SUPERVISOR)
-        main_say("%s link closed: %s",
-                 link->stage == PEER_LINK_ACTIVE ? peers_kind_text(link->kind) : "peer", why);
+        notice("%s link closed: %s",
+               link->stage == PEER_LINK_ACTIVE ? peers_kind_text(link->kind) : "peer", why);
     close(link->fd);
     link->stage = PEER_LINK_UNUSED;
 }
@@ -226,8 +227,8 @@ static bool peers_fits(const struct peers_server *server, uint32_t slots)
         return true;
     atomic_fetch_add_explicit(&server->peers->refused, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&server->peers->changes, 1, memory_order_release);
-    main_say("a scanner parent wants %u slots, the table has %u: refused", slots,
-             server->peers->scanner_slots);
+    notice("a scanner parent wants %u slots, the table has %u: refused", slots,
+           server->peers->scanner_slots);
     return false;
 }
 
@@ -290,7 +291,7 @@ static uint32_t peers_promote(struct peers_server *server, struct peer_link *lin
         serving++;
     }
     link->candidate = false;
-    main_say("candidate scanners serve from now on: %u", serving);
+    notice("candidate scanners serve from now on: %u", serving);
     if (link_send(link->fd, &message, -1) != STATUS_OK)
         peers_drop(server, link, "does not read its link");
     return serving;
@@ -387,8 +388,7 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
     if (peer_epoch_of(life) == message->epoch &&
         (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE ||
          peer_state_of(life) == PEER_READY)) {
-        fprintf(stderr, "postern-dataplane: %s %u ended: %s\n", peers_kind_text(link->kind),
-                message->slot, message->text);
+        notice("%s %u ended: %s", peers_kind_text(link->kind), message->slot, message->text);
         peers_slot_lost(server->peers, slot);
     }
     return true;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/log/notice.h"
+
 /* A file limit below which a message's parts are never many for the engine: it counts more than the
  * parts (the forms of HTML, forced decodings). */
 #define PREFILTER_FILES_PER_PART 16u
@@ -78,13 +80,11 @@ static void prefilter_publish(struct prefilter_watch *watch, struct worker_prefi
 static void prefilter_say(const char *file, const struct prefilter_header *header)
 {
     if (strncmp(header->library, PREFILTER_LIBRARY, sizeof(header->library)) != 0)
-        fprintf(stderr,
-                "postern-dataplane: prefilter %s is for libclamav %.*s, but its rules are proven "
-                "for " PREFILTER_LIBRARY " only: every message is scanned\n",
-                file, (int)sizeof(header->library), header->library);
+        notice("prefilter %s is for libclamav %.*s, but its rules are proven "
+               "for " PREFILTER_LIBRARY " only: every message is scanned",
+               file, (int)sizeof(header->library), header->library);
     else
-        fprintf(stderr, "postern-dataplane: prefilter %s in use: %llu groups\n", file,
-                (unsigned long long)header->groups.count);
+        notice("prefilter %s in use: %llu groups", file, (unsigned long long)header->groups.count);
 }
 
 /* Whether it is for what every scanner that serves has loaded; `nobody`, when there is none. */
@@ -149,8 +149,8 @@ static void prefilter_load(struct prefilter_watch *watch)
     } else {
         free(made);
     }
-    fprintf(stderr, "postern-dataplane: prefilter %s not used: %s%s%s\n", file, status_text(status),
-            why[0] != '\0' ? ": " : "", why);
+    notice("prefilter %s not used: %s%s%s", file, status_text(status), why[0] != '\0' ? ": " : "",
+           why);
 }
 
 /* True when all workers have switched. */
@@ -187,8 +187,8 @@ void prefilter_watch_poll(struct prefilter_watch *watch, int64_t now_ns)
     }
     if (stat(watch->config->prefilter.file, &file) != 0) {
         if (atomic_load(&watch->orders->prefilter) != NULL) {
-            fprintf(stderr, "postern-dataplane: prefilter %s has gone: every message is scanned\n",
-                    watch->config->prefilter.file);
+            notice("prefilter %s has gone: every message is scanned",
+                   watch->config->prefilter.file);
             prefilter_publish(watch, NULL);
         }
         prefilter_free(watch, watch->held);

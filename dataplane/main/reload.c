@@ -61,18 +61,18 @@ bool main_reload(struct main_thread *thread)
     if (thread->retired != NULL)
         return false; /* one reload at a time; the next waits for the last to be complete */
     if (config_load(thread->start_config->file, &config, &error) != STATUS_OK) {
-        main_say("configuration not reloaded: %s", error.text);
+        notice("configuration not reloaded: %s", error.text);
         return true;
     }
     next = policy_make(config, old->generation + 1);
     if (next == NULL) {
         config_free(config);
-        main_say("configuration not reloaded: %s", status_text(STATUS_NO_MEMORY));
+        notice("configuration not reloaded: %s", status_text(STATUS_NO_MEMORY));
         return true;
     }
     atomic_store_explicit(&thread->orders.policy, next, memory_order_release);
     thread->retired = old;
-    main_say("configuration reloaded from %s", config->file);
+    notice("configuration reloaded from %s", config->file);
     return true;
 }
 

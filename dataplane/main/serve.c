@@ -48,12 +48,12 @@ static void serve_watch_spread(struct main_thread *thread)
     switch (
         spread_look(&thread->spread, &thread->region, clock_monotonic_ns(), &worker, &percent)) {
     case SPREAD_LOPSIDED:
-        main_say("connections do not spread: worker %u had %u %% of the last "
-                 "ones; check the port's RSS, or set spreading: software",
-                 worker, percent);
+        notice("connections do not spread: worker %u had %u %% of the last "
+               "ones; check the port's RSS, or set spreading: software",
+               worker, percent);
         break;
     case SPREAD_EVEN_AGAIN:
-        main_say("connections spread evenly again");
+        notice("connections spread evenly again");
         break;
     case SPREAD_NOTHING:
         break;

@@ -33,7 +33,7 @@ static enum status start_region(struct main_thread *thread)
     status = region_create(&thread->region, &plan, pages);
     if (status != STATUS_OK && pages == REGION_PAGES_HUGE &&
         config->memory.hugepages != CONFIG_HUGEPAGES_REQUIRED) {
-        main_say("no hugepages left for messages: using normal pages");
+        notice("no hugepages left for messages: using normal pages");
         status = region_create(&thread->region, &plan, REGION_PAGES_NORMAL);
     }
     if (status != STATUS_OK)

@@ -10,6 +10,7 @@ void main_stop(struct main_thread *thread)
         eal_join();
     if (thread->server != NULL)
         main_write_log(thread);
+    main_close_log(thread);
     for (unsigned i = 0; i < thread->ports_open; i++)
         port_close(&thread->ports[i]);
     for (unsigned i = 0; i < thread->workers_made; i++)

@@ -27,21 +27,27 @@ static uint8_t *ring_item(const struct ring *ring, uint32_t index)
     return ring->shared->items + (size_t)(index & (ring->capacity - 1)) * ring->item_bytes;
 }
 
-enum status ring_push(struct ring *ring, const void *item)
+enum status ring_push_reserving(struct ring *ring, const void *item, uint32_t reserve)
 {
-    if (ring->produced - ring->consumed >= ring->capacity) {
+    CHECK(reserve < ring->capacity);
+    if (ring->produced - ring->consumed >= ring->capacity - reserve) {
         uint32_t consumed = atomic_load_explicit(&ring->shared->consumed, memory_order_acquire);
 
         if (ring->produced - consumed > ring->capacity)
             return STATUS_BROKEN_PEER;
         ring->consumed = consumed;
-        if (ring->produced - consumed == ring->capacity)
+        if (ring->produced - consumed >= ring->capacity - reserve)
             return STATUS_NO_SPACE;
     }
     memcpy(ring_item(ring, ring->produced), item, ring->item_bytes);
     ring->produced++;
     atomic_store_explicit(&ring->shared->produced, ring->produced, memory_order_release);
     return STATUS_OK;
+}
+
+enum status ring_push(struct ring *ring, const void *item)
+{
+    return ring_push_reserving(ring, item, 0);
 }
 
 enum status ring_pop(struct ring *ring, void *item)

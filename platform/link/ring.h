@@ -49,6 +49,11 @@ void ring_attach(struct ring *ring, void *shared, uint32_t capacity, uint32_t it
  * published index is impossible. */
 enum status ring_push(struct ring *ring, const void *item) STATUS_CHECKED;
 
+/* Producer: as ring_push(), but leaves the last `reserve` places for others: STATUS_NO_SPACE when
+ * only they are free. */
+enum status ring_push_reserving(struct ring *ring, const void *item,
+                                uint32_t reserve) STATUS_CHECKED;
+
 /* Consumer: copies one item out. STATUS_AGAIN when empty, STATUS_BROKEN_PEER when the producer's
  * published index is impossible. */
 enum status ring_pop(struct ring *ring, void *item) STATUS_CHECKED;

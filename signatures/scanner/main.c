@@ -13,6 +13,8 @@
 #include "platform/config/config.h"
 #include "platform/cores.h"
 #include "platform/exit.h"
+#include "platform/log/notice.h"
+#include "platform/program.h"
 #include "platform/role.h"
 #include "platform/sandbox.h"
 #include "signatures/scanner/describe.h"
@@ -259,6 +261,8 @@ int main(int argc, char **argv)
         .parent = {.link_fd = -1, .memory_bytes = DEFAULT_MEMORY, .user = DEFAULT_USER},
     };
 
+    program_start();
+    notice_open("postern-scanner");
     if (argc == 2 && strcmp(argv[1], "--describe") == 0)
         return describe();
     if (!parse(&arguments, argc, argv)) {

@@ -13,11 +13,13 @@
 #include "platform/check.h"
 #include "platform/clock.h"
 #include "platform/exit.h"
+#include "platform/log/notice.h"
 #include "signatures/scanner/slot.h"
 #include "signatures/scanner/verdict.h"
 
 #define PARENT_CONNECT_MIN_MS 50
 #define PARENT_CONNECT_MAX_MS 1000
+#define PARENT_LOG_POLL_MS    250
 #define PARENT_POLLS          (2 + 2 * LINK_SLOTS_MAX)
 
 struct parent {
@@ -44,7 +46,7 @@ void parent_log(const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     verdict_printable(clean, sizeof(clean), text);
-    (void)dprintf(STDERR_FILENO, "postern-scanner: %s\n", clean);
+    notice("%s", clean);
 }
 
 static void parent_hear_signals(struct parent *parent)
@@ -184,6 +186,7 @@ static void parent_poll(struct parent *parent)
     struct pollfd polls[PARENT_POLLS];
     nfds_t count = 2;
     bool untold = false;
+    int wait_ms;
 
     for (unsigned i = 0; i < parent->setting->processes; i++) {
         const struct slot *slot = &parent->slots[i];
@@ -197,7 +200,10 @@ static void parent_poll(struct parent *parent)
     polls[0] = (struct pollfd){.fd = parent->signals, .events = POLLIN};
     polls[1] =
         (struct pollfd){.fd = parent->link, .events = (short)(untold ? POLLIN | POLLOUT : POLLIN)};
-    (void)poll(polls, count, parent_wait_ms(parent, clock_monotonic_ns()));
+    wait_ms = parent_wait_ms(parent, clock_monotonic_ns());
+    if (notice_flush() && (wait_ms < 0 || wait_ms > PARENT_LOG_POLL_MS))
+        wait_ms = PARENT_LOG_POLL_MS;
+    (void)poll(polls, count, wait_ms);
 }
 
 static void parent_tend(struct parent *parent)
@@ -308,6 +314,7 @@ static int parent_serve(struct parent *parent)
 int parent_run(const struct parent_setting *setting)
 {
     static struct parent parent;
+    int lock;
     int result;
 
     CHECK(setting->processes >= 1 && setting->processes <= LINK_SLOTS_MAX);
@@ -316,12 +323,13 @@ int parent_run(const struct parent_setting *setting)
     for (unsigned i = 0; i < setting->processes; i++)
         slot_init(&parent.slots[i], i);
     parent.signals = parent_signals();
-    if (parent.signals < 0 || scratch_make(setting->scratch, parent.base) != STATUS_OK) {
+    if (parent.signals < 0 || scratch_make(setting->scratch, parent.base, &lock) != STATUS_OK) {
         parent_log("cannot make a directory in %s: %s", setting->scratch, strerror(errno));
         return EXIT_FAILED;
     }
     result = parent_serve(&parent);
     scratch_remove(parent.base);
+    close(lock);
     close(parent.signals);
     return result;
 }

@@ -16,8 +16,11 @@
 
 #define SCRATCH_PATH_BYTES 256u
 
-/* Makes a new directory under `parent` (searchable by all, listable by none but us). */
-enum status scratch_make(const char *parent, char path[SCRATCH_PATH_BYTES]) STATUS_CHECKED;
+/* Makes a new directory under `parent` (searchable by all, listable by none but us), and removes
+ * those of ours that others left there when they were killed: who lives holds a lock on his. *lock
+ * is the caller's to close, after scratch_remove(). */
+enum status scratch_make(const char *parent, char path[SCRATCH_PATH_BYTES],
+                         int *lock) STATUS_CHECKED;
 
 /* Makes the directory of `slot` under `base`, mode 0700, of `uid`:`gid`, and empties it. */
 enum status scratch_make_slot(const char *base, unsigned slot, uint32_t uid, uint32_t gid,

@@ -120,6 +120,27 @@ static void test_order_full_and_empty(void **state)
     exercise(*state, 0);
 }
 
+/* The last places are for others. */
+static void test_reserve(void **state)
+{
+    struct guarded *guarded = *state;
+    uint8_t item[ITEM_BYTES];
+
+    start_at(guarded, UINT32_MAX - 3);
+    fill_item(item, 7);
+    for (uint32_t i = 0; i < CAPACITY - 5; i++)
+        assert_int_equal(ring_push_reserving(&guarded->producer, item, 5), STATUS_OK);
+    assert_int_equal(ring_push_reserving(&guarded->producer, item, 5), STATUS_NO_SPACE);
+    for (uint32_t i = 0; i < 5; i++)
+        push_number(guarded, 7, STATUS_OK);
+    push_number(guarded, 7, STATUS_NO_SPACE);
+    for (uint32_t i = 0; i < 5; i++)
+        pop_number(guarded, 7);
+    assert_int_equal(ring_push_reserving(&guarded->producer, item, 5), STATUS_NO_SPACE);
+    pop_number(guarded, 7);
+    assert_int_equal(ring_push_reserving(&guarded->producer, item, 5), STATUS_OK);
+}
+
 /* Indices are 32 bits and run for ever: at each place of the ring they must wrap unseen. */
 static void test_indices_wrap(void **state)
 {
@@ -317,10 +338,11 @@ static void test_two_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_full_and_empty), cmocka_unit_test(test_indices_wrap),
-        cmocka_unit_test(test_capacities),           cmocka_unit_test(test_hostile_consumer),
-        cmocka_unit_test(test_hostile_producer),     cmocka_unit_test(test_scribbling_peer),
-        cmocka_unit_test(test_items_are_copies),     cmocka_unit_test(test_two_threads),
+        cmocka_unit_test(test_order_full_and_empty), cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_indices_wrap),         cmocka_unit_test(test_capacities),
+        cmocka_unit_test(test_hostile_consumer),     cmocka_unit_test(test_hostile_producer),
+        cmocka_unit_test(test_scribbling_peer),      cmocka_unit_test(test_items_are_copies),
+        cmocka_unit_test(test_two_threads),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

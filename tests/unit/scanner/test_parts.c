@@ -129,6 +129,33 @@ static void shortages_are_noticed(void **state)
     (void)unlink(path);
 }
 
+/* What a killed parent left is removed by the next; what a living one uses is not. */
+static void scratch_of_the_dead_is_removed(void **state)
+{
+    char parent[] = "/tmp/postern-test-XXXXXX";
+    char dead[SCRATCH_PATH_BYTES];
+    char slot[SCRATCH_PATH_BYTES];
+    char living[SCRATCH_PATH_BYTES];
+    char next[SCRATCH_PATH_BYTES];
+    int locks[3];
+
+    (void)state;
+    assert_non_null(mkdtemp(parent));
+    assert_int_equal(scratch_make(parent, dead, &locks[0]), STATUS_OK);
+    assert_int_equal(scratch_make_slot(dead, 1, geteuid(), getegid(), slot), STATUS_OK);
+    assert_int_equal(scratch_make(parent, living, &locks[1]), STATUS_OK);
+    assert_int_equal(access(dead, F_OK), 0);
+    close(locks[0]); /* as the kernel does when its process ends */
+    assert_int_equal(scratch_make(parent, next, &locks[2]), STATUS_OK);
+    assert_int_equal(access(dead, F_OK), -1);
+    assert_int_equal(access(living, F_OK), 0);
+    scratch_remove(living);
+    scratch_remove(next);
+    close(locks[1]);
+    close(locks[2]);
+    assert_int_equal(rmdir(parent), 0);
+}
+
 static void scratch_is_emptied_without_following_links(void **state)
 {
     char outside[] = "/tmp/postern-outside.XXXXXX";
@@ -136,11 +163,12 @@ static void scratch_is_emptied_without_following_links(void **state)
     char slot[SCRATCH_PATH_BYTES];
     char path[2 * SCRATCH_PATH_BYTES];
     int fd = mkstemp(outside);
+    int lock;
 
     (void)state;
     assert_true(fd >= 0);
     close(fd);
-    assert_int_equal(scratch_make("/tmp", base), STATUS_OK);
+    assert_int_equal(scratch_make("/tmp", base, &lock), STATUS_OK);
     assert_int_equal(scratch_make_slot(base, 3, geteuid(), getegid(), slot), STATUS_OK);
     (void)snprintf(path, sizeof(path), "%s/deeper", slot);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -152,6 +180,7 @@ static void scratch_is_emptied_without_following_links(void **state)
     assert_int_equal(rmdir(slot), 0);
     assert_int_equal(access(outside, F_OK), 0);
     scratch_remove(base);
+    close(lock);
     assert_int_equal(access(base, F_OK), -1);
     assert_int_equal(unlink(outside), 0);
 }
@@ -183,6 +212,7 @@ int main(void)
         cmocka_unit_test(heuristics_have_their_reasons),
         cmocka_unit_test(names_are_printable_and_bounded),
         cmocka_unit_test(shortages_are_noticed),
+        cmocka_unit_test(scratch_of_the_dead_is_removed),
         cmocka_unit_test(scratch_is_emptied_without_following_links),
         cmocka_unit_test(freed_memory_is_kept),
     };
