@@ -25,6 +25,7 @@ static void dataplane_free_answers(struct dataplane_answer *first)
 
 static void dataplane_drop_channels(struct dataplane *dataplane, int64_t now_ns)
 {
+    relay_hear(dataplane->relay, NULL, NULL);
     relay_abort(dataplane->relay, &dataplane->owner, now_ns);
     for (uint32_t i = 0; i < REGION_WORKERS_MAX; i++) {
         dataplane_free_answers(dataplane->workers[i].first);
@@ -83,6 +84,16 @@ static void dataplane_queue_answer(struct dataplane_worker *worker, struct datap
     worker->last = answer;
 }
 
+/* In turn; a broken ring is found, and acted on, by the poll. */
+static void dataplane_push_or_queue(struct dataplane_worker *worker,
+                                    struct dataplane_answer *answer)
+{
+    if (worker->first == NULL && ring_push(&worker->channel.results, &answer->result) == STATUS_OK)
+        free(answer);
+    else
+        dataplane_queue_answer(worker, answer);
+}
+
 static void dataplane_answer(void *context, uint32_t number, const struct relay_result *result)
 {
     struct dataplane *dataplane = context;
@@ -94,11 +105,7 @@ static void dataplane_answer(void *context, uint32_t number, const struct relay_
     worker->open--;
     dataplane_set_busy(worker);
     answer->result = *result;
-    /* In turn; a broken ring is found, and acted on, by the poll. */
-    if (worker->first == NULL && ring_push(&worker->channel.results, result) == STATUS_OK)
-        free(answer);
-    else
-        dataplane_queue_answer(worker, answer);
+    dataplane_push_or_queue(worker, answer);
 }
 
 /* Not for us, whatever it is: nothing is done with the message. */
@@ -121,6 +128,25 @@ bool dataplane_has_answers(const struct dataplane *dataplane)
             return true;
     }
     return false;
+}
+
+/* To every worker; one that has no memory for it goes on receiving, and we refuse. */
+static void dataplane_tell_route(void *context, const char *customer, bool down)
+{
+    struct dataplane *dataplane = context;
+    struct relay_result news = {.kind = JOB_ROUTE, .code = down};
+
+    CHECK(dataplane->state == DATAPLANE_LINKED);
+    (void)snprintf(news.text, sizeof(news.text), "%s", customer);
+    for (uint32_t i = 0; i < dataplane->worker_count; i++) {
+        struct dataplane_worker *worker = &dataplane->workers[i];
+        struct dataplane_answer *answer = calloc(1, sizeof(*answer));
+
+        if (answer == NULL)
+            continue;
+        answer->result = news;
+        dataplane_push_or_queue(worker, answer);
+    }
 }
 
 /* -- polling ----------------------------------------------------------------------------------- */
@@ -182,33 +208,54 @@ static void dataplane_start_job(struct dataplane *dataplane, const struct relay_
     source_give(source);
 }
 
+/* The room for its answer is there. */
+static void dataplane_take(struct dataplane *dataplane, const struct relay_job *job,
+                           uint32_t number, int64_t now_ns)
+{
+    struct dataplane_worker *worker = &dataplane->workers[number];
+
+    worker->open++;
+    dataplane_set_busy(worker);
+    if (job->kind != JOB_RELAY || worker->open > dataplane->owner.places)
+        dataplane_refuse(dataplane, number, job);
+    else
+        dataplane_start_job(dataplane, job, number, now_ns);
+}
+
+/* What was answered meanwhile is not found, and that is that. */
+static void dataplane_withdraw(struct dataplane *dataplane, const struct relay_job *job,
+                               uint32_t number, int64_t now_ns)
+{
+    struct transaction *transaction =
+        job->message < dataplane->owner.places ? dataplane->messages[job->message] : NULL;
+
+    if (transaction != NULL && transaction->job.job == job->job && transaction->worker == number)
+        relay_withdraw(transaction, now_ns);
+}
+
 static enum status dataplane_take_jobs(struct dataplane *dataplane, uint32_t number, bool *any,
                                        int64_t now_ns)
 {
     struct dataplane_worker *worker = &dataplane->workers[number];
-    uint32_t open_max = dataplane->hold->region.header.message_count;
 
     for (unsigned n = 0; n < DATAPLANE_JOBS_PER_POLL; n++) {
         struct relay_job job;
         enum status status;
 
-        if (worker->open >= open_max || worker->first != NULL || !dataplane_reserve_answer(worker))
+        if (worker->first != NULL || !dataplane_reserve_answer(worker))
             return STATUS_OK;
         status = ring_pop(&worker->channel.jobs, &job);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK || job.kind == JOB_WITHDRAW)
             dataplane_unreserve_answer(worker);
         if (status == STATUS_AGAIN)
             return STATUS_OK;
         if (status != STATUS_OK)
             return status;
         *any = true;
-        worker->open++;
-        dataplane_set_busy(worker);
-        if (job.kind != JOB_RELAY) {
-            dataplane_refuse(dataplane, number, &job);
-            continue;
-        }
-        dataplane_start_job(dataplane, &job, number, now_ns);
+        if (job.kind == JOB_WITHDRAW)
+            dataplane_withdraw(dataplane, &job, number, now_ns);
+        else
+            dataplane_take(dataplane, &job, number, now_ns);
     }
     return STATUS_OK;
 }
@@ -297,6 +344,7 @@ static enum status dataplane_channel(struct dataplane *dataplane,
     dataplane->state = DATAPLANE_LINKED;
     dataplane->retry_ms = DATAPLANE_RETRY_MIN_MS;
     dataplane->waiting_told = false;
+    relay_hear(dataplane->relay, dataplane_tell_route, dataplane);
     dataplane->poll_us = DATAPLANE_POLL_BUSY_US;
     loop_set(dataplane->loop, &dataplane->poll, now_ns, now_ns);
     return STATUS_OK;

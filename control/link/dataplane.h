@@ -9,8 +9,8 @@
  * Packet cores ring no doorbells, so the job rings are polled: every DATAPLANE_POLL_BUSY_US while
  * anything is under way, slowing to DATAPLANE_POLL_IDLE_US when not.
  *
- * Limits: of each worker at most as many jobs are open as the region has message slots; more stay
- * in the ring. An answer that finds its ring full waits for the next poll: the memory for that is
+ * Limits: of each worker at most as many jobs are open as the region has message slots; more are
+ * refused. An answer that finds its ring full waits for the next poll: the memory for that is
  * there before the job is taken (a job that memory cannot be had for stays in the ring, too), so no
  * answer is ever lost and no message stays with us for ever.
  *

@@ -409,7 +409,7 @@ static void dialogue_final_reply(struct dialogue *dialogue, int64_t now_ns)
 
 static void dialogue_welcome(struct dialogue *dialogue, int64_t now_ns)
 {
-    dialogue->events->welcomed(dialogue->context, dialogue);
+    dialogue->events->welcomed(dialogue->context, dialogue, now_ns);
     if (dialogue->state == DIALOGUE_EHLO)
         dialogue->offers = dialogue->reply.offers;
     reply_start(&dialogue->reply);

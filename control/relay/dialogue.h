@@ -74,9 +74,9 @@ struct dialogue_end {
 /* What the owner hears; `context` is the dialogue's. A transaction is given back by ended(), which
  * comes after the connection is closed where it fails. */
 struct dialogue_events {
-    void (*welcomed)(void *context, struct dialogue *dialogue);               /* EHLO answered */
-    void (*ready)(void *context, struct dialogue *dialogue, int64_t now_ns);  /* now idle */
-    void (*closed)(void *context, struct dialogue *dialogue, int64_t now_ns); /* once */
+    void (*welcomed)(void *context, struct dialogue *dialogue, int64_t now_ns); /* EHLO answered */
+    void (*ready)(void *context, struct dialogue *dialogue, int64_t now_ns);    /* now idle */
+    void (*closed)(void *context, struct dialogue *dialogue, int64_t now_ns);   /* once */
     void (*ended)(void *context, struct dialogue *dialogue, struct transaction *transaction,
                   const struct dialogue_end *end, int64_t now_ns);
     /* One without a transaction never got past EHLO; by its fault, or for want of ours. */

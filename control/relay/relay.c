@@ -23,8 +23,8 @@ static enum status relay_add_routes(struct relay *relay, const struct config *co
 
         if (relay_find(relay, customer->name) != NULL)
             continue;
-        if (route_create(&relay->routes, relay->loop, relay->resolver, &relay->budget, customer,
-                         config->hostname) == NULL)
+        if (route_create(&relay->routes, relay->loop, relay->resolver, &relay->budget, &relay->news,
+                         customer, config->hostname) == NULL)
             return STATUS_NO_MEMORY;
     }
     return STATUS_OK;
@@ -50,6 +50,16 @@ enum status relay_create(struct relay **relay, struct loop *loop, struct resolve
     }
     *relay = made;
     return STATUS_OK;
+}
+
+void relay_hear(struct relay *relay, void (*tell)(void *context, const char *customer, bool down),
+                void *context)
+{
+    relay->news = (struct route_news){.tell = tell, .context = context};
+    for (const struct route *r = relay->routes; r != NULL && tell != NULL; r = r->next) {
+        if (r->told_down)
+            tell(context, r->customer, true);
+    }
 }
 
 void relay_refuse(const struct transaction_owner *owner, const struct relay_job *job,

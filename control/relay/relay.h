@@ -22,6 +22,7 @@ struct relay {
     struct route *routes;  /* in force */
     struct route *retired; /* ending */
     struct route_budget budget;
+    struct route_news news;
     bool draining;
 };
 
@@ -29,6 +30,11 @@ struct relay {
  * the loop must outlive the relay. At most `connections_max` are open at once. */
 enum status relay_create(struct relay **relay, struct loop *loop, struct resolver *resolver,
                          const struct config *config, unsigned connections_max) STATUS_CHECKED;
+
+/* From now on `tell` hears when all servers of a customer have gone or are back, first of those
+ * that are away now. Null: nobody does. */
+void relay_hear(struct relay *relay, void (*tell)(void *context, const char *customer, bool down),
+                void *context);
 
 /* Takes a job of `owner`, with the message in `source` (one holder more); the owner's done() is
  * called when it is answered, possibly before this returns. While it lasts, *place names it (for

@@ -9,17 +9,9 @@
 static void route_pumped(void *context, int64_t now_ns);
 static void route_probed(void *context, int64_t now_ns);
 
-static void route_set_servers(struct route *route, const struct config_route *config)
-{
-    CHECK(config->server_count > 0 && config->server_count <= CONFIG_SERVERS_MAX);
-    route->server_count = config->server_count;
-    for (unsigned i = 0; i < config->server_count; i++)
-        server_init(&route->servers[i], config->servers[i].host, config->servers[i].port);
-}
-
 struct route *route_create(struct route **list, struct loop *loop, struct resolver *resolver,
-                           struct route_budget *budget, const struct config_customer *customer,
-                           const char *hostname)
+                           struct route_budget *budget, const struct route_news *news,
+                           const struct config_customer *customer, const char *hostname)
 {
     struct route *route = calloc(1, sizeof(*route));
     const struct config_route *config = &customer->route;
@@ -29,6 +21,7 @@ struct route *route_create(struct route **list, struct loop *loop, struct resolv
     route->loop = loop;
     route->resolver = resolver;
     route->budget = budget;
+    route->news = news;
     (void)snprintf(route->customer, sizeof(route->customer), "%s", customer->name);
     (void)snprintf(route->hostname, sizeof(route->hostname), "%s", hostname);
     route->settings = (struct dialogue_settings){.hostname = route->hostname,
@@ -37,7 +30,7 @@ struct route *route_create(struct route **list, struct loop *loop, struct resolv
                                                  .data_timeout_ns = config->data_timeout_ns,
                                                  .idle_timeout_ns = config->idle_timeout_ns};
     route->connections_max = config->connections > 0 ? config->connections : 1;
-    route_set_servers(route, config);
+    route->server_count = server_take_all(route->servers, config);
     timer_init(&route->pump, route_pumped, route);
     timer_init(&route->probe, route_probed, route);
     route->owner = list;
@@ -46,25 +39,14 @@ struct route *route_create(struct route **list, struct loop *loop, struct resolv
     return route;
 }
 
-static bool route_same_servers(const struct route *route, const struct config_route *config)
-{
-    if (route->server_count != config->server_count)
-        return false;
-    for (unsigned i = 0; i < route->server_count; i++) {
-        if (strcmp(route->servers[i].host, config->servers[i].host) != 0 ||
-            route->servers[i].port != config->servers[i].port)
-            return false;
-    }
-    return true;
-}
-
 bool route_same(const struct route *route, const struct config_customer *customer,
                 const char *hostname)
 {
     const struct config_route *config = &customer->route;
     const struct dialogue_settings *settings = &route->settings;
 
-    return strcmp(route->hostname, hostname) == 0 && route_same_servers(route, config) &&
+    return strcmp(route->hostname, hostname) == 0 &&
+           server_same_all(route->servers, route->server_count, config) &&
            route->connections_max == (config->connections > 0 ? config->connections : 1) &&
            settings->connect_timeout_ns == config->connect_timeout_ns &&
            settings->command_timeout_ns == config->command_timeout_ns &&
@@ -117,6 +99,18 @@ bool route_down(const struct route *route)
             return false;
     }
     return !route_live(route);
+}
+
+/* A route that is replaced says nothing more: the new one begins as if all were well. */
+static void route_tell_news(struct route *route)
+{
+    bool down = route_down(route) && !route->retired;
+
+    if (down == route->told_down)
+        return;
+    route->told_down = down;
+    if (route->news->tell != NULL)
+        route->news->tell(route->news->context, route->customer, down);
 }
 
 static struct dialogue *route_find(const struct route *route, enum dialogue_state state)
@@ -191,33 +185,27 @@ static void route_free_closed(struct route *route)
 
 /* -- servers ----------------------------------------------------------------------------------- */
 
-/* The first that may be tried now and has not been for these (a bit each); -1: none. */
-static int route_choose(const struct route *route, uint32_t tried, int64_t now_ns)
-{
-    for (unsigned i = 0; i < route->server_count; i++) {
-        if ((tried & UINT32_C(1) << i) == 0 && server_usable(&route->servers[i], now_ns))
-            return (int)i;
-    }
-    return -1;
-}
-
 static void route_set_probe(struct route *route, int64_t now_ns)
 {
-    int64_t due_ns = TIMER_NEVER_NS;
+    int64_t due_ns = server_next_retry_ns(route->servers, route->server_count);
 
-    for (unsigned i = 0; i < route->server_count; i++) {
-        const struct server *server = &route->servers[i];
-
-        if (server->down && !server->being_tried && server->retry_ns < due_ns)
-            due_ns = server->retry_ns;
-    }
     if (due_ns == TIMER_NEVER_NS || route->retired || route->draining)
         loop_clear(route->loop, &route->probe);
     else
         loop_set(route->loop, &route->probe, due_ns, now_ns);
 }
 
-static void route_welcomed(void *context, struct dialogue *dialogue)
+/* A server before it is there: connections to this one are for want of that. */
+static bool route_stands_in(const struct route *route, const struct dialogue *dialogue)
+{
+    for (unsigned i = 0; i < dialogue->server; i++) {
+        if (!route->servers[i].down)
+            return true;
+    }
+    return false;
+}
+
+static void route_welcomed(void *context, struct dialogue *dialogue, int64_t now_ns)
 {
     struct route *route = context;
     struct server *server = &route->servers[dialogue->server];
@@ -225,6 +213,11 @@ static void route_welcomed(void *context, struct dialogue *dialogue)
     dialogue->trial = false;
     if (server_found(server))
         notice("route %s (%s:%u) is up again", route->customer, server->host, server->port);
+    for (struct dialogue *d = route->dialogues; d != NULL; d = d->next) {
+        if (d->state == DIALOGUE_IDLE && route_stands_in(route, d))
+            dialogue_quit(d, now_ns);
+    }
+    route_tell_news(route);
 }
 
 /* The dialogue never got past the greeting: by the server's fault, or for want of ours. */
@@ -355,7 +348,7 @@ static bool route_place(struct route *route, struct transaction *transaction, in
         dialogue_begin(idle, transaction, now_ns);
         return true;
     }
-    server = route_choose(route, transaction->tried, now_ns);
+    server = server_choose(route->servers, route->server_count, transaction->tried, now_ns);
     if (server < 0) {
         if (route_live(route))
             return false;
@@ -398,7 +391,8 @@ static bool route_again(struct route *route, struct transaction *transaction, in
 {
     if (route->draining || now_ns >= transaction->dot_ns)
         return false;
-    if (route_choose(route, transaction->tried, now_ns) < 0 && !route_live(route))
+    if (server_choose(route->servers, route->server_count, transaction->tried, now_ns) < 0 &&
+        !route_live(route))
         return false;
     route_submit(route, transaction, now_ns);
     return true;
@@ -465,6 +459,7 @@ static void route_pumped(void *context, int64_t now_ns)
     struct route *route = context;
 
     route_free_closed(route);
+    route_tell_news(route);
     route_expire(route, now_ns);
     /* At most one pass over those who wait now: an attempt that fails at once is answered at once,
      * and those it answers do not come back. */
@@ -504,7 +499,8 @@ static void route_ready(void *context, struct dialogue *dialogue, int64_t now_ns
     bool scarce = route->budget->open > route->budget->max - route->budget->max / 4;
 
     dialogue->idle_order = ++route->idle_order;
-    if (route->draining || !wanted || scarce || dialogue->messages >= ROUTE_MESSAGES_MAX)
+    if (route->draining || !wanted || scarce || route_stands_in(route, dialogue) ||
+        dialogue->messages >= ROUTE_MESSAGES_MAX)
         dialogue_quit(dialogue, now_ns);
     else
         dialogue_rest(dialogue, now_ns);
@@ -535,6 +531,7 @@ static void route_quit_idle(struct route *route, int64_t now_ns)
 void route_retire(struct route *route, int64_t now_ns)
 {
     route->retired = true;
+    route_tell_news(route);
     route_set_probe(route, now_ns);
     if (route->waiting.count == 0)
         route_quit_idle(route, now_ns);

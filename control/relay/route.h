@@ -5,7 +5,8 @@
  * `connections` are open, else waits, first come first served, at most connect_timeout (then
  * RELAY_UNREACHABLE, 451). A server that cannot be reached hands its transaction on to the next;
  * when all are down, and none of their connections is left, a message is answered 451 at once. What
- * is down is looked for again by the route itself, mail or no mail.
+ * is down is looked for again by the route itself, mail or no mail; once it is back, connections to
+ * the servers behind it end with what they are doing.
  *
  * So a dead server costs next to nothing and never holds up another route; nor does a slow one take
  * all places for messages: no more than three quarters of them wait for one route, the next is
@@ -39,6 +40,12 @@ struct route_counts {
     uint64_t about_us;    /* of the temporary: the server wants something of us */
 };
 
+/* Who hears when all servers of a customer have gone, and when they are back. May be null. */
+struct route_news {
+    void (*tell)(void *context, const char *customer, bool down);
+    void *context;
+};
+
 /* Connections over all routes: each takes a descriptor. */
 struct route_budget {
     unsigned open;
@@ -51,6 +58,8 @@ struct route {
     struct loop *loop;
     struct resolver *resolver; /* null: numeric addresses only */
     struct route_budget *budget;
+    const struct route_news *news;
+    bool told_down;
     char customer[TRANSACTION_CUSTOMER_BYTES];
     char hostname[CONFIG_NAME_BYTES];
     struct dialogue_settings settings;
@@ -72,10 +81,10 @@ struct route {
     char last_error[ROUTE_ERROR_BYTES];
 };
 
-/* Adds a route to `*list`. Null when out of memory. The budget is borrowed. */
+/* Adds a route to `*list`. Null when out of memory. Budget and news are borrowed. */
 struct route *route_create(struct route **list, struct loop *loop, struct resolver *resolver,
-                           struct route_budget *budget, const struct config_customer *customer,
-                           const char *hostname);
+                           struct route_budget *budget, const struct route_news *news,
+                           const struct config_customer *customer, const char *hostname);
 
 /* It does what `customer` and `hostname` say. */
 bool route_same(const struct route *route, const struct config_customer *customer,

@@ -1,6 +1,7 @@
 #include "control/relay/server.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "platform/check.h"
 
@@ -10,9 +11,50 @@ void server_init(struct server *server, const char *host, uint16_t port)
     (void)snprintf(server->host, sizeof(server->host), "%s", host);
 }
 
+unsigned server_take_all(struct server *servers, const struct config_route *config)
+{
+    CHECK(config->server_count > 0 && config->server_count <= CONFIG_SERVERS_MAX);
+    for (unsigned i = 0; i < config->server_count; i++)
+        server_init(&servers[i], config->servers[i].host, config->servers[i].port);
+    return config->server_count;
+}
+
+bool server_same_all(const struct server *servers, unsigned count,
+                     const struct config_route *config)
+{
+    if (count != config->server_count)
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(servers[i].host, config->servers[i].host) != 0 ||
+            servers[i].port != config->servers[i].port)
+            return false;
+    }
+    return true;
+}
+
 bool server_usable(const struct server *server, int64_t now_ns)
 {
     return !server->down || (!server->being_tried && now_ns >= server->retry_ns);
+}
+
+int server_choose(const struct server *servers, unsigned count, uint32_t tried, int64_t now_ns)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if ((tried & UINT32_C(1) << i) == 0 && server_usable(&servers[i], now_ns))
+            return (int)i;
+    }
+    return -1;
+}
+
+int64_t server_next_retry_ns(const struct server *servers, unsigned count)
+{
+    int64_t due_ns = INT64_MAX;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (servers[i].down && !servers[i].being_tried && servers[i].retry_ns < due_ns)
+            due_ns = servers[i].retry_ns;
+    }
+    return due_ns;
 }
 
 bool server_try(struct server *server)

@@ -34,8 +34,22 @@ struct server {
 
 void server_init(struct server *server, const char *host, uint16_t port);
 
+/* Fills `servers` (CONFIG_SERVERS_MAX of them) from a route's configuration; how many. */
+unsigned server_take_all(struct server *servers, const struct config_route *config);
+
+/* They are the ones that `config` names, in the same order. */
+bool server_same_all(const struct server *servers, unsigned count,
+                     const struct config_route *config);
+
 /* May it be tried now? */
 bool server_usable(const struct server *server, int64_t now_ns);
+
+/* The first of `servers` that may be tried now and is not among those `tried` (a bit each); -1:
+ * none. */
+int server_choose(const struct server *servers, unsigned count, uint32_t tried, int64_t now_ns);
+
+/* When the next of those that are down, and that nobody is trying, is due; INT64_MAX: none is. */
+int64_t server_next_retry_ns(const struct server *servers, unsigned count);
 
 /* An attempt begins. True when it is the one that a server which is down gets: it is to be told to
  * the three below. */

@@ -39,14 +39,3 @@ bool source_string(struct source *source, enum envelope_field field, char *to, s
     }
     return false;
 }
-
-int source_byte(struct source *source, size_t offset)
-{
-    struct iovec vector;
-    unsigned filled = 0;
-
-    if (source->kind->pieces(source, offset, 1, &vector, 1, &filled) != STATUS_OK || filled == 0)
-        return -1;
-    CHECK(vector.iov_len == 1);
-    return *(const unsigned char *)vector.iov_base;
-}

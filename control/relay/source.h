@@ -56,7 +56,4 @@ void source_give(struct source *source);
 /* Copies the first field of that kind as a string, cut to `size`. False when there is none. */
 bool source_string(struct source *source, enum envelope_field field, char *to, size_t size);
 
-/* The byte at `offset`, or -1 when there is none. */
-int source_byte(struct source *source, size_t offset);
-
 #endif

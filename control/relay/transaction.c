@@ -122,17 +122,6 @@ static void make_printable(char *text)
     }
 }
 
-/* What comes behind our fields is the sender's, byte for byte; should it begin with a blank, it
- * would continue (RFC 5322, 2.2.3) whatever field stands last. That must not be one that says
- * something. */
-static const char *transaction_fold_guard(const struct transaction *transaction)
-{
-    int first = source_byte(transaction->source, transaction->source->trace_size);
-
-    return first == ' ' || first == '\t' ? "X-Virus-Note: the first line began with a blank:\r\n"
-                                         : "";
-}
-
 static enum status transaction_make_fields(struct transaction *transaction, const char *hostname)
 {
     char engine[160] = "";
@@ -147,9 +136,9 @@ static enum status transaction_make_fields(struct transaction *transaction, cons
     make_printable(status_value);
     length = snprintf(transaction->fields, sizeof(transaction->fields),
                       "X-Virus-Scanned: postern " POSTERN_VERSION "%s%s%s at %s\r\n"
-                      "X-Virus-Status: %s\r\n%s",
+                      "X-Virus-Status: %s\r\n",
                       engine[0] != '\0' ? " (" : "", engine, engine[0] != '\0' ? ")" : "", hostname,
-                      status_value, transaction_fold_guard(transaction));
+                      status_value);
     CHECK(length > 0 && (size_t)length < sizeof(transaction->fields));
     return STATUS_OK;
 }

@@ -113,6 +113,13 @@ static void service_conclude(void *context, struct message *message, enum mail_o
     CHECK(ended);
 }
 
+static bool service_route_down(void *context, const struct smtp_customer *customer)
+{
+    const struct handover *handover = context;
+
+    return routes_down(&handover->routes, customer->config->name);
+}
+
 static int64_t service_wall_seconds(void *context, int64_t now_ns)
 {
     const struct handover *handover = context;
@@ -152,6 +159,7 @@ enum status handover_init(struct handover *handover, struct store *store, struct
         .abandon = service_abandon,
         .conclude = service_conclude,
         .rejected = handover_log_rejected,
+        .route_down = service_route_down,
         .wall_seconds = service_wall_seconds,
     };
     return STATUS_OK;

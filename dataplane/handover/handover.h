@@ -33,6 +33,7 @@
 #define DATAPLANE_HANDOVER_HANDOVER_H
 
 #include "dataplane/handover/peers.h"
+#include "dataplane/handover/routes.h"
 #include "dataplane/handover/turns.h"
 #include "dataplane/log/record.h"
 #include "dataplane/policy/reply.h"
@@ -67,6 +68,8 @@ struct passage {
     bool again;                /* scan: it had a scanner, so it is before its client's others */
     struct mail_result result; /* answer: what the sender is to hear */
     const char *relay;         /* answer: who answered; borrowed until the message has moved on */
+    bool unwanted;             /* relay: nobody waits for it any more, and control ... */
+    bool withdrawn;            /* ... has been told so */
     /* The prefilter's. */
     struct inspection *inspection; /* null: none yet, or done */
     uint32_t extent;               /* where it goes on reading ... */
@@ -111,6 +114,7 @@ struct handover {
     struct message_list scanning;
     struct message_list relaying;
     struct relay_result relay_answer; /* the one being acted on */
+    struct routes routes;             /* customers nothing is received for */
 };
 
 /* Main thread. Fills `handover` and the `service` of `smtp`. STATUS_NO_MEMORY. */

@@ -45,24 +45,37 @@ static void relay_write_envelope(struct handover *handover, struct message *mess
     CHECK(status == STATUS_OK);
 }
 
-static enum status relay_push(struct handover *handover, struct message *message)
+static enum status relay_push(struct handover *handover, const struct message *message,
+                              enum job_kind kind, uint64_t number)
 {
     struct relay_job job = {
-        .job = ++handover->job,
+        .job = number,
         .message = message->index,
         .generation = message->generation,
         .length = message->shared->size,
         .verdict = message->verdict,
-        .kind = JOB_RELAY,
+        .kind = kind,
         .deadline_ns = message->received_ns + handover->verdict_limit_ns,
         .signatures = message->signatures,
     };
-    enum status status =
-        ring_push(&handover->slots[peers_control(handover->peers)].channel.jobs, &job);
 
-    if (status == STATUS_OK)
-        message->job = job.job;
-    return status;
+    return ring_push(&handover->slots[peers_control(handover->peers)].channel.jobs, &job);
+}
+
+/* Tells control that nobody waits for the answer any more: a "no" to the sender, or its leaving,
+ * should be a "no". A ring that is full now is tried again by the next sweep. */
+static void relay_tell_unwanted(struct handover *handover, const struct message *message)
+{
+    struct passage *passage = handover_passage(handover, message);
+
+    CHECK(message->job != 0);
+    passage->unwanted = true;
+    if (passage->withdrawn ||
+        !handover_peer_usable(&handover->slots[peers_control(handover->peers)]) ||
+        relay_push(handover, message, JOB_WITHDRAW, message->job) != STATUS_OK)
+        return;
+    passage->withdrawn = true;
+    count(handover->counters, COUNTER_RELAY_WITHDRAWN);
 }
 
 static enum station relay_start(struct handover *handover, struct message *message, int64_t now_ns)
@@ -80,12 +93,15 @@ static enum station relay_start(struct handover *handover, struct message *messa
     if (!handover_peer_usable(peer))
         return relay_refuse(handover, message, MAIL_NO_RELAY, "relay not ready");
     relay_write_envelope(handover, message);
-    status = relay_push(handover, message);
+    status = relay_push(handover, message, JOB_RELAY, ++handover->job);
     if (status == STATUS_BROKEN_PEER)
         relay_broken(handover);
     if (status != STATUS_OK)
         return relay_refuse(handover, message, MAIL_NO_RELAY, "relay busy");
     count(handover->counters, COUNTER_RELAY_JOBS);
+    message->job = handover->job;
+    handover_passage(handover, message)->unwanted = false;
+    handover_passage(handover, message)->withdrawn = false;
     peer->outstanding++;
     message->deadline_ns = message->received_ns + handover->verdict_limit_ns;
     message_list_append(&handover->relaying, message);
@@ -123,6 +139,25 @@ static struct message *relay_named(struct handover *handover, const struct relay
     return message;
 }
 
+/* What became of a message that nobody waits for: stopped in time, or delivered to no one's
+ * knowledge; then its sender comes again, and the customer has it twice. */
+static void relay_unwanted_answer(struct handover *handover, struct passage *passage,
+                                  const struct relay_result *answer)
+{
+    if (passage->result.outcome == MAIL_DELIVERED)
+        count(handover->counters, COUNTER_RELAY_UNHEARD);
+    else if (answer->outcome == RELAY_REFUSED)
+        passage->result = (struct mail_result){
+            .outcome = MAIL_ABANDONED, .code = 451, .text = "sender left before the relay"};
+}
+
+/* What control says of a customer's servers, unasked. */
+static void relay_news(struct handover *handover, struct relay_result *news)
+{
+    relay_clean_text(news->text, sizeof(news->text), false);
+    routes_set(&handover->routes, news->text, news->code != 0);
+}
+
 static bool relay_answer(struct handover *handover, struct station_step *step, int64_t now_ns)
 {
     struct handover_peer *peer = &handover->slots[peers_control(handover->peers)];
@@ -131,13 +166,17 @@ static bool relay_answer(struct handover *handover, struct station_step *step, i
     enum status status;
 
     (void)now_ns;
-    if (!handover_peer_usable(peer) || peer->outstanding == 0)
+    if (!handover_peer_usable(peer))
         return false;
     status = ring_pop(&peer->channel.results, answer);
     if (status == STATUS_AGAIN)
         return false;
     if (status != STATUS_OK) {
         relay_broken(handover);
+        return true;
+    }
+    if (answer->kind == JOB_ROUTE) {
+        relay_news(handover, answer);
         return true;
     }
     step->message = relay_named(handover, answer);
@@ -156,6 +195,8 @@ static bool relay_answer(struct handover *handover, struct station_step *step, i
     passage->result = (struct mail_result){
         .outcome = policy_relay_outcome(answer), .code = answer->code, .text = answer->text};
     passage->relay = answer->relay;
+    if (passage->unwanted)
+        relay_unwanted_answer(handover, passage, answer);
     step->next = STATION_ANSWER;
     return true;
 }
@@ -168,6 +209,7 @@ static bool relay_lost(struct handover *handover, uint32_t slot, struct station_
     (void)now_ns;
     CHECK(slot == peers_control(handover->peers));
     if (message == NULL) {
+        routes_clear(&handover->routes);
         handover->slots[slot].broken = false;
         return false;
     }
@@ -182,8 +224,11 @@ static bool relay_sweep(struct handover *handover, struct station_step *step, in
 {
     for (struct message *message = handover->relaying.first; message != NULL;
          message = message->next) {
+        if (handover_passage(handover, message)->unwanted)
+            relay_tell_unwanted(handover, message);
         if (message->concluded || now_ns < message->deadline_ns)
             continue;
+        relay_tell_unwanted(handover, message);
         *step = (struct station_step){
             message, relay_refuse(handover, message, MAIL_NO_RELAY, "no answer in time")};
         return true;
@@ -191,11 +236,11 @@ static bool relay_sweep(struct handover *handover, struct station_step *step, in
     return false;
 }
 
-/* On its way already: what becomes of it is still counted. */
+/* On its way already: control stops what can be stopped, and what becomes of it is still counted.
+ */
 static bool relay_withdraw(struct handover *handover, struct message *message)
 {
-    (void)handover;
-    (void)message;
+    relay_tell_unwanted(handover, message);
     return false;
 }
 

@@ -127,6 +127,13 @@ static bool recipient_routes(const struct smtp_customer *customer, const char *l
     return false;
 }
 
+static bool recipient_in_vain(const struct smtp_call *call, const struct smtp_customer *customer)
+{
+    const struct smtp_service *service = &call->server->service;
+
+    return service->route_down != NULL && service->route_down(service->context, customer);
+}
+
 /* The customer that takes mail for `path`; null when it was refused (and said so). */
 static const struct smtp_customer *
 recipient_customer(struct smtp_call *call, const struct smtp_path *path, const char *recipient)
@@ -144,6 +151,11 @@ recipient_customer(struct smtp_call *call, const struct smtp_path *path, const c
     if (!smtp_policy_recipient(policy, customer, local, length, path->domain,
                                path->domain_length)) {
         recipient_refuse(call, "550 5.1.1", recipient, "Recipient address rejected: User unknown");
+        return NULL;
+    }
+    if (recipient_in_vain(call, customer)) {
+        count(call->server->counters, COUNTER_SMTP_ROUTE_DOWN);
+        recipient_refuse(call, "451 4.4.1", recipient, "Recipient's server is unreachable");
         return NULL;
     }
     return customer;

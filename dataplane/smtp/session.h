@@ -46,6 +46,8 @@ struct smtp_service {
      * line. `command` is "RCPT", "MAIL", "DATA" or "CONNECT"; texts are borrowed for the call. */
     void (*rejected)(void *context, const char *command, const char *client, const char *helo,
                      const char *sender, const char *recipient, const char *reply, int64_t now_ns);
+    /* The customer's servers are away: what came for it now would come in vain. May be null. */
+    bool (*route_down)(void *context, const struct smtp_customer *customer);
     /* Wall-clock seconds since 1970, as of now_ns: for the date in Received. */
     int64_t (*wall_seconds)(void *context, int64_t now_ns);
 };

@@ -22,7 +22,17 @@
 /* What is to be done with a message. A peer does what it is for and refuses every other kind, as
  * the worker refuses an answer of another kind; both count it. (Spool and quarantine are control's
  * to come.) */
-enum job_kind { JOB_SCAN = 1, JOB_RELAY };
+enum job_kind {
+    JOB_SCAN = 1,
+    JOB_RELAY,
+    /* Over the ring of relay jobs, for a relay job that came before it (same job, message and
+     * generation): nobody waits for the answer any more. What can still be stopped is; the job gets
+     * its one answer all the same, this gets none. */
+    JOB_WITHDRAW,
+    /* Over the ring of relay results, asked for by nobody (job 0): the servers of the customer
+     * whose name is `text` have all gone (code 1), or are back (code 0). */
+    JOB_ROUTE,
+};
 
 /* How deep to look. There is only the full engine: what a prefilter can tell, the worker knows. */
 enum scan_tier { SCAN_TIER_FULL = 3 };

@@ -11,6 +11,8 @@ from customers import CLOSE, HANG, Customer, port_nobody_listens_on
 # name: (replies, other arguments, the sender's code, beginning of the text; None: the customer's)
 BEHAVIOURS = {
     "good": ({}, {}, 250, "2.0.0 "),
+    "mail530": ({"mail": "530 5.7.0 Must issue a STARTTLS command first"}, {}, 451, "4.3.5 "),
+    "end535": ({"end": "535 5.7.8 Who are you"}, {}, 451, "4.3.5 "),
     "slow": ({}, {"delays": {"end": 1.5}}, 250, "2.0.0 "),
     "mail450": ({"mail": "450 4.1.8 Not from there"}, {}, 450, "4.1.8 "),
     "mail550": ({"mail": "550 5.1.8 Not from there"}, {}, 550, "5.1.8 "),
@@ -87,6 +89,15 @@ class Behaviours(unittest.TestCase):
     def test_down(self):
         code, text = self.appliance.send(mails.plain("down", b"x\n"), recipients=["a@down.example"])
         self.assertEqual((code, text[:6]), (451, "4.4.1 "), text)
+        # From now on nothing is received for it: RCPT is refused.
+        started = self.appliance.counters()["message_started"]
+
+        def refused():
+            code, text = self.appliance.send(mails.plain("down", b"x\n"), recipients=["a@down.example"])
+            self.assertEqual((code, text[:6]), (451, "4.4.1 "), text)
+            return self.appliance.counters()["smtp_route_down"] > 0
+        appliance.wait_for(refused, 5, "refused at RCPT")
+        self.assertLessEqual(self.appliance.counters()["message_started"] - started, 2)
 
     def test_down_and_up_again(self):
         server = self.customers["good"]

@@ -15,6 +15,23 @@ static struct delivery *control_place(struct control *control)
     return NULL;
 }
 
+/* Half of the time the end of data is out already: then the answer comes when it comes. */
+static void control_withdraw(struct world *world, uint32_t worker, const struct relay_job *job)
+{
+    for (uint32_t i = 0; i < WORLD_DELIVERIES; i++) {
+        struct delivery *delivery = &world->control.deliveries[i];
+
+        if (!delivery->used || delivery->worker != worker || delivery->job.job != job->job)
+            continue;
+        if (delivery->job.message != job->message || delivery->job.generation != job->generation)
+            world_fail(world, "job %" PRIu64 " is withdrawn for another message", job->job);
+        world_trace(world, "job %" PRIu64 " is withdrawn", job->job);
+        delivery->withdrawn = random_below(&world->random, 2) == 0;
+        if (delivery->withdrawn)
+            delivery->until_ns = world->now_ns;
+    }
+}
+
 static bool control_take(struct world *world, uint32_t worker)
 {
     struct control *control = &world->control;
@@ -23,6 +40,10 @@ static bool control_take(struct world *world, uint32_t worker)
 
     if (delivery == NULL || ring_pop(&control->process.channel[worker].jobs, &job) != STATUS_OK)
         return false;
+    if (job.kind == JOB_WITHDRAW) {
+        control_withdraw(world, worker, &job);
+        return true;
+    }
     *delivery = (struct delivery){.used = true, .worker = worker, .job = job};
     delivery->mail = mail_read(world, job.message, job.generation, job.length);
     if (delivery->mail == NULL)
@@ -46,7 +67,7 @@ static void control_outcome(struct world *world, const struct delivery *delivery
     } outcomes[] = {{RELAY_ANSWERED, 250}, {RELAY_ANSWERED, 250},    {RELAY_ANSWERED, 451},
                     {RELAY_ANSWERED, 550}, {RELAY_UNREACHABLE, 451}, {RELAY_BROKEN, 451},
                     {RELAY_REFUSED, 451}};
-    size_t which = world->plan.calm ? 0 : random_below(&world->random, 7);
+    size_t which = delivery->withdrawn ? 6 : world->plan.calm ? 0 : random_below(&world->random, 7);
 
     *answer = (struct relay_result){
         .job = delivery->job.job,

@@ -105,6 +105,7 @@ struct delivery {
     struct relay_job job;
     struct mail *mail;
     int64_t until_ns; /* INT64_MAX: it never answers of itself */
+    bool withdrawn;   /* in time */
 };
 
 #define WORLD_DELIVERIES (2 * WORLD_WORKERS * WORLD_SLOTS)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,6 +30,7 @@ static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
 
 struct program {
     struct harness harness;
+    rlim_t descriptors; /* it may have no more than these; 0: as many as we */
     char config[128];
     char link_path[128];
     pid_t process;
@@ -62,11 +64,13 @@ static void write_config(const struct program *program, const char *extra)
     (void)fclose(file);
 }
 
-static void program_start(struct program *program)
+static void program_start_with(struct program *program, const char *server)
 {
-    *program = (struct program){.listening = -1, .link = -1};
+    rlim_t descriptors = program->descriptors;
+
+    *program = (struct program){.descriptors = descriptors, .listening = -1, .link = -1};
     harness_open(&program->harness);
-    harness_serve(&program->harness, "{}", 0);
+    harness_serve(&program->harness, server, 0);
     assert_int_equal(chmod(program->harness.directory, 0755), 0);
     (void)snprintf(program->config, sizeof(program->config), "%s/postern.yaml",
                    program->harness.directory);
@@ -77,12 +81,25 @@ static void program_start(struct program *program)
     assert_true(program->process >= 0);
     if (program->process == 0) {
         const char *path = getenv("RELAY_TEST_PROGRAM");
+        const struct rlimit limit = {program->descriptors, program->descriptors};
+        char errors[128];
 
+        if (program->descriptors > 0) {
+            (void)setrlimit(RLIMIT_NOFILE, &limit);
+            (void)snprintf(errors, sizeof(errors), "%s/errors", program->harness.directory);
+            (void)dup2(open(errors, O_WRONLY | O_CREAT | O_CLOEXEC, 0644), STDERR_FILENO);
+        }
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (path != NULL)
             execl(path, "postern-control", "-c", program->config, (char *)NULL);
         _exit(127);
     }
+}
+
+static void program_start(struct program *program)
+{
+    program->descriptors = 0;
+    program_start_with(program, "{}");
 }
 
 /* Takes the next HELLO and gives region and channel. */
@@ -285,6 +302,117 @@ static void test_broken_dataplane_is_left(void **state)
     program_stop(&program, 0);
 }
 
+/* CPU time that the program has used, in milliseconds. */
+static unsigned long program_cpu_ms(const struct program *program)
+{
+    char path[64];
+    char text[1024] = "";
+    const char *at;
+    unsigned long user = 0;
+    unsigned long system = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)program->process);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+    (void)fclose(file);
+    at = strrchr(text, ')');
+    assert_non_null(at);
+    /* NOLINTNEXTLINE(cert-err34-c): the kernel's figures */
+    assert_int_equal(
+        sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return (user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK);
+}
+
+/* Clients that come and stay until the program has no descriptor left: it rests, says so once, and
+ * goes on when they leave. */
+static void test_no_descriptors(void **state)
+{
+    enum { CLIENTS = 40 };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct program program = {.descriptors = 24};
+    int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
+    struct relay_result result;
+    int clients[CLIENTS];
+    unsigned long before_ms;
+    uint32_t uid;
+    uint32_t gid = UINT32_MAX;
+    size_t length = 0;
+    char *errors;
+
+    (void)state;
+    program_start_with(&program, "{}");
+    if (geteuid() == 0)
+        assert_int_equal(sandbox_user("nobody", &uid, &gid), STATUS_OK);
+    assert_int_equal(link_listen(program.link_path, gid, &program.listening), STATUS_OK);
+    program_link(&program, 1);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
+                   program.harness.directory);
+    before_ms = program_cpu_ms(&program);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_true(clients[i] >= 0);
+        (void)connect(clients[i], (const struct sockaddr *)&address, sizeof(address));
+    }
+    sleep_ms(2000);
+    assert_true(program_cpu_ms(&program) - before_ms < 600);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    do {
+        program_relay(&program, &result);
+    } while (result.code != 250 && clock_monotonic_ns() < end_ns);
+    assert_int_equal(result.code, 250);
+    errors = harness_file(&program.harness, "errors", &length);
+    assert_non_null(errors);
+    assert_true(length < 4096);
+    free(errors);
+    program_stop(&program, 0);
+}
+
+/* A withdrawn job is answered, and its message not delivered. */
+static void test_withdrawn(void **state)
+{
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
+    struct program program = {0};
+    struct relay_result result;
+    struct relay_job job;
+    enum status status;
+    uint32_t uid;
+    uint32_t gid = UINT32_MAX;
+    size_t length;
+
+    (void)state;
+    program_start_with(&program, "[[[\"hang\"]]]");
+    if (geteuid() == 0)
+        assert_int_equal(sandbox_user("nobody", &uid, &gid), STATUS_OK);
+    assert_int_equal(link_listen(program.link_path, gid, &program.listening), STATUS_OK);
+    program_link(&program, 1);
+    (void)harness_message(&program.harness, &mail, &job);
+    assert_int_equal(ring_push(&program.channel.jobs, &job), STATUS_OK);
+    sleep_ms(100);
+    job.kind = JOB_WITHDRAW;
+    job.job++; /* another's: nothing happens */
+    assert_int_equal(ring_push(&program.channel.jobs, &job), STATUS_OK);
+    sleep_ms(100);
+    assert_int_equal(ring_pop(&program.channel.results, &result), STATUS_AGAIN);
+    job.job--;
+    assert_int_equal(ring_push(&program.channel.jobs, &job), STATUS_OK);
+    while ((status = ring_pop(&program.channel.results, &result)) == STATUS_AGAIN &&
+           clock_monotonic_ns() < end_ns)
+        sleep_ms(1);
+    assert_int_equal(status, STATUS_OK);
+    assert_true(result.job == job.job);
+    assert_int_equal(result.outcome, RELAY_REFUSED);
+    /* One answer, and no more. */
+    assert_int_equal(ring_push(&program.channel.jobs, &job), STATUS_OK);
+    sleep_ms(100);
+    assert_int_equal(ring_pop(&program.channel.results, &result), STATUS_AGAIN);
+    assert_null(harness_file(&program.harness, "message.0", &length));
+    program_stop(&program, 0);
+}
+
 /* What is no relay job is refused and counted, and what is one still goes. */
 static void test_other_kinds_are_refused(void **state)
 {
@@ -339,6 +467,8 @@ int main(void)
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_other_kinds_are_refused),
         cmocka_unit_test(test_broken_dataplane_is_left),
+        cmocka_unit_test(test_withdrawn),
+        cmocka_unit_test(test_no_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

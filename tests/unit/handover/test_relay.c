@@ -55,6 +55,18 @@ static void answer(struct appliance *appliance, const struct relay_job *job,
     appliance_settle(appliance);
 }
 
+/* What control hears next is that nobody waits for `job` any more. */
+static void assert_withdrawn(const struct relay_job *job)
+{
+    struct relay_job withdrawal;
+
+    assert_true(peer_relay(&control, 0, &withdrawal));
+    assert_int_equal(withdrawal.kind, JOB_WITHDRAW);
+    assert_true(withdrawal.job == job->job);
+    assert_int_equal(withdrawal.message, job->message);
+    assert_int_equal(withdrawal.generation, job->generation);
+}
+
 static void test_the_customers_words(void **state)
 {
     struct appliance *appliance = *state;
@@ -425,7 +437,9 @@ static void test_no_answer_in_time(void **state)
     appliance_advance(appliance, 10 * VERDICT_LIMIT_NS);
     assert_int_equal(appliance_messages_held(appliance), 1); /* control may still be reading */
     assert_true(message_view_current(&view));
+    assert_withdrawn(&job);
     answer(appliance, &job, RELAY_ANSWERED, 250, "2.0.0 too late");
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_UNHEARD), 1);
     assert_int_equal(appliance_messages_held(appliance), 0);
     assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 0);
     assert_int_equal(appliance_count(appliance, COUNTER_HAND_OVER_STALE), 0);
@@ -447,11 +461,54 @@ static void test_late_answer_and_next_mail(void **state)
     (void)sender_heard(sender);
     appliance_settle(appliance);
     clean(appliance);
+    assert_withdrawn(&first);
     assert_true(peer_relay(&control, 0, &second));
     answer(appliance, &first, RELAY_ANSWERED, 550, "5.0.0 for the first");
     appliance_silent(sender);
     answer(appliance, &second, RELAY_ANSWERED, 250, "2.0.0 for the second");
     appliance_expect(sender, "250 2.0.0 [");
+}
+
+/* Control is told, and stops it in time. */
+static void test_sender_leaves_and_it_is_stopped(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender = clean_mail(appliance);
+    struct relay_job job;
+
+    assert_true(peer_relay(&control, 0, &job));
+    sender_close(sender);
+    assert_withdrawn(&job);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_WITHDRAWN), 1);
+    assert_int_equal(appliance_messages_held(appliance), 1); /* until control says it is done */
+    answer(appliance, &job, RELAY_REFUSED, 451, "4.3.0 withdrawn");
+    assert_int_equal(appliance_messages_held(appliance), 0);
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_ABANDONED), 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_NO_RELAY), 0);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_UNHEARD), 0);
+}
+
+/* No room in the ring to say so: it is said as soon as there is. */
+static void test_withdrawing_waits_for_room(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender = NULL;
+    struct relay_job job;
+    unsigned withdrawn = 0;
+
+    for (unsigned i = 0; i < RELAY_JOBS_PER_RING; i++)
+        sender = clean_mail(appliance);
+    sender_close(sender);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_WITHDRAWN), 0);
+    for (unsigned i = 0; i < RELAY_JOBS_PER_RING; i++) {
+        assert_true(peer_relay(&control, 0, &job));
+        assert_int_equal(job.kind, JOB_RELAY);
+    }
+    appliance_advance(appliance, INT64_C(200000000));
+    while (peer_relay(&control, 0, &job))
+        withdrawn += job.kind == JOB_WITHDRAW;
+    assert_int_equal(withdrawn, 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_WITHDRAWN), 1);
 }
 
 /* It is on its way: what becomes of it is counted as what it is. */
@@ -469,6 +526,45 @@ static void test_sender_leaves_while_relaying(void **state)
     answer(appliance, &job, RELAY_ANSWERED, 250, "ok");
     appliance_silent(sender);
     assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_RELAY_UNHEARD), 1);
+}
+
+/* What control says of a customer's servers decides at RCPT, for that customer alone, until control
+ * says otherwise or is no more. */
+static void say_route(struct appliance *appliance, const char *customer, bool down)
+{
+    struct relay_result news = {.kind = JOB_ROUTE, .code = down};
+
+    (void)snprintf(news.text, sizeof(news.text), "%s", customer);
+    peer_answer_relay(&control, 0, &news);
+    appliance_settle(appliance);
+}
+
+static void test_route_is_down(void **state)
+{
+    struct appliance *appliance = *state;
+    const char *customer = appliance->config.customers[0].name;
+    struct tcp_connection *sender = sender_open(&appliance->workers[0].endpoint);
+    char rcpt[CONFIG_NAME_BYTES + 32];
+
+    (void)snprintf(rcpt, sizeof(rcpt), "RCPT TO:<a@%s>\r\n",
+                   appliance->config.customers[0].domains[0]);
+    say_route(appliance, customer, true);
+    say_route(appliance, "somebody else", true);
+    sender_say(sender, "EHLO x\r\nMAIL FROM:<a@b.example>\r\n");
+    (void)sender_heard(sender);
+    sender_say(sender, rcpt);
+    appliance_expect(sender, "451 4.4.1 <");
+    assert_int_equal(appliance_count(appliance, COUNTER_SMTP_ROUTE_DOWN), 1);
+    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_STARTED), 0);
+    say_route(appliance, customer, false);
+    sender_say(sender, rcpt);
+    appliance_expect(sender, "250 2.1.5");
+    say_route(appliance, customer, true);
+    appliance_lose(appliance, &control);
+    sender_say(sender, rcpt);
+    appliance_expect(sender, "250 2.1.5");
+    assert_int_equal(appliance_count(appliance, COUNTER_HAND_OVER_STALE), 0);
 }
 
 #define HANDOVER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, appliance_tear_down)
@@ -491,7 +587,10 @@ int main(void)
         HANDOVER_TEST(test_envelope_full),
         HANDOVER_TEST(test_no_answer_in_time),
         HANDOVER_TEST(test_late_answer_and_next_mail),
+        HANDOVER_TEST(test_sender_leaves_and_it_is_stopped),
+        HANDOVER_TEST(test_withdrawing_waits_for_room),
         HANDOVER_TEST(test_sender_leaves_while_relaying),
+        HANDOVER_TEST(test_route_is_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,34 +146,6 @@ static void test_unscanned_is_told(void **state)
     harness_close(&harness);
 }
 
-/* A message that begins with a blank continues nothing that says something. */
-static void test_first_line_begins_with_a_blank(void **state)
-{
-    static const char *const bodies[] = {" Infected by nothing\r\nSubject: x\r\n\r\nx\r\n",
-                                         "\tInfected by nothing\r\nSubject: x\r\n\r\nx\r\n"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-        struct harness harness;
-        struct harness_mail mail = {.body = bodies[i], .length = strlen(bodies[i])};
-        size_t length;
-        char *bytes;
-        const char *note;
-
-        harness_open(&harness);
-        harness_serve(&harness, "{}", 0);
-        assert_int_equal(harness_send(&harness, &mail)->code, 250);
-        bytes = harness_file(&harness, "message.0", &length);
-        assert_non_null(bytes);
-        assert_non_null(strstr(bytes, "\r\nX-Virus-Status: Clean\r\nX-Virus-Note: "));
-        note = strstr(bytes, "X-Virus-Note: ");
-        note = strstr(note, "\r\n") + 2;
-        assert_string_equal(note, bodies[i]);
-        free(bytes);
-        harness_close(&harness);
-    }
-}
-
 static void assert_refusal(const char *json, unsigned code, const char *text)
 {
     static const char *const recipients[] = {"a@acme.example", "b@acme.example", "c@acme.example",
@@ -346,7 +318,8 @@ static void test_server_restart(void **state)
     assert_int_equal(strncmp(result->text, "4.4.1 ", 6), 0);
     assert_true(route_down(harness.relay->routes));
     harness_serve(&harness, "{}", harness.port);
-    harness_run(&harness, 1200); /* until it is looked for again */
+    for (unsigned i = 0; i < 400 && route_down(harness.relay->routes); i++)
+        harness_run(&harness, 50); /* until it is looked for again */
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
     assert_false(route_down(harness.relay->routes));
     assert_int_equal(harness.relay->routes->counts.delivered, 2);
@@ -414,7 +387,6 @@ int main(void)
         cmocka_unit_test(test_large_body_by_reference),
         cmocka_unit_test(test_envelope_and_options),
         cmocka_unit_test(test_unscanned_is_told),
-        cmocka_unit_test(test_first_line_begins_with_a_blank),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refused_recipient_delivers_nothing),
         cmocka_unit_test(test_many_recipients),

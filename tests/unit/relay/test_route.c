@@ -101,11 +101,130 @@ static void test_five_days_away(void **state)
     harness_close(&harness);
 }
 
+/* One that nobody listens at. */
+static uint16_t free_port(struct harness *harness)
+{
+    harness_serve(harness, "[[]]", 0);
+    harness_stop_server(harness);
+    return harness->port;
+}
+
+/* The relay anew, with what harness->servers says. */
+static void use_servers(struct harness *harness)
+{
+    uint16_t port = harness->port;
+
+    relay_free(harness->relay, loop_now_ns(&harness->loop));
+    harness->port = harness->servers[0].port; /* which harness_relay() takes */
+    harness_relay(harness);
+    harness->port = port;
+}
+
+static void assert_delivered_by(struct harness *harness, const struct harness_mail *mail,
+                                unsigned server)
+{
+    const struct relay_result *result = harness_send(harness, mail);
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "127.0.0.1[127.0.0.1]:%u", harness->servers[server].port);
+    assert_int_equal(result->code, 250);
+    assert_string_equal(result->relay, name);
+}
+
+struct news {
+    unsigned downs;
+    unsigned ups;
+};
+
+static void hear(void *context, const char *customer, bool down)
+{
+    struct news *news = context;
+
+    assert_string_equal(customer, "acme");
+    news->downs += down;
+    news->ups += !down;
+}
+
+/* One word when all servers have gone, one when one is back; and whoever comes to listen meanwhile
+ * hears at once how things are. */
+static void test_news(void **state)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct news news = {0};
+
+    (void)state;
+    harness_open(&harness);
+    harness_serve(&harness, "{}", 0);
+    relay_hear(harness.relay, hear, &news);
+    assert_int_equal(harness_send(&harness, &mail)->code, 250);
+    harness_stop_server(&harness);
+    harness_run(&harness, 50);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_UNREACHABLE);
+    harness_run(&harness, 20);
+    assert_int_equal(news.downs, 1);
+    relay_hear(harness.relay, NULL, NULL);
+    relay_hear(harness.relay, hear, &news);
+    assert_int_equal(news.downs, 2);
+    harness_serve(&harness, "{}", harness.port);
+    for (unsigned i = 0; i < 400 && news.ups == 0; i++)
+        harness_run(&harness, 20);
+    assert_int_equal(news.ups, 1);
+    assert_int_equal(news.downs, 2);
+    harness_close(&harness);
+}
+
+/* The second server stands in for the first, for this very message and for those behind it, until
+ * the first is back. */
+static void test_failover(void **state)
+{
+    struct harness harness;
+    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    const struct route *route;
+    uint16_t first_port;
+    pid_t second;
+
+    (void)state;
+    harness_open(&harness);
+    harness.customer.route.server_count = 2;
+    first_port = free_port(&harness);
+    harness_serve(&harness, "{}", 0);
+    second = harness.server;
+    harness.servers[0].port = first_port;
+    harness.servers[1].port = harness.port;
+    use_servers(&harness);
+    route = harness.relay->routes;
+    for (unsigned i = 0; i < 3; i++)
+        assert_delivered_by(&harness, &mail, 1);
+    assert_true(route->servers[0].down);
+    assert_false(route->servers[1].down);
+    assert_false(route_down(route));
+    assert_int_equal(route->counts.unreachable, 0);
+    /* The first comes back, and is found by looking for it. */
+    harness_serve(&harness, "{}", first_port);
+    for (unsigned i = 0; i < 400 && route->servers[0].down; i++)
+        harness_run(&harness, 20);
+    assert_false(route->servers[0].down);
+    harness_run(&harness, 100);
+    assert_delivered_by(&harness, &mail, 0);
+    /* Both away: 451 at once, from then on. */
+    harness_stop_server(&harness);
+    harness.server = second;
+    harness_stop_server(&harness);
+    harness_run(&harness, 50);
+    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_UNREACHABLE);
+    assert_true(route_down(route));
+    harness_close(&harness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_back_off_doubles_to_its_most),
         cmocka_unit_test(test_five_days_away),
+        cmocka_unit_test(test_failover),
+        cmocka_unit_test(test_news),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

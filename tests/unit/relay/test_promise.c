@@ -1,0 +1,270 @@
+/* A "no" is a "no": ten thousand messages past a server of chance, in a time of the test's own.
+ *
+ * The server is part of the loop. It answers at once, late, never, too early, with refusals or
+ * nonsense, or goes; senders leave when they like; deadlines are short. What is counted as accepted
+ * is what the server has seen the end of. Held against that: what our answer was.
+ *   answer 2xx          => the server had the end of data and said 250 to it
+ *   answer not 2xx      => the server never had it, or the answer is one that SMTP itself leaves
+ * open (in_doubt), or the server had it and refused it A seed is printed with each failure:
+ * POSTERN_SEED=N runs it again.
+ */
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "platform/clock.h"
+#include "tests/unit/relay/harness.h"
+
+#define RUNS        10000u
+#define STEP_NS     (50 * CLOCK_NS_PER_MS)
+#define DEADLINE_NS (20 * CLOCK_NS_PER_SECOND)
+
+/* What the server does at a point of the dialogue. */
+enum mood {
+    MOOD_GOOD,
+    MOOD_LATE,
+    MOOD_NEVER,
+    MOOD_TEMPORARY,
+    MOOD_PERMANENT,
+    MOOD_GONE,
+    MOOD_NONSENSE
+};
+
+struct world {
+    struct harness harness;
+    struct evconnlistener *listener;
+    uint64_t random;
+    unsigned run;
+    bool accepted;     /* the end of this run's data came, and 250 was the answer */
+    unsigned in_doubt; /* of all runs */
+    unsigned accepted_unheard;
+    unsigned answers[2]; /* not 2xx, 2xx */
+};
+
+struct session {
+    struct world *world;
+    struct bufferevent *stream;
+    struct timer late;
+    char reply[64];
+    bool in_data;
+    bool final;   /* the reply that is due answers the end of data ... */
+    unsigned run; /* ... of this run */
+};
+
+static unsigned chance(struct world *world, unsigned of)
+{
+    world->random ^= world->random << 13;
+    world->random ^= world->random >> 7;
+    world->random ^= world->random << 17;
+    return (unsigned)(world->random % of);
+}
+
+static void session_close(struct session *session)
+{
+    loop_clear(&session->world->harness.loop, &session->late);
+    bufferevent_free(session->stream);
+    free(session);
+}
+
+static void session_say(struct session *session)
+{
+    if (session->final && strncmp(session->reply, "250", 3) == 0 &&
+        session->run == session->world->run)
+        session->world->accepted = true;
+    session->final = false;
+    (void)bufferevent_write(session->stream, session->reply, strlen(session->reply));
+}
+
+static void session_late(void *context, int64_t now_ns)
+{
+    (void)now_ns;
+    session_say(context);
+}
+
+/* Answers in a mood of chance; false when the session is over. */
+static bool session_answer(struct session *session, const char *good, bool final)
+{
+    struct world *world = session->world;
+    struct loop *loop = &world->harness.loop;
+    unsigned dice = chance(world, 40);
+    enum mood mood = dice < 7 ? (enum mood)dice : MOOD_GOOD;
+    int64_t now_ns = loop_now_ns(loop);
+
+    (void)snprintf(session->reply, sizeof(session->reply), "%s\r\n",
+                   mood == MOOD_TEMPORARY   ? "451 4.3.0 not now"
+                   : mood == MOOD_PERMANENT ? "550 5.7.1 never"
+                   : mood == MOOD_NONSENSE  ? "how do you do"
+                                            : good);
+    session->final = final;
+    if (mood == MOOD_GONE) {
+        session_close(session);
+        return false;
+    }
+    if (mood == MOOD_LATE)
+        loop_set(loop, &session->late, now_ns + chance(world, 30) * CLOCK_NS_PER_SECOND, now_ns);
+    else if (mood != MOOD_NEVER)
+        session_say(session);
+    return true;
+}
+
+static bool session_line(struct session *session, const char *line)
+{
+    if (session->in_data) {
+        if (strcmp(line, ".") != 0)
+            return true;
+        session->in_data = false;
+        session->run = session->world->run;
+        return session_answer(session, "250 2.0.0 taken", true);
+    }
+    if (strcmp(line, "DATA") != 0)
+        return session_answer(session, strncmp(line, "QUIT", 4) == 0 ? "221 bye" : "250 ok", false);
+    if (!session_answer(session, "354 go on", false))
+        return false;
+    session->in_data = strncmp(session->reply, "354", 3) == 0;
+    /* Some say yes before they have heard it. */
+    if (session->in_data && chance(session->world, 20) == 0)
+        (void)bufferevent_write(session->stream, "250 early\r\n", 11);
+    return true;
+}
+
+static void session_read(struct bufferevent *stream, void *context)
+{
+    struct session *session = context;
+    struct evbuffer *input = bufferevent_get_input(stream);
+    bool going = true;
+    char *line;
+
+    while (going && (line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF_STRICT)) != NULL) {
+        going = session_line(session, line);
+        free(line);
+    }
+}
+
+static void session_event(struct bufferevent *stream, short events, void *context)
+{
+    (void)stream;
+    if (events & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+        session_close(context);
+}
+
+static void world_accepted(struct evconnlistener *listener, evutil_socket_t fd,
+                           struct sockaddr *address, int length, void *context)
+{
+    struct world *world = context;
+    struct session *session = calloc(1, sizeof(*session));
+
+    (void)listener;
+    (void)address;
+    (void)length;
+    assert_non_null(session);
+    session->world = world;
+    timer_init(&session->late, session_late, session);
+    session->stream = bufferevent_socket_new(world->harness.loop.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    assert_non_null(session->stream);
+    bufferevent_setcb(session->stream, session_read, NULL, session_event, session);
+    (void)bufferevent_enable(session->stream, EV_READ | EV_WRITE);
+    (void)session_answer(session, "220 hello", false);
+}
+
+static void world_open(struct world *world, uint64_t seed)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+
+    *world = (struct world){.random = seed * 2654435761u + 1};
+    harness_open(&world->harness);
+    world->listener = evconnlistener_new_bind(world->harness.loop.base, world_accepted, world,
+                                              LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, -1,
+                                              (struct sockaddr *)&address, sizeof(address));
+    assert_non_null(world->listener);
+    assert_int_equal(
+        getsockname(evconnlistener_get_fd(world->listener), (struct sockaddr *)&address, &length),
+        0);
+    world->harness.port = ntohs(address.sin_port);
+    harness_relay(&world->harness);
+    harness_stop_time(&world->harness);
+}
+
+/* Lets the kernel carry what there is to carry, while time stands still. */
+static void world_settle(struct world *world)
+{
+    for (unsigned i = 0; i < 6; i++)
+        (void)event_base_loop(world->harness.loop.base, EVLOOP_NONBLOCK);
+}
+
+static void world_run(struct world *world, unsigned run)
+{
+    static const char body[] = "Subject: x\r\n\r\nx\r\n";
+    struct harness *harness = &world->harness;
+    struct harness_mail mail = {.body = body, .length = sizeof(body) - 1};
+    const struct route_counts *counts = &harness->relay->routes->counts;
+    uint64_t doubts = counts->in_doubt;
+    unsigned leaves = chance(world, 3) == 0 ? chance(world, 100) : UINT32_MAX;
+    struct relay_job job;
+    struct message *message = harness_message(harness, &mail, &job);
+    const struct relay_result *result = &harness->results[0];
+    int64_t deadline_ns = harness->time_ns + DEADLINE_NS;
+
+    world->accepted = false;
+    world->run = run;
+    harness->answered = 0;
+    job.deadline_ns = deadline_ns;
+    harness_submit(harness, &job);
+    for (unsigned step = 0; harness->answered == 0; step++) {
+        world_settle(world);
+        if (step == leaves && harness_transaction(harness, message) != NULL)
+            relay_withdraw(harness_transaction(harness, message), harness->time_ns);
+        if (harness->answered == 0 && chance(world, 4) == 0)
+            harness_pass(harness, STEP_NS * (1 + chance(world, 8)));
+    }
+    assert_true(harness->time_ns < deadline_ns);
+    world_settle(world);
+    message_give(&harness->store, message);
+    world->answers[result->code < 300]++;
+    if (result->code < 300 ? !world->accepted : world->accepted && counts->in_doubt == doubts)
+        fail_msg("run %u: answered %u %s, the server %s", run, result->code, result->text,
+                 world->accepted ? "took it" : "did not take it");
+    world->in_doubt += counts->in_doubt > doubts;
+    world->accepted_unheard += result->code >= 300 && world->accepted;
+}
+
+static void test_a_no_is_a_no(void **state)
+{
+    const char *given = getenv("POSTERN_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 1;
+    static struct world world;
+
+    (void)state;
+    (void)printf("seed %llu\n", (unsigned long long)seed);
+    world_open(&world, seed);
+    for (unsigned run = 0; run < RUNS; run++) {
+        world_run(&world, run);
+        harness_pass(&world.harness, chance(&world, 4) * CLOCK_NS_PER_SECOND);
+        world_settle(&world);
+    }
+    (void)printf("%u messages: %u answered 2xx; of %u others %u in doubt, %u of these taken\n",
+                 RUNS, world.answers[1], world.answers[0], world.in_doubt, world.accepted_unheard);
+    /* Both ends were met often enough to mean something. */
+    assert_true(world.answers[0] > RUNS / 20 && world.answers[1] > RUNS / 20);
+    assert_true(world.in_doubt > 0);
+    evconnlistener_free(world.listener);
+    world.harness.time_ns = 0;
+    harness_close(&world.harness);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_no_is_a_no),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
