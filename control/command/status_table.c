@@ -236,7 +236,7 @@ static void status_print_rows(const char *title, const json_t *rows, FILE *to)
 static bool status_is_known(const char *key)
 {
     static const char *const known[] = {"version",  "uptime",  "dataplane", "gauges",
-                                        "counters", "workers", "routes"};
+                                        "counters", "workers", "routes",    "sums"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(key, known[i]) == 0)

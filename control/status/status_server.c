@@ -33,18 +33,6 @@ struct status_server {
 
 /* -- the object -------------------------------------------------------------------------------- */
 
-/* What all workers see alike is not added up. */
-static bool status_counter_shared(enum counter counter)
-{
-    return counter == COUNTER_SCANNERS_READY || counter == COUNTER_SCANNERS_CANDIDATE ||
-           counter == COUNTER_PEERS_REFUSED || counter == COUNTER_CONTROL_READY;
-}
-
-static bool status_counter_gauge(enum counter counter)
-{
-    return counter >= COUNTER_GAUGE_FIRST;
-}
-
 static uint64_t status_counter(const struct region *region, uint32_t worker, enum counter counter)
 {
     return atomic_load_explicit(&region_counters(region, worker)->value[counter],
@@ -67,27 +55,28 @@ static void status_add_counters(json_t *to, const struct region *region, uint32_
     json_t *counters = json_object();
     json_t *gauges = json_object();
     json_t *workers = json_array();
+    json_t *sums = json_object();
 
     for (unsigned c = 0; c < COUNTER_COUNT; c++) {
-        uint64_t sum = 0;
+        uint64_t all = 0;
 
         for (uint32_t w = 0; w < worker_count; w++) {
             uint64_t value = status_counter(region, w, c);
 
-            if (!status_counter_shared(c))
-                sum += value;
-            else if (w == 0 || value < sum)
-                sum = value; /* ready when the last worker sees it */
+            all = w == 0 ? value : counter_over(c, all, value);
         }
-        (void)json_object_set_new(counters, counter_name(c), json_integer((json_int_t)sum));
-        if (status_counter_gauge(c))
-            (void)json_object_set_new(gauges, counter_name(c), json_integer((json_int_t)sum));
+        (void)json_object_set_new(counters, counter_name(c), json_integer((json_int_t)all));
+        if (counter_about(c)->kind == COUNTER_KIND_GAUGE)
+            (void)json_object_set_new(gauges, counter_name(c), json_integer((json_int_t)all));
     }
     for (uint32_t w = 0; w < worker_count; w++)
         (void)json_array_append_new(workers, status_worker(region, w));
+    for (const struct counter_sum *sum = counter_sums; sum->what != NULL; sum++)
+        (void)json_object_set_new(sums, sum->what, json_pack("[s, s]", sum->left, sum->right));
     (void)json_object_set_new(to, "counters", counters);
     (void)json_object_set_new(to, "gauges", gauges);
     (void)json_object_set_new(to, "workers", workers);
+    (void)json_object_set_new(to, "sums", sums);
 }
 
 static json_t *status_dataplane(const struct dataplane *dataplane)

@@ -11,6 +11,7 @@ the client's namespace too.
 """
 
 import base64
+import fnmatch
 import hashlib
 import json
 import os
@@ -200,21 +201,17 @@ class Bed(appliance.Appliance):
 
 # The books.
 
-def sums(counters):
-    """What must be equal, by platform/link/counters.h: {what: (one side, the other)}."""
-    def total(prefix):
-        return sum(value for name, value in counters.items() if name.startswith(prefix))
-    return {
-        "packets": (counters["rx_packets"],
-                    counters["pass_full"] + total("frame_") + total("tcp_in_")),
-        "handshakes": (counters["syn_kept"], counters["half_open"] + sum(
-            counters["half_open_" + end] for end in ("completed", "expired", "reset"))),
-        "connections": (counters["connections_opened"],
-                        counters["connections_open"] + total("closed_")),
-        "messages": (counters["message_started"], counters["messages_in_progress"] + sum(
-            value for name, value in counters.items()
-            if name.startswith("message_") and name != "message_started")),
-    }
+def sums(counters, definitions):
+    """What must be equal, by the status itself (platform/link/counter_list.h):
+    {what: (one side, the other)}."""
+    def total(terms):
+        terms = terms.split()
+        for term in terms:
+            if not any(fnmatch.fnmatchcase(name, term) for name in counters):
+                raise AssertionError("no counter is %s" % term)
+        return sum(value for name, value in counters.items()
+                   if any(fnmatch.fnmatchcase(name, term) for term in terms))
+    return {what: (total(left), total(right)) for what, (left, right) in definitions.items()}
 
 
 def check_books(box, seconds=10):
@@ -226,7 +223,7 @@ def check_books(box, seconds=10):
         wrong.clear()
         status = box.status()
         for worker in status["workers"]:
-            for what, (one, other) in sums(worker).items():
+            for what, (one, other) in sums(worker, status["sums"]).items():
                 if one != other:
                     wrong["%s of worker %d" % (what, worker["worker"])] = (one, other)
         return not wrong and status
