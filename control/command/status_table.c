@@ -233,10 +233,63 @@ static void status_print_rows(const char *title, const json_t *rows, FILE *to)
     }
 }
 
+/* The bound below which at least `share` of what was counted is; negative beyond the last. */
+static double status_within(const json_t *histogram, double share)
+{
+    const json_t *bounds = json_object_get(histogram, "bounds");
+    const json_t *counts = json_object_get(histogram, "counts");
+    double wanted = share * (double)json_integer_value(json_object_get(histogram, "count"));
+    double seen = 0;
+
+    for (size_t i = 0; i < json_array_size(bounds); i++) {
+        seen += (double)json_integer_value(json_array_get(counts, i));
+        if (seen >= wanted)
+            return json_number_value(json_array_get(bounds, i));
+    }
+    return -1;
+}
+
+static void status_print_within(const json_t *histogram, double share, FILE *to)
+{
+    double seconds = status_within(histogram, share);
+
+    if (seconds < 0)
+        fprintf(to, " %10s", "longer");
+    else
+        fprintf(to, " %10.3f", seconds);
+}
+
+/* How long things took: in seconds, and no finer than the buckets. */
+static void status_print_histograms(const json_t *histograms, FILE *to)
+{
+    const char *key;
+    json_t *value;
+    bool any = false;
+
+    json_object_foreach((json_t *)histograms, key, value)
+    {
+        char name[STATUS_CELL_SIZE];
+        json_int_t count = json_integer_value(json_object_get(value, "count"));
+
+        if (count <= 0)
+            continue;
+        if (!any)
+            fprintf(to, "\n%-28s %12s %10s %10s %10s\n", "times (s)", "count", "mean",
+                    "half <=", "99 % <=");
+        any = true;
+        status_escape(key, name);
+        fprintf(to, "  %-26s %12" JSON_INTEGER_FORMAT " %10.3f", name, count,
+                json_number_value(json_object_get(value, "sum")) / (double)count);
+        status_print_within(value, 0.5, to);
+        status_print_within(value, 0.99, to);
+        fputc('\n', to);
+    }
+}
+
 static bool status_is_known(const char *key)
 {
-    static const char *const known[] = {"version",  "uptime",  "dataplane", "gauges",
-                                        "counters", "workers", "routes",    "sums"};
+    static const char *const known[] = {"version", "uptime", "dataplane", "gauges",    "counters",
+                                        "workers", "routes", "sums",      "histograms"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(key, known[i]) == 0)
@@ -276,5 +329,6 @@ void status_table_print(const json_t *object, FILE *to)
     status_print_members("now", json_object_get(object, "gauges"), to);
     status_print_rows("routes", json_object_get(object, "routes"), to);
     status_print_counters(object, to);
+    status_print_histograms(json_object_get(object, "histograms"), to);
     status_print_unknown(object, to);
 }

@@ -33,12 +33,6 @@ struct status_server {
 
 /* -- the object -------------------------------------------------------------------------------- */
 
-static uint64_t status_counter(const struct region *region, uint32_t worker, enum counter counter)
-{
-    return atomic_load_explicit(&region_counters(region, worker)->value[counter],
-                                memory_order_relaxed);
-}
-
 static json_t *status_worker(const struct region *region, uint32_t worker)
 {
     json_t *object = json_object();
@@ -46,7 +40,49 @@ static json_t *status_worker(const struct region *region, uint32_t worker)
     (void)json_object_set_new(object, "worker", json_integer(worker));
     for (unsigned c = 0; c < COUNTER_COUNT; c++)
         (void)json_object_set_new(object, counter_name(c),
-                                  json_integer((json_int_t)status_counter(region, worker, c)));
+                                  json_integer((json_int_t)region_counter(region, worker, c)));
+    return object;
+}
+
+/* Of all workers together. */
+static json_t *status_histogram(const struct region *region, uint32_t worker_count,
+                                enum histogram histogram)
+{
+    json_t *object = json_object();
+    json_t *bounds = json_array();
+    json_t *counts = json_array();
+    double seconds = 0;
+    uint64_t all = 0;
+
+    for (uint32_t w = 0; w < worker_count; w++)
+        seconds += (double)region_cell(&region_counters(region, w)->times[histogram].sum_ns) /
+                   (double)CLOCK_NS_PER_SECOND;
+    for (unsigned b = 0; b < HISTOGRAM_BUCKETS; b++) {
+        uint64_t count = 0;
+
+        for (uint32_t w = 0; w < worker_count; w++)
+            count += region_cell(&region_counters(region, w)->times[histogram].count[b]);
+        (void)json_array_append_new(counts, json_integer((json_int_t)count));
+        if (b < HISTOGRAM_BUCKETS - 1)
+            (void)json_array_append_new(
+                bounds, json_real((double)histogram_bounds_ns[b] / (double)CLOCK_NS_PER_SECOND));
+        all += count;
+    }
+    (void)json_object_set_new(object, "unit", json_string("seconds"));
+    (void)json_object_set_new(object, "count", json_integer((json_int_t)all));
+    (void)json_object_set_new(object, "sum", json_real(seconds));
+    (void)json_object_set_new(object, "bounds", bounds);
+    (void)json_object_set_new(object, "counts", counts);
+    return object;
+}
+
+static json_t *status_histograms(const struct region *region, uint32_t worker_count)
+{
+    json_t *object = json_object();
+
+    for (unsigned h = 0; h < HISTOGRAM_COUNT; h++)
+        (void)json_object_set_new(object, histogram_about(h)->name,
+                                  status_histogram(region, worker_count, h));
     return object;
 }
 
@@ -61,7 +97,7 @@ static void status_add_counters(json_t *to, const struct region *region, uint32_
         uint64_t all = 0;
 
         for (uint32_t w = 0; w < worker_count; w++) {
-            uint64_t value = status_counter(region, w, c);
+            uint64_t value = region_counter(region, w, c);
 
             all = w == 0 ? value : counter_over(c, all, value);
         }
@@ -75,6 +111,7 @@ static void status_add_counters(json_t *to, const struct region *region, uint32_
         (void)json_object_set_new(sums, sum->what, json_pack("[s, s]", sum->left, sum->right));
     (void)json_object_set_new(to, "counters", counters);
     (void)json_object_set_new(to, "gauges", gauges);
+    (void)json_object_set_new(to, "histograms", status_histograms(region, worker_count));
     (void)json_object_set_new(to, "workers", workers);
     (void)json_object_set_new(to, "sums", sums);
 }

@@ -113,6 +113,11 @@ void handover_conclude(struct handover *handover, struct message *message,
     CHECK(!message->concluded);
     message->concluded = true;
     count(handover->counters, conclude_counters[outcome]);
+    if (message->verdict_ns != 0)
+        count_time(handover->counters, HISTOGRAM_VERDICT_TIME,
+                   message->verdict_ns - message->received_ns);
+    if (message->received_ns != 0 && outcome != MAIL_ABANDONED)
+        count_time(handover->counters, HISTOGRAM_REPLY_TIME, now_ns - message->received_ns);
     conclude_log(handover, message, outcome, status, relay, now_ns);
 }
 

@@ -8,8 +8,7 @@
 
 static uint64_t spread_opened(const struct region *region, unsigned worker)
 {
-    return atomic_load_explicit(&region_counters(region, worker)->value[COUNTER_CONNECTIONS_OPENED],
-                                memory_order_relaxed);
+    return region_counter(region, worker, COUNTER_CONNECTIONS_OPENED);
 }
 
 enum spread_news spread_look(struct spread_watch *watch, const struct region *region,

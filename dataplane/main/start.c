@@ -114,7 +114,10 @@ static enum status start_workers(struct main_thread *thread)
     snprintf(thread->why, sizeof(thread->why), "not enough memory for the workers");
     if (getrandom(&setup.secret, sizeof(setup.secret), 0) != (ssize_t)sizeof(setup.secret))
         return STATUS_SYSTEM;
-    thread->workers = calloc(setup.worker_count, sizeof(*thread->workers));
+    thread->workers =
+        aligned_alloc(_Alignof(struct worker), setup.worker_count * sizeof(*thread->workers));
+    if (thread->workers != NULL)
+        memset(thread->workers, 0, setup.worker_count * sizeof(*thread->workers));
     if (thread->workers == NULL ||
         prefilter_watch_init(&thread->prefilter, thread->start_config, &thread->orders,
                              &thread->peers, thread->workers, setup.worker_count) != STATUS_OK)

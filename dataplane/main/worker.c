@@ -89,7 +89,8 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     memset(worker, 0, sizeof(*worker));
     worker->index = index;
     worker->count = setup->worker_count;
-    worker->counters = region_counters(setup->region, index);
+    worker->counters = &worker->counting.row;
+    worker->counting.published = region_counters(setup->region, index);
     worker->inboxes = setup->inboxes;
     worker->outboxes = setup->outboxes;
     worker->spread_key = setup->secret;
@@ -121,6 +122,7 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
                            worker->counters, setup->peers, &worker->log, index, setup->config);
     if (status != STATUS_OK)
         return status;
+    counting_publish(&worker->counting, 0);
     return tcp_endpoint_create(&worker->endpoint, &worker->store, worker->counters, &worker->output,
                                &listeners, &limits, &setup->secret, clock_monotonic_ns());
 }

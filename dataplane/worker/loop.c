@@ -117,6 +117,7 @@ static void loop_housekeeping(struct worker *worker, int64_t now_ns)
     count_set(worker->counters, COUNTER_BLOCKS_FREE, worker->store.free_count);
     count_set(worker->counters, COUNTER_MESSAGES_IN_PROGRESS,
               worker->store.slot_count - worker->store.free_slot_count);
+    worker->counting.news = true;
     loop_switch_policy(worker, now_ns);
     loop_switch_prefilter(worker);
     loop_drain(worker, now_ns);
@@ -142,10 +143,12 @@ int worker_run(void *argument)
         }
         if (now_ns >= worker->housekeeping_ns)
             loop_housekeeping(worker, now_ns);
+        counting_round(&worker->counting, did > 0, now_ns);
         if (did == 0)
             loop_nap(worker);
         else
             worker->idle_rounds = 0;
     }
+    counting_publish(&worker->counting, clock_monotonic_ns());
     return 0;
 }

@@ -10,6 +10,7 @@
 #ifndef DATAPLANE_WORKER_WORKER_H
 #define DATAPLANE_WORKER_WORKER_H
 
+#include "dataplane/counting.h"
 #include "dataplane/handover/handover.h"
 #include "dataplane/ip/interface.h"
 #include "dataplane/smtp/session.h"
@@ -62,7 +63,8 @@ struct worker_transmit {
 struct worker {
     unsigned index;
     unsigned count; /* of workers */
-    struct region_counters *counters;
+    struct counting counting;
+    struct region_counters *counters; /* its row */
     struct store store;
     struct tcp_endpoint endpoint;
     struct smtp_server smtp;

@@ -1,5 +1,6 @@
-/* counter_list.h: what is counted, defined once: the counters of a worker, and the sums that
- * must hold. `postern status`, docs/counters.md and the tests take all they know from here.
+/* counter_list.h: what is counted, defined once: the counters of a worker, its histograms, and
+ * the sums that must hold. `postern status`, docs/counters.md and the tests take all they know from
+ * here.
  */
 #ifndef PLATFORM_LINK_COUNTER_LIST_H
 #define PLATFORM_LINK_COUNTER_LIST_H
@@ -189,6 +190,11 @@
       "whether every worker can give jobs to control")                                            \
     X(BLOCKS_FREE, "blocks_free", GAUGE, "blocks", SUM, "blocks of message memory not in use")    \
     X(BLOCKS_TOTAL, "blocks_total", GAUGE, "blocks", SUM, "blocks of message memory")
+
+/* X(NAME, "metric name", "what it measures"): times, counted by how long they were. */
+#define HISTOGRAM_LIST(X)                                                             \
+    X(VERDICT_TIME, "verdict_time", "from the last byte of a message to its verdict") \
+    X(REPLY_TIME, "reply_time", "from the last byte of a message to the reply to it")
 
 /* X("what", "names on one side", "names on the other"): equal for each worker, whenever it is
  * between two rounds. A name that ends in * stands for all that begin like it. */

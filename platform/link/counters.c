@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "platform/clock.h"
+
 #define COUNTER COUNTER_KIND_COUNTER
 #define GAUGE   COUNTER_KIND_GAUGE
 #define SUM     COUNTER_OVER_SUM
@@ -20,6 +22,35 @@ const struct counter_sum counter_sums[] = {
     COUNTER_SUM_LIST(X)
 #undef X
         {0}};
+
+static const struct histogram_about histogram_abouts[] = {
+#define X(name, text, help) [HISTOGRAM_##name] = {(text), (help)},
+    HISTOGRAM_LIST(X)
+#undef X
+};
+
+#define MS CLOCK_NS_PER_MS
+#define S  CLOCK_NS_PER_SECOND
+const int64_t histogram_bounds_ns[HISTOGRAM_BUCKETS - 1] = {
+    1 * MS, 2 * MS, 5 * MS, 10 * MS, 20 * MS, 50 * MS, 100 * MS, 200 * MS, 500 * MS,
+    1 * S,  2 * S,  5 * S,  10 * S,  20 * S,  50 * S,  100 * S,  200 * S,  500 * S,
+};
+#undef MS
+#undef S
+
+const struct histogram_about *histogram_about(enum histogram histogram)
+{
+    return (unsigned)histogram < HISTOGRAM_COUNT ? &histogram_abouts[histogram] : NULL;
+}
+
+unsigned histogram_bucket(int64_t ns)
+{
+    unsigned bucket = 0;
+
+    while (bucket < HISTOGRAM_BUCKETS - 1 && ns > histogram_bounds_ns[bucket])
+        bucket++;
+    return bucket;
+}
 
 const struct counter_about *counter_about(enum counter counter)
 {
@@ -57,7 +88,8 @@ bool counter_matches(const char *terms, enum counter counter)
                                      : strlen(name) == length && memcmp(terms, name, length) == 0)
             return true;
         terms += length;
-        terms += strspn(terms, " ");
+        while (*terms == ' ')
+            terms++;
     }
     return false;
 }

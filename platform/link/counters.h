@@ -47,6 +47,36 @@ const char *counter_name(enum counter counter);
  * is. */
 uint64_t counter_over(enum counter counter, uint64_t value, uint64_t next);
 
+enum histogram {
+#define X(name, ...) HISTOGRAM_##name,
+    HISTOGRAM_LIST(X)
+#undef X
+        HISTOGRAM_COUNT
+};
+
+/* Bucket i counts times up to histogram_bounds_ns[i], but for those of the bucket before; the last
+ * one all that were longer. 1 ms to 500 s. */
+#define HISTOGRAM_BUCKETS 19u
+
+extern const int64_t histogram_bounds_ns[HISTOGRAM_BUCKETS - 1];
+
+/* One histogram of a row. */
+struct histogram_row {
+    uint64_t count[HISTOGRAM_BUCKETS];
+    uint64_t sum_ns;
+};
+
+struct histogram_about {
+    const char *name;
+    const char *help;
+};
+
+/* All that is known of `histogram`; null outside the list. */
+const struct histogram_about *histogram_about(enum histogram histogram);
+
+/* The bucket of a time; of a negative one, the first. Hot path, once a message. */
+unsigned histogram_bucket(int64_t ns);
+
 /* A sum that must hold in every row. */
 struct counter_sum {
     const char *what;

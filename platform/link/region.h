@@ -82,9 +82,12 @@ struct message_header {
     uint32_t recipient_count;
 };
 
-/* One worker's counters: single writer, relaxed stores, any number of readers. */
+/* A row of counters. A worker counts in one of its own and publishes it to its row in the region
+ * (dataplane/counting.h): single writer, relaxed stores of whole cells, any number of readers, who
+ * use region_counter() and region_cell(). */
 struct region_counters {
-    _Alignas(64) _Atomic uint64_t value[COUNTER_COUNT];
+    _Alignas(64) uint64_t value[COUNTER_COUNT];
+    struct histogram_row times[HISTOGRAM_COUNT];
 };
 
 struct region_header {
@@ -145,6 +148,18 @@ static inline uint8_t *region_block(const struct region *region, uint32_t block)
 static inline struct region_counters *region_counters(const struct region *region, uint32_t worker)
 {
     return (struct region_counters *)(region->base + region->header.counters_offset) + worker;
+}
+
+/* One cell of a row in the region, which its worker may be writing. */
+static inline uint64_t region_cell(const uint64_t *cell)
+{
+    return __atomic_load_n(cell, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t region_counter(const struct region *region, uint32_t worker,
+                                      enum counter counter)
+{
+    return region_cell(&region_counters(region, worker)->value[counter]);
 }
 
 #endif

@@ -273,7 +273,8 @@ void bench_open(struct bench *bench, const struct bench_options *options)
     CHECK(region_create(&bench->region, &plan, REGION_PAGES_NORMAL) == STATUS_OK);
     CHECK(store_init(&bench->store, &bench->region, 0, 0, options->blocks, 0, options->messages) ==
           STATUS_OK);
-    bench->counters = region_counters(&bench->region, 0);
+    bench->counters = &bench->counting.row;
+    bench->counting.published = region_counters(&bench->region, 0);
     bench_configure(bench);
     bench_application(bench);
     bench_open_net(bench);
@@ -333,6 +334,7 @@ void bench_serve(struct bench *bench)
         service_answer(bench);
     (void)tcp_timers(&bench->endpoint, bench->now_ns, BENCH_TIMERS);
     (void)tcp_flush(&bench->endpoint, bench->now_ns);
+    counting_round(&bench->counting, bench->burst_count > 0, bench->now_ns);
     bench->client_since = bench_cycles();
     bench->cycles += bench->client_since - start;
 }
@@ -373,5 +375,5 @@ void bench_pass(struct bench *bench, int64_t ns)
 
 uint64_t bench_counter(const struct bench *bench, enum counter counter)
 {
-    return atomic_load_explicit(&bench->counters->value[counter], memory_order_relaxed);
+    return region_cell(&bench->counters->value[counter]);
 }

@@ -17,6 +17,7 @@
 #ifndef TESTS_PERFORMANCE_BENCH_H
 #define TESTS_PERFORMANCE_BENCH_H
 
+#include "dataplane/counting.h"
 #include "dataplane/ip/interface.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/smtp/session.h"
@@ -72,7 +73,8 @@ struct bench {
     struct smtp_policy *policy;
     struct config config;
     struct config_customer customer;
-    struct region_counters *counters;
+    struct counting counting;
+    struct region_counters *counters; /* its row */
     enum bench_application application;
     bool verify;
     bool counted; /* by callgrind */

@@ -84,7 +84,7 @@ static struct exchange *application_find(struct world *world, const struct tcp_c
  * what has ended. The sender's host will refuse it. */
 static void application_reopened(struct exchange *x)
 {
-    if (atomic_load(&x->world->counters->value[COUNTER_SYN_COOKIES_GOOD]) == 0)
+    if (region_cell(&x->world->counters->value[COUNTER_SYN_COOKIES_GOOD]) == 0)
         world_fail(x->world, "#%u opened twice", x->index);
     x->clean = false;
     x->finished = false;

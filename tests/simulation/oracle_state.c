@@ -157,7 +157,7 @@ static void state_counters(struct world *world)
     uint64_t outcomes;
 
     for (int i = 0; i < COUNTER_COUNT; i++)
-        values[i] = atomic_load(&world->counters->value[i]);
+        values[i] = region_cell(&world->counters->value[i]);
     outcomes = counter_total("frame_* tcp_in_*", values);
     if (outcomes != world->frames_given)
         world_fail(world, "%llu frames given, %llu outcomes",
@@ -212,7 +212,7 @@ static void state_returned(struct world *world)
 static bool state_never_heard(const struct world *world, const struct exchange *x)
 {
     return !x->opened && x->peer.max == 0 && x->peer.end == PEER_DID_GIVE_UP &&
-           atomic_load(&world->counters->value[COUNTER_HALF_OPEN_EXPIRED]) > 0;
+           region_cell(&world->counters->value[COUNTER_HALF_OPEN_EXPIRED]) > 0;
 }
 
 static void state_exchange(struct world *world, struct exchange *x)

@@ -135,7 +135,7 @@ bool world_run(struct world *world, struct region *region, uint64_t seed, int mo
     world->region = region;
     world->counters = region_counters(region, 0);
     for (int i = 0; i < COUNTER_COUNT; i++)
-        atomic_store(&world->counters->value[i], 0);
+        world->counters->value[i] = 0;
     world->out = malloc(WIRE_FRAME_BYTES_MAX);
     CHECK(world->out != NULL);
     plan_world(world, mode);

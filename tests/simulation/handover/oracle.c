@@ -120,7 +120,7 @@ void oracle_round(struct world *world)
 
 static uint64_t oracle_count(const struct world *world, uint32_t worker, enum counter counter)
 {
-    return atomic_load(&region_counters(&world->region, worker)->value[counter]);
+    return region_cell(&region_counters(&world->region, worker)->value[counter]);
 }
 
 static void oracle_worker_end(struct world *world, uint32_t number)

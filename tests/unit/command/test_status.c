@@ -183,24 +183,28 @@ static void test_table(void **state)
               "\"scanners_ready\":2,\"control_ready\":1},"
               "\"gauges\":{\"scanners_ready\":2,\"control_ready\":1},"
               "\"workers\":[{\"worker\":0,\"rx_packets\":3},{\"worker\":1,\"rx_packets\":4}],"
+              "\"histograms\":{\"reply_time\":{\"count\":4,\"sum\":8.0,\"bounds\":[0.5,1.0],"
+              "\"counts\":[2,1,1]},\"verdict_time\":{\"count\":0}},"
               "\"routes\":[{\"customer\":\"example\",\"down\":false,\"last_error\":\"\"}]}");
 
     (void)state;
-    assert_string_equal(text,
-                        "postern 0.1.0, up 1d 02:03:04, ready\n"
-                        "\ndataplane\n"
-                        "  linked                     yes\n"
-                        "  started                    2026-11-21 16:07:03 UTC\n"
-                        "  workers                    2\n"
-                        "\nnow\n"
-                        "  scanners_ready             2\n"
-                        "  control_ready              1\n"
-                        "\nroutes\n"
-                        "  customer  down  last_error\n"
-                        "  example   no    -         \n"
-                        "\ncounters                              all     worker 0     worker 1\n"
-                        "  rx_packets                            7            3            4\n"
-                        "  (2 more are zero; --json shows them)\n");
+    assert_string_equal(
+        text, "postern 0.1.0, up 1d 02:03:04, ready\n"
+              "\ndataplane\n"
+              "  linked                     yes\n"
+              "  started                    2026-11-21 16:07:03 UTC\n"
+              "  workers                    2\n"
+              "\nnow\n"
+              "  scanners_ready             2\n"
+              "  control_ready              1\n"
+              "\nroutes\n"
+              "  customer  down  last_error\n"
+              "  example   no    -         \n"
+              "\ncounters                              all     worker 0     worker 1\n"
+              "  rx_packets                            7            3            4\n"
+              "  (2 more are zero; --json shows them)\n"
+              "\ntimes (s)                           count       mean    half <=    99 % <=\n"
+              "  reply_time                            4      2.000      0.500     longer\n");
     free(text);
 }
 

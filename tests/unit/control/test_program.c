@@ -239,7 +239,7 @@ static void test_life(void **state)
     (void)state;
     program_start(&program);
     counters = region_counters(&program.harness.region, 0);
-    atomic_store(&counters->value[COUNTER_RX_PACKETS], 4711);
+    counters->value[COUNTER_RX_PACKETS] = 4711;
     assert_status(&program, true, false, 0);
     if (geteuid() == 0)
         assert_int_equal(sandbox_user("nobody", &uid, &gid), STATUS_OK);

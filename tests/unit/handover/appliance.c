@@ -144,10 +144,10 @@ static void worker_balance(struct appliance *appliance, uint32_t number)
     assert_int_equal(worker->store.free_count, APPLIANCE_BLOCKS);
     assert_int_equal(worker->store.free_slot_count, APPLIANCE_SLOTS);
     for (int i = COUNTER_MESSAGE_DELIVERED; i <= COUNTER_MESSAGE_ABANDONED; i++)
-        outcomes += atomic_load(&counters->value[i]);
-    assert_int_equal(atomic_load(&counters->value[COUNTER_MESSAGE_STARTED]), outcomes);
+        outcomes += region_cell(&counters->value[i]);
+    assert_int_equal(region_cell(&counters->value[COUNTER_MESSAGE_STARTED]), outcomes);
     read_log(worker);
-    assert_int_equal(worker->concluded + atomic_load(&counters->value[COUNTER_LOG_LOST]), outcomes);
+    assert_int_equal(worker->concluded + region_cell(&counters->value[COUNTER_LOG_LOST]), outcomes);
     for (uint32_t i = 0; i < appliance->peers.slot_count; i++)
         assert_int_equal(worker->handover.slots[i].outstanding, 0);
 }
@@ -304,7 +304,7 @@ uint64_t appliance_count(const struct appliance *appliance, enum counter counter
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < APPLIANCE_WORKERS; i++)
-        sum += atomic_load(&region_counters(&appliance->region, i)->value[counter]);
+        sum += region_cell(&region_counters(&appliance->region, i)->value[counter]);
     return sum;
 }
 

@@ -10,6 +10,16 @@
 
 #include "tests/unit/handover/scanning.h"
 
+static uint64_t times_counted(struct appliance *appliance, enum histogram histogram)
+{
+    const struct region_counters *row = region_counters(&appliance->region, 0);
+    uint64_t all = 0;
+
+    for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+        all += row->times[histogram].count[bucket];
+    return all;
+}
+
 static void test_death_at_work(void **state)
 {
     struct appliance *appliance = *state;
@@ -36,6 +46,8 @@ static void test_death_at_work(void **state)
     assert_non_null(strstr(sender->sent, "scanner died"));
     assert_int_equal(appliance_record(appliance)->scan_attempts, 2);
     no_job();
+    assert_int_equal(times_counted(appliance, HISTOGRAM_VERDICT_TIME), 1);
+    assert_int_equal(times_counted(appliance, HISTOGRAM_REPLY_TIME), 1);
 }
 
 static void test_retry_that_succeeds(void **state)

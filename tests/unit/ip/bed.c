@@ -23,7 +23,7 @@ static uint64_t bed_counted(const struct bed *bed)
 
 uint64_t bed_counter(const struct bed *bed, enum counter counter)
 {
-    return atomic_load_explicit(&bed->ip.counters->value[counter], memory_order_relaxed);
+    return region_cell(&bed->ip.counters->value[counter]);
 }
 
 static uint8_t *bed_begin(void *context, uint16_t port, uint32_t length)

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/counting.h"
 #include "platform/link/counters.h"
 
 #define DOCUMENT_BYTES 65536u
@@ -41,6 +42,15 @@ static void print_document(FILE *to)
         fprintf(to, "| `%s` | %s | %s | %s | %s |\n", about->name, kinds[about->kind], about->unit,
                 overs[about->over], about->help);
     }
+    fputs(
+        "\n## Times\n\n"
+        "Histograms, in seconds: each time is counted in the first bucket whose bound it does not\n"
+        "pass; the bounds are 1, 2 and 5 times each power of ten from 1 ms to 500 s.\n\n"
+        "| name | what |\n|---|---|\n",
+        to);
+    for (unsigned h = 0; h < HISTOGRAM_COUNT; h++)
+        fprintf(to, "| `%s` | %s |\n", histogram_about((enum histogram)h)->name,
+                histogram_about((enum histogram)h)->help);
     fputs("\n## Sums\n\n"
           "They hold for each worker, but for what it is about to count. What is missing from one\n"
           "is a bug. `NAME*` is every counter whose name begins so.\n\n"
@@ -147,6 +157,52 @@ static void test_totals(void **state)
     assert_int_equal(counter_total("", values), 0);
 }
 
+static void test_buckets(void **state)
+{
+    (void)state;
+    assert_int_equal(histogram_bucket(-1), 0);
+    assert_int_equal(histogram_bucket(0), 0);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
+        assert_true(i == 0 || histogram_bounds_ns[i] > histogram_bounds_ns[i - 1]);
+        assert_int_equal(histogram_bucket(histogram_bounds_ns[i]), i);
+        assert_int_equal(histogram_bucket(histogram_bounds_ns[i] + 1), i + 1);
+    }
+    assert_int_equal(histogram_bucket(INT64_MAX), HISTOGRAM_BUCKETS - 1);
+    assert_null(histogram_about(HISTOGRAM_COUNT));
+    assert_string_equal(histogram_about(HISTOGRAM_VERDICT_TIME)->name, "verdict_time");
+}
+
+static struct counting counting;
+
+/* Nothing is to be seen before it is published; the busy publish seldom, who goes idle at once. */
+static void test_publishing(void **state)
+{
+    static struct region_counters published;
+    int64_t now_ns = CLOCK_NS_PER_SECOND;
+
+    (void)state;
+    counting = (struct counting){.published = &published};
+    count(&counting.row, COUNTER_RX_PACKETS);
+    count_time(&counting.row, HISTOGRAM_REPLY_TIME, 3 * CLOCK_NS_PER_MS);
+    count_set(&counting.row, COUNTER_BLOCKS_FREE, 7);
+    assert_int_equal(published.value[COUNTER_RX_PACKETS], 0);
+    counting_round(&counting, true, now_ns);
+    assert_int_equal(published.value[COUNTER_RX_PACKETS], 1);
+    assert_int_equal(published.value[COUNTER_BLOCKS_FREE], 7);
+    assert_int_equal(published.times[HISTOGRAM_REPLY_TIME].count[2], 1);
+    assert_int_equal(published.times[HISTOGRAM_REPLY_TIME].sum_ns, 3 * CLOCK_NS_PER_MS);
+    count_add(&counting.row, COUNTER_RX_PACKETS, 4);
+    counting_round(&counting, true, now_ns + COUNTING_EVERY_NS - 1);
+    assert_int_equal(published.value[COUNTER_RX_PACKETS], 1);
+    counting_round(&counting, true, now_ns + COUNTING_EVERY_NS);
+    assert_int_equal(published.value[COUNTER_RX_PACKETS], 5);
+    count(&counting.row, COUNTER_RX_PACKETS);
+    counting_round(&counting, true, now_ns + COUNTING_EVERY_NS + 1);
+    assert_int_equal(published.value[COUNTER_RX_PACKETS], 5);
+    counting_round(&counting, false, now_ns + COUNTING_EVERY_NS + 2);
+    assert_int_equal(published.value[COUNTER_RX_PACKETS], 6);
+}
+
 static void test_document(void **state)
 {
     static char text[DOCUMENT_BYTES];
@@ -177,6 +233,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sums_name_counters),
         cmocka_unit_test(test_every_outcome_is_in_a_sum),
         cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_buckets),
+        cmocka_unit_test(test_publishing),
         cmocka_unit_test(test_document),
     };
 
