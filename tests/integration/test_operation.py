@@ -188,6 +188,19 @@ class End(unittest.TestCase):
         self.addCleanup(self.appliance.stop)
         self.appliance.start()
 
+    def test_usr_signals_end_nothing(self):
+        """A log rotation's habit, at every process there is."""
+        processes = self.appliance.processes()
+        before = {process.pid for process in processes}
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            self.appliance.process.send_signal(number)
+            for process in processes:
+                process.signal(number)
+        time.sleep(0.5)
+        self.assertIsNone(self.appliance.process.poll())
+        self.assertEqual({process.pid for process in self.appliance.processes()}, before)
+        self.assertEqual(self.appliance.send(mails.plain("usr", b"x\n"))[0], 250)
+
     def test_term_drains(self):
         """The message in flight is finished; newcomers are told; exit code 0."""
         replies = []
