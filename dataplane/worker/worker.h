@@ -61,9 +61,9 @@ struct worker_transmit {
 };
 
 struct worker {
+    struct counting counting; /* first: it begins on a cache line */
     unsigned index;
-    unsigned count; /* of workers */
-    struct counting counting;
+    unsigned count;                   /* of workers */
     struct region_counters *counters; /* its row */
     struct store store;
     struct tcp_endpoint endpoint;

@@ -12,7 +12,7 @@
 
 static const struct counter_about counter_abouts[] = {
 #define X(name, text, kind, unit, over, help) \
-    [COUNTER_##name] = {(text), (kind), (unit), (over), (help)},
+    [COUNTER_##name] = {(text), (unit), (help), (kind), (over)},
     COUNTER_LIST(X)
 #undef X
 };

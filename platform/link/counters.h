@@ -31,10 +31,10 @@ enum counter_over { COUNTER_OVER_SUM, COUNTER_OVER_LEAST, COUNTER_OVER_MOST };
 
 struct counter_about {
     const char *name; /* as operators see it: letters, digits and underscores */
-    enum counter_kind kind;
     const char *unit;
-    enum counter_over over;
     const char *help;
+    enum counter_kind kind;
+    enum counter_over over;
 };
 
 /* All that is known of `counter`; null outside the list. */

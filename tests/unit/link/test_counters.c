@@ -96,7 +96,7 @@ static void check_terms(const char *terms)
     char *left = NULL;
 
     assert_true(strlen(terms) < sizeof(copy));
-    strcpy(copy, terms);
+    memcpy(copy, terms, strlen(terms) + 1);
     for (char *term = strtok_r(copy, " ", &left); term != NULL; term = strtok_r(NULL, " ", &left)) {
         unsigned matched = 0;
 
