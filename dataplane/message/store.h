@@ -61,6 +61,7 @@ struct message {
     uint32_t own_block;                   /* where message_append_bytes() writes, or none */
     uint32_t own_used;                    /* bytes used in it */
     struct admission_entry admission;     /* what it may hold while it comes in */
+    int64_t waited_ns;                    /* of its time in DATA, for room */
     uint32_t granted_bytes;               /* that the grant is known to cover; 0: not known yet */
     uint32_t separator_bytes;             /* of ours between trace and the sender's first byte */
     int64_t started_ns;                   /* MAIL */

@@ -65,6 +65,7 @@ void smtp_grow_again(struct smtp_call *call)
     if (grow_ask(call, &over) && stream_expect(call->stream, STREAM_EXPECT_DATA)) {
         entry->since_ns = 0;
         session->paid_ns += waited_ns; /* it could not send */
+        session->message->waited_ns += waited_ns;
         return;
     }
     entry->since_ns = since_ns;

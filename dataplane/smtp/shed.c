@@ -10,12 +10,15 @@
 #define SHED_YOUNG_NS (10 * CLOCK_NS_PER_SECOND) /* nobody younger loses its place */
 #define SHED_RATE     16384u                     /* bytes a second; nobody faster does */
 
-/* Bytes a second since MAIL, or UINT64_MAX when the message is not one to take back. */
+/* Bytes a second since MAIL or, later, DATA, but for the time in which it was we who let the sender
+ * wait; UINT64_MAX when the message is not one to take back. */
 static uint64_t shed_rate(const struct smtp_call *call, const struct message *message)
 {
-    int64_t age_ns = call->now_ns - message->started_ns;
+    int64_t from_ns = message->data_ns != 0 ? message->data_ns : message->started_ns;
+    int64_t age_ns = call->now_ns - from_ns - message->waited_ns;
 
-    if (message->stage != MESSAGE_RECEIVING || age_ns < SHED_YOUNG_NS)
+    if (message->stage != MESSAGE_RECEIVING || message->admission.since_ns != 0 ||
+        age_ns < SHED_YOUNG_NS)
         return UINT64_MAX;
     return (uint64_t)message->shared->size * CLOCK_NS_PER_SECOND / (uint64_t)age_ns;
 }

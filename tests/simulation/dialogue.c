@@ -182,6 +182,7 @@ static void dialogue_reply(struct exchange *x, unsigned code)
         return;
     }
     item = &dialogue->items[dialogue->sent[dialogue->replied]];
+    dialogue->no_room = dialogue->no_room || code == 452;
     world_trace(x->world, "#%u hears %u", x->index, code);
     if (!dialogue_expected(x, item, code))
         world_fail(x->world, "#%u reply %u to item %u (kind %d), verdict %u", x->index, code,

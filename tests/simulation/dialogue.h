@@ -47,8 +47,9 @@ struct dialogue {
     int64_t counted_to; /* reply bytes the server's side was counted to */
     unsigned counted;   /* replies the server has queued */
     bool pipelining;
-    bool eager; /* goes on behind a body without waiting for its reply */
-    bool quits; /* says QUIT, rather than only closing */
+    bool eager;   /* goes on behind a body without waiting for its reply */
+    bool quits;   /* says QUIT, rather than only closing */
+    bool no_room; /* heard 452 */
     bool pauses;
     bool has_mail;
     unsigned recipients; /* accepted in this transaction */

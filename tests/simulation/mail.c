@@ -40,11 +40,14 @@ static void mail_configure(struct world *world, struct mail *mail)
     (void)snprintf(config->postmaster, sizeof(config->postmaster), "postmaster@example.com");
     config->limits.message_bytes =
         random_chance(random, 2000) ? (uint64_t)random_between(random, 1000, 20000) : 1000000;
+    if (world->crowd > 0)
+        config->limits.message_bytes = WORLD_CROWD_MAIL;
     config->limits.recipients = 10;
     config->limits.bad_commands = 1000;
     config->limits.received_fields = 30;
     config->limits.window_bytes = world->window_bytes;
-    config->limits.admission_wait_ns = random_size(random, WORLD_SECOND, 60 * WORLD_SECOND);
+    config->limits.admission_wait_ns =
+        world->crowd > 0 ? 60 * WORLD_SECOND : random_size(random, WORLD_SECOND, 60 * WORLD_SECOND);
     config->limits.data_rate = 1;
     config->limits.command_timeout_ns = 150 * WORLD_SECOND;
     config->limits.data_timeout_ns = 150 * WORLD_SECOND;
@@ -189,7 +192,8 @@ void mail_application(struct tcp_application *application, struct world *world)
     CHECK(mail != NULL);
     world->server = mail;
     mail_configure(world, mail);
-    mail->verdict_ns = random_size(&world->random, WORLD_MS, 20 * WORLD_SECOND);
+    mail->verdict_ns =
+        random_size(&world->random, WORLD_MS, (world->crowd > 0 ? 2 : 20) * WORLD_SECOND);
     CHECK(smtp_policy_create(&mail->config, &mail->policy) == STATUS_OK);
     mail->server = (struct smtp_server){
         .store = &world->store,
@@ -268,12 +272,27 @@ bool mail_excused(const struct world *world, const struct exchange *x)
     return false;
 }
 
+/* Who sends small mail beside the large ones is never refused room, and everybody gets to the end
+ * of its dialogue: a large one may hear 452, but only once it has waited its time. */
+static void mail_check_crowd(struct world *world, const struct exchange *x)
+{
+    const struct dialogue *dialogue = x->dialogue;
+
+    if (x->opened && !dialogue->complete)
+        world_fail(world, "#%u in a crowd: its dialogue ended at item %u of %u", x->index,
+                   dialogue->next, dialogue->item_count);
+    if (x->index >= world->crowd && dialogue->no_room)
+        world_fail(world, "#%u sends small mail and was refused for room", x->index);
+}
+
 void mail_check(struct world *world)
 {
     for (uint32_t i = 0; i < world->exchange_count; i++) {
         const struct exchange *x = &world->exchanges[i];
         const struct dialogue *dialogue = x->dialogue;
 
+        if (world->crowd > 0)
+            mail_check_crowd(world, x);
         if (x->clean && !dialogue->complete && !mail_excused(world, x))
             world_fail(world, "#%u its dialogue ended at item %u of %u, with %u replies to %u",
                        x->index, dialogue->next, dialogue->item_count, dialogue->replied,

@@ -19,9 +19,10 @@ static struct dialogue_item *script_add(struct dialogue *dialogue, enum dialogue
 }
 
 /* Lines of chance, many of them beginning with dots, none with a bare CR or LF or a NUL. */
-static void script_body(struct random *random, struct dialogue_item *item, int64_t most)
+static void script_body(struct random *random, struct dialogue_item *item, int64_t least,
+                        int64_t most)
 {
-    uint32_t length = (uint32_t)random_size(random, 0, most);
+    uint32_t length = (uint32_t)random_size(random, least, most);
     uint32_t line = 0;
 
     item->body = malloc(length + 4);
@@ -82,6 +83,37 @@ static void script_recipients(struct random *random, struct dialogue *dialogue)
     }
 }
 
+/* A maximal mail, announced or not; or a few small ones. */
+static void mail_plan_crowd(struct world *world, struct exchange *x)
+{
+    struct random *random = &world->random;
+    struct dialogue *dialogue = x->dialogue;
+    bool large = x->index < world->crowd;
+    int64_t messages = large ? 1 : random_between(random, 1, 4);
+
+    (void)script_add(dialogue, DIALOGUE_EHLO, "EHLO client.example.net\r\n");
+    for (int64_t i = 0; i < messages; i++) {
+        struct dialogue_item *mail;
+        struct dialogue_item *body;
+
+        mail = script_add(dialogue, DIALOGUE_MAIL, "MAIL FROM:<alice@client.example.net>\r\n");
+        (void)script_add(dialogue, DIALOGUE_RCPT, "RCPT TO:<bob@example.com>\r\n");
+        (void)script_add(dialogue, DIALOGUE_DATA, "DATA\r\n");
+        body = script_add(dialogue, DIALOGUE_BODY, "");
+        script_body(random, body, large ? WORLD_CROWD_MAIL * 4 / 5 : 100,
+                    large ? WORLD_CROWD_MAIL - 4 : 8000);
+        /* Among many of unknown size, a small one that does not say so may have to wait as they do.
+         */
+        if (random_chance(random, large ? 3000 : world->crowd > 6 ? 10000 : 7000)) {
+            (void)snprintf(mail->text, sizeof(mail->text),
+                           "MAIL FROM:<alice@client.example.net> SIZE=%u\r\n", body->body_length);
+        }
+        (void)script_add(dialogue, DIALOGUE_RSET, "RSET\r\n");
+    }
+    (void)script_add(dialogue, DIALOGUE_QUIT, "QUIT\r\n");
+    dialogue->quits = true;
+}
+
 void mail_plan(struct world *world, struct exchange *x)
 {
     struct random *random = &world->random;
@@ -102,6 +134,11 @@ void mail_plan(struct world *world, struct exchange *x)
     (void)script_add(dialogue, DIALOGUE_BANNER, "");
     dialogue->sent_count = 1;
     dialogue->next = 1;
+    if (world->crowd > 0) {
+        dialogue->pauses = false;
+        mail_plan_crowd(world, x);
+        return;
+    }
     if (random_chance(random, 8500)) {
         (void)script_add(dialogue, DIALOGUE_EHLO, "EHLO client.example.net\r\n");
     } else {
@@ -113,7 +150,7 @@ void mail_plan(struct world *world, struct exchange *x)
         (void)script_add(dialogue, DIALOGUE_MAIL, "MAIL FROM:<alice@client.example.net>\r\n");
         script_recipients(random, dialogue);
         (void)script_add(dialogue, DIALOGUE_DATA, "DATA\r\n");
-        script_body(random, script_add(dialogue, DIALOGUE_BODY, ""), most);
+        script_body(random, script_add(dialogue, DIALOGUE_BODY, ""), 0, most);
         /* Whatever became of it, the next transaction starts afresh. */
         (void)script_add(dialogue, DIALOGUE_RSET, "RSET\r\n");
     }

@@ -10,6 +10,7 @@
 #define PLAN_START_WITHIN_NS (15 * WORLD_SECOND)
 #define PLAN_GIVE_UP_NS      (200 * WORLD_SECOND)
 #define PLAN_IDLE_NS         (150 * WORLD_SECOND)
+#define PLAN_CROWD           800 /* of 10000 runs with mail */
 #define PLAN_LONGEST_NS      (1500 * WORLD_SECOND)
 
 static unsigned plan_chance(struct random *random, unsigned often, int64_t most)
@@ -42,7 +43,7 @@ static void plan_links(struct world *world)
 {
     struct random *random = &world->random;
     bool calm = random_chance(random, 1000);
-    bool harsh = random_chance(random, 2500);
+    bool harsh = random_chance(random, 2500) && world->crowd == 0;
     static const uint32_t mtus[] = {1500, 1500, 1500, 1280, 576, 9000};
     struct ip_interface *interface = &world->ip.interfaces[0];
 
@@ -61,8 +62,9 @@ static void plan_links(struct world *world)
             world->start_ns + random_size(random, 1, 10 * WORLD_SECOND);
     }
     world->faults_end_ns =
-        calm ? world->start_ns
-             : world->start_ns + random_between(random, WORLD_SECOND, 40 * WORLD_SECOND);
+        calm || world->crowd > 0
+            ? world->start_ns
+            : world->start_ns + random_between(random, WORLD_SECOND, 40 * WORLD_SECOND);
     world->out_refused = plan_chance(random, 1500, 2000);
     world->output.fills_checksums = random_chance(random, 3000);
     world->port_verifies = random_chance(random, 3000);
@@ -79,14 +81,16 @@ static void plan_counts(struct world *world)
     struct random *random = &world->random;
     unsigned kind = (unsigned)random_below(random, 10);
 
-    if (kind < 5)
+    if (world->crowd > 0)
+        world->exchange_count = world->crowd + (uint32_t)random_between(random, 4, 20);
+    else if (kind < 5)
         world->exchange_count = (uint32_t)random_between(random, 1, 6);
     else if (kind < 9)
         world->exchange_count = (uint32_t)random_between(random, 7, 40);
     else
         world->exchange_count = (uint32_t)random_between(random, 41, 160);
     world->tuple_count = world->exchange_count;
-    if (random_chance(random, 4000))
+    if (world->crowd == 0 && random_chance(random, 4000))
         world->tuple_count =
             (world->exchange_count + 2) / 3 + (uint32_t)random_below(random, world->exchange_count);
     if (world->tuple_count > world->exchange_count)
@@ -134,6 +138,8 @@ static void plan_sending(struct world *world, struct peer_plan *plan)
     plan->segments = segments < 5   ? PEER_FULL_SEGMENTS
                      : segments < 8 ? PEER_RANDOM_SEGMENTS
                                     : PEER_TINY_SEGMENTS;
+    if (world->crowd > 0)
+        plan->segments = PEER_FULL_SEGMENTS;
     plan->total = random_size(random, 0, plan->segments == PEER_TINY_SEGMENTS ? 1500 : most);
     plan->write_max = random_size(random, 1 + plan->total / 20, 1 + plan->total);
     plan->gap_ns = random_size(random, WORLD_MS,
@@ -173,6 +179,8 @@ static void plan_trouble(struct world *world, struct peer *peer)
     struct random *random = &world->random;
     unsigned kind = (unsigned)random_below(random, 100);
 
+    if (world->crowd > 0)
+        return;
     plan->resets = kind < 5;
     plan->vanishes = kind >= 5 && kind < 8;
     plan->floods = kind == 8;
@@ -242,7 +250,7 @@ static void plan_exchange(struct world *world, uint32_t index)
         memcpy(peer->address, (const uint8_t[]){198, 18, 1, (uint8_t)(1 + plan->tuple % 7)}, 4);
     peer->port = (uint16_t)(world->port_base + plan->tuple);
     plan->start_ns = world->start_ns + random_size(random, 1, PLAN_START_WITHIN_NS);
-    plan->give_up_ns = PLAN_GIVE_UP_NS;
+    plan->give_up_ns = world->crowd > 0 ? PLAN_LONGEST_NS : PLAN_GIVE_UP_NS;
     plan_options(world, peer);
     plan_sending(world, plan);
     plan_receiving(world, plan);
@@ -274,7 +282,12 @@ static void plan_memory(struct world *world, struct tcp_limits *limits, uint32_t
         limits->clients.connections[level] = limits->connections;
     limits->window_bytes = (uint32_t)random_between(random, MESSAGE_BLOCK_BYTES, TCP_WINDOW_MAX);
     *blocks = WORLD_BLOCKS;
-    world->pressure = random_chance(random, 2500);
+    world->pressure = world->crowd > 0 || random_chance(random, 2500);
+    if (world->crowd > 0) {
+        *blocks = WORLD_CROWD_BLOCKS + 6 * world->exchange_count;
+        limits->window_bytes = WORLD_CROWD_WINDOW;
+        return;
+    }
     if (world->pressure) {
         *blocks = (uint32_t)random_size(random, 8, 128);
         if (random_chance(random, 3000))
@@ -318,6 +331,9 @@ void plan_world(struct world *world, int mode)
     if (mode >= 0)
         world->mail = mode != 0;
     plan_clock(world);
+    /* Six, or many, whose mails together are far more than there is memory for. */
+    if (world->mail && random_chance(random, PLAN_CROWD))
+        world->crowd = random_chance(random, 1500) ? 60 : 6;
     plan_links(world);
     plan_counts(world);
     plan_memory(world, &limits, &blocks);

@@ -55,6 +55,8 @@ static void worker_finish_round(struct world *world)
     oracle_round(world);
     if (++world->rounds % WORKER_SOUND_ROUNDS == 0)
         (void)store_sound(&world->store, NULL);
+    if (world->mail && !admission_safe(&world->store.admission))
+        world_fail(world, "what was granted is not safe: no order in which all can end");
     world->latest_round_ns = world->now_ns;
     memset(&world->round, 0, sizeof(world->round));
     if (world->queue_count > 0 || world->timers_behind)

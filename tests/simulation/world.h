@@ -19,13 +19,17 @@
 #include "random.h"
 #include "wire.h"
 
-#define WORLD_MS      INT64_C(1000000)
-#define WORLD_SECOND  INT64_C(1000000000)
-#define WORLD_BLOCKS  1024u /* in the region; a run uses the first few, or all */
-#define WORLD_SLOTS   64u
-#define WORLD_PORT    25u
-#define WORLD_OUTAGES 3u
-#define WORLD_NONE    UINT32_MAX
+#define WORLD_MS     INT64_C(1000000)
+#define WORLD_SECOND INT64_C(1000000000)
+#define WORLD_BLOCKS 1024u /* in the region; a run uses the first few, or all */
+#define WORLD_SLOTS  128u
+/* In a crowd: room for a maximal mail or two, and some for every sender's envelope. */
+#define WORLD_CROWD_BLOCKS 240u
+#define WORLD_CROWD_WINDOW 32768u
+#define WORLD_CROWD_MAIL   1500000 /* bytes: limits.message_size */
+#define WORLD_PORT         25u
+#define WORLD_OUTAGES      3u
+#define WORLD_NONE         UINT32_MAX
 
 struct world;
 struct exchange;
@@ -270,6 +274,7 @@ struct world {
     int64_t faults_end_ns;
     int64_t end_ns;       /* nothing may take longer */
     bool pressure;        /* memory or connections may run out */
+    uint32_t crowd;       /* senders of maximal mails beside good small ones; 0: none */
     uint32_t payload_min; /* the least any segment of ours can carry */
 
     struct region *region;
