@@ -1,10 +1,11 @@
 /* postern-control: relays what the workers hand over, and says how the appliance is.
  *
- * usage: postern-control -c FILE
+ * usage: postern-control -c FILE | --config-fd N
  *
  * One thread, one libevent loop, no DPDK. Started as root it binds its socket and gives root up
- * before it hears from anybody. HUP reloads the configuration, TERM and INT end what is under way
- * (at most CONTROL_DRAIN_SECONDS) and exit 0. Exit 1: could not start; 2: usage; 78: configuration.
+ * before it hears from anybody. By `postern run` newer configurations come down descriptor N; with
+ * a file HUP reloads it. TERM and INT end what is under way (at most CONTROL_DRAIN_SECONDS) and
+ * exit 0. Exit 1: could not start; 2: usage; 78: configuration.
  */
 #include <errno.h>
 #include <grp.h>
@@ -21,7 +22,7 @@
 #include "control/resolve/resolver.h"
 #include "control/status/status_server.h"
 #include "platform/clock.h"
-#include "platform/config/config.h"
+#include "platform/config/source.h"
 #include "platform/cores.h"
 #include "platform/exit.h"
 #include "platform/log/notice.h"
@@ -38,13 +39,15 @@
 #define CONTROL_LAST_ANSWERS_SECONDS 2
 
 struct control {
+    struct config_source source;
     struct config *config; /* in force */
+    struct feed_view view; /* what all programs have, for the status; number 0: not known */
     struct loop loop;
     struct resolver *resolver;
     struct relay *relay;
     struct dataplane *dataplane;
     struct status_server *status_server;
-    struct event *hangup;
+    struct event *hangup; /* or, with a feed, that something has come */
     struct event *terminate;
     struct event *interrupt;
     struct timer drain;
@@ -54,19 +57,10 @@ struct control {
     bool draining;
 };
 
-static void control_reload(evutil_socket_t fd, short events, void *context)
+static void control_adopt(struct control *control, struct config *config)
 {
-    struct control *control = context;
-    struct config_error error;
-    struct config *config;
-    enum status status = config_load(control->config->file, &config, &error);
+    enum status status;
 
-    (void)fd;
-    (void)events;
-    if (status != STATUS_OK) {
-        notice("configuration not reloaded, the old one stays: %s", error.text);
-        return;
-    }
     if (strcmp(config->runtime_directory, control->config->runtime_directory) != 0 ||
         strcmp(config->control_user, control->config->control_user) != 0)
         notice("runtime_directory and control.user change with a restart only");
@@ -78,6 +72,37 @@ static void control_reload(evutil_socket_t fd, short events, void *context)
         notice("configuration reloaded, customers: %u", config->customer_count);
     else
         notice("configuration reloaded in part: %s", status_text(status));
+}
+
+static void control_reload(evutil_socket_t fd, short events, void *context)
+{
+    struct control *control = context;
+    struct config_error error;
+    struct config *config;
+    bool viewed = false;
+    enum status status = source_next(&control->source, &config, &error, &control->view, &viewed);
+
+    (void)fd;
+    (void)events;
+    if (viewed)
+        status_server_show(control->status_server, &control->view);
+    if (status == STATUS_OK)
+        control_adopt(control, config);
+    else if (status != STATUS_AGAIN)
+        notice("configuration not reloaded, the old one stays: %s", error.text);
+    if (status == STATUS_CLOSED)
+        (void)event_del(control->hangup);
+    source_answer(&control->source, control->config->number, control->config->number, 1, "");
+}
+
+/* Of what is to be read anew: a signal for a file, a message of a feed. */
+static struct event *control_hangup(struct control *control)
+{
+    if (control->source.feed < 0)
+        return evsignal_new(control->loop.base, SIGHUP, control_reload, control);
+    (void)signal(SIGHUP, SIG_IGN);
+    return event_new(control->loop.base, control->source.feed, EV_READ | EV_PERSIST, control_reload,
+                     control);
 }
 
 static void control_drain_poll(struct control *control, int64_t now_ns)
@@ -173,7 +198,7 @@ static bool control_make_loop(struct control *control)
         resolver_open(&control->resolver, &control->loop) != STATUS_OK)
         return false;
     now_ns = loop_now_ns(&control->loop);
-    control->hangup = evsignal_new(control->loop.base, SIGHUP, control_reload, control);
+    control->hangup = control_hangup(control);
     control->terminate = evsignal_new(control->loop.base, SIGTERM, control_terminate, control);
     control->interrupt = evsignal_new(control->loop.base, SIGINT, control_terminate, control);
     if (control->hangup == NULL || control->terminate == NULL || control->interrupt == NULL)
@@ -267,6 +292,7 @@ static void control_stop(struct control *control)
     resolver_close(control->resolver);
     loop_close(&control->loop);
     config_free(control->config);
+    source_close(&control->source);
     libevent_global_shutdown();
 }
 
@@ -274,29 +300,23 @@ int main(int argc, char **argv)
 {
     struct control control = {0};
     struct config_error error;
-    const char *file = NULL;
     bool started;
-    int option;
 
-    while ((option = getopt(argc, argv, "c:")) != -1) {
-        if (option != 'c')
-            return EXIT_USAGE;
-        file = optarg;
-    }
-    if (file == NULL || optind != argc) {
-        (void)fprintf(stderr, "usage: postern-control -c FILE\n");
+    if (argc != 3 || !source_parse(&control.source, argv[1], argv[2])) {
+        (void)fprintf(stderr, "usage: postern-control " SOURCE_USAGE "\n");
         return EXIT_USAGE;
     }
     (void)role_begin(ROLE_CONTROL);
     notice_open("postern-control");
     timer_init(&control.drain, control_drained, &control);
     timer_init(&control.unread, control_unread, &control);
-    if (config_load(file, &control.config, &error) != STATUS_OK) {
+    if (source_first(&control.source, &control.config, &error) != STATUS_OK) {
         notice("%s", error.text);
         return EXIT_CONFIG;
     }
     started = control_start(&control);
     if (started) {
+        source_answer(&control.source, control.config->number, control.config->number, 1, "");
         notice("version %s, customers: %u", POSTERN_VERSION, control.config->customer_count);
         (void)event_base_dispatch(control.loop.base);
         notice("stopped");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/command/command.h"
+#include "control/command/configuration.h"
 #include "control/command/generation.h"
 #include "control/command/prefilter_build.h"
 #include "control/command/programs.h"
@@ -28,6 +29,7 @@ struct run {
     char socket[CONFIG_PATH_BYTES];
     char paths[RUN_PROGRAMS][PATH_MAX];
     int lock_fd;
+    struct configuration configuration;
     struct readiness readiness;
     struct prefilter_build prefilter;
     struct programs_file programs;
@@ -38,32 +40,47 @@ struct run {
 static bool run_reload(void *context)
 {
     struct run *run = context;
+
     struct config *config;
 
-    if (command_load(run->config_file, &config) != EXIT_OK) {
-        fputs("postern: the configuration was not reloaded\n", stderr);
+    if (!configuration_reload(&run->configuration, &config, clock_monotonic_ns()))
         return false;
-    }
     generation_reload(&run->generation, &run->supervisor, config);
     config_free(config);
     prefilter_build_start(&run->prefilter);
-    fputs("postern: reloading the configuration\n", stderr);
-    return true;
+    return false; /* the programs have heard of it */
+}
+
+static int run_program(void *context, unsigned index, int64_t now_ns)
+{
+    struct run *run = context;
+
+    return configuration_prepare(&run->configuration, index, now_ns);
+}
+
+static void run_replaced(void *context, unsigned index, unsigned once)
+{
+    struct run *run = context;
+
+    configuration_swap(&run->configuration, index, once);
 }
 
 static int64_t run_turn(void *context, int64_t now_ns, int *fd, short *events)
 {
     struct run *run = context;
+    int64_t next_ns = configuration_turn(&run->configuration, now_ns);
     int64_t generation_ns;
-    int64_t next_ns;
+    int64_t ready_ns;
 
     prefilter_build_reap(&run->prefilter);
     programs_write(&run->programs, &run->supervisor);
     if (run->readiness.ready)
         supervisor_served(&run->supervisor);
     generation_ns = generation_turn(&run->generation, &run->supervisor, now_ns);
-    next_ns = readiness_turn(&run->readiness, now_ns, fd, events);
-    return generation_ns < next_ns ? generation_ns : next_ns;
+    ready_ns = readiness_turn(&run->readiness, now_ns, fd, events);
+    if (generation_ns < next_ns)
+        next_ns = generation_ns;
+    return next_ns < ready_ns ? next_ns : ready_ns;
 }
 
 static int run_find_programs(struct run *run)
@@ -134,11 +151,17 @@ static int run_make_bundles(const struct config *config)
 
 static int run_prepare(struct run *run, const char *file)
 {
-    struct config *config;
-    int code = command_load(file, &config);
+    const struct config *config;
+    int code;
 
+    /* A later reload must find the same file wherever we stand then. One that is not there is the
+     * reader's to complain about. */
+    if (realpath(file, run->config_file) == NULL)
+        snprintf(run->config_file, sizeof(run->config_file), "%s", file);
+    code = configuration_open(&run->configuration, run->config_file);
     if (code != EXIT_OK)
         return code;
+    config = run->configuration.start;
     snprintf(run->socket, sizeof(run->socket), "%s/%s", config->runtime_directory,
              COMMAND_SOCKET_NAME);
     programs_init(&run->programs, config->runtime_directory);
@@ -155,13 +178,16 @@ static int run_prepare(struct run *run, const char *file)
         code = run_take_lock(run, config->runtime_directory);
     prefilter_build_init(&run->prefilter, config);
     generation_init(&run->generation, config, RUN_SCANNER, RUN_PROGRAMS);
-    config_free(config);
     return code;
 }
 
 static int run_appliance(struct run *run)
 {
-    struct supervisor_watch watch = {.context = run, .reload = run_reload, .turn = run_turn};
+    struct supervisor_watch watch = {.context = run,
+                                     .reload = run_reload,
+                                     .prepare = run_program,
+                                     .replaced = run_replaced,
+                                     .turn = run_turn};
     int code;
 
     if (supervisor_open(&run->supervisor, run->config_file, &supervisor_times_default) !=
@@ -169,11 +195,16 @@ static int run_appliance(struct run *run)
         fprintf(stderr, "postern: signals: %s\n", strerror(errno));
         return EXIT_FAILED;
     }
-    for (size_t i = 0; i < RUN_PROGRAMS; i++)
-        supervisor_add(&run->supervisor, role_row(role_started[i])->program, run->paths[i]);
+    for (size_t i = 0; i < RUN_PROGRAMS; i++) {
+        const char *name = role_row(role_started[i])->program;
+
+        supervisor_add(&run->supervisor, name, run->paths[i]);
+        configuration_add(&run->configuration, name);
+    }
     CHECK(role_started[RUN_SCANNER] == ROLE_SCANNER);
     (void)supervisor_add_once(&run->supervisor, "new scanners", run->paths[RUN_SCANNER],
                               "--candidate");
+    configuration_add(&run->configuration, "new scanners");
     prefilter_build_start(&run->prefilter);
     readiness_init(&run->readiness, run->socket, READINESS_LIMIT_NS, clock_monotonic_ns());
     code = supervisor_run(&run->supervisor, &watch);
@@ -215,14 +246,10 @@ int command_run(int argc, char **argv)
     (void)role_begin(ROLE_SUPERVISOR);
     run = (struct run){.lock_fd = -1};
     code = run_prepare(&run, file);
-    if (code != EXIT_OK)
-        return code;
-    /* The programs and a later reload must find the same file wherever they stand. */
-    if (realpath(file, run.config_file) == NULL) {
-        fprintf(stderr, "postern: %s: %s\n", file, strerror(errno));
-        return EXIT_FAILED;
-    }
-    code = run_appliance(&run);
-    close(run.lock_fd);
+    if (code == EXIT_OK)
+        code = run_appliance(&run);
+    if (run.lock_fd >= 0)
+        close(run.lock_fd);
+    configuration_close(&run.configuration);
     return code;
 }

@@ -1,6 +1,7 @@
 #include "control/command/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -107,6 +108,8 @@ void supervisor_replace(struct supervisor *supervisor, unsigned index, unsigned 
     program->backoff_ns = supervisor->times.backoff_first_ns;
     other->pid = old.pid;
     other->started_ns = old.started_ns;
+    if (supervisor->watch != NULL && supervisor->watch->replaced != NULL)
+        supervisor->watch->replaced(supervisor->watch->context, index, once);
     if (old.pid > 0)
         kill(old.pid, SIGTERM);
 }
@@ -119,12 +122,21 @@ void supervisor_close(struct supervisor *supervisor)
 
 /* In the child: never returns. */
 static void supervisor_become(const struct supervisor *supervisor,
-                              const struct supervisor_program *program, pid_t parent)
+                              const struct supervisor_program *program, int config_fd, pid_t parent)
 {
     char option[] = "-c";
+    char descriptor_option[] = "--config-fd";
+    char number[16];
     char *arguments[] = {(char *)program->path, option, (char *)supervisor->config_file,
                          (char *)program->option, NULL};
     sigset_t none;
+
+    if (config_fd >= 0) {
+        snprintf(number, sizeof(number), "%d", config_fd);
+        arguments[1] = descriptor_option;
+        arguments[2] = number;
+        fcntl(config_fd, F_SETFD, 0); /* survives the exec below */
+    }
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -144,13 +156,20 @@ static void supervisor_died(struct supervisor *supervisor, struct supervisor_pro
 static void supervisor_start(struct supervisor *supervisor, struct supervisor_program *program,
                              int64_t now_ns)
 {
+    const struct supervisor_watch *watch = supervisor->watch;
     pid_t parent = getpid();
+    int config_fd = -1;
     pid_t pid;
 
+    if (watch->prepare != NULL)
+        config_fd =
+            watch->prepare(watch->context, (unsigned)(program - supervisor->programs), now_ns);
     fflush(NULL);
     pid = fork();
     if (pid == 0)
-        supervisor_become(supervisor, program, parent);
+        supervisor_become(supervisor, program, config_fd, parent);
+    if (config_fd >= 0)
+        close(config_fd);
     program->started_ns = now_ns;
     program->start_ns = INT64_MAX;
     if (pid < 0) {
@@ -398,6 +417,7 @@ int supervisor_run(struct supervisor *supervisor, const struct supervisor_watch 
     int64_t now_ns = clock_monotonic_ns();
 
     CHECK(supervisor->program_count > 0);
+    supervisor->watch = watch;
     for (unsigned i = 0; i < supervisor->program_count; i++)
         supervisor->programs[i].start_ns = supervisor->programs[i].once ? INT64_MAX : now_ns;
     while (!supervisor_over(supervisor, now_ns)) {

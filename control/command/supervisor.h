@@ -1,8 +1,10 @@
 /* supervisor.h: keeps a few programs running, and ends them in the right order.
  *
- * Each program is started as `PATH -c FILE`, in a process group of its own (so that a Ctrl-C at the
- * terminal reaches the supervisor alone, which then keeps the order below), and dies with the
- * supervisor (SIGTERM by PR_SET_PDEATHSIG). Its output is the supervisor's output.
+ * Each program is started as `PATH --config-fd N` with the descriptor that watch.prepare() gives
+ * (configuration.h), or as `PATH -c FILE` where there is none, in a process group of its own (so
+ * that a Ctrl-C at the terminal reaches the supervisor alone, which then keeps the order below),
+ * and dies with the supervisor (SIGTERM by PR_SET_PDEATHSIG). Its output is the supervisor's
+ * output.
  *
  *   a program dies          started again: after a twentieth of its life when it lived at_once_ns,
  *                           else after times.backoff_first_ns, doubling; never later than
@@ -15,7 +17,8 @@
  *   SIGTERM, SIGINT         SIGTERM to the first program, which drains; when it has ended (or after
  *                           drain_ns) to the others; SIGKILL to what is left after stop_ns more.
  *                           A second signal skips the draining. The run ends with 0
- *   SIGHUP                  watch.reload() decides; if it agrees, forwarded to all
+ *   SIGHUP                  watch.reload(); the programs hear of it on their descriptors, or, where
+ *                           they have none, by a SIGHUP of their own if it agrees
  *
  * Threads: one, which must be the process's only one (signals are blocked and read from a
  * signalfd). Waits in poll(); no busy loop, no sleep. Memory: the caller's struct; nothing
@@ -66,6 +69,12 @@ struct supervisor_watch {
     void *context;
     /* SIGHUP came: true to forward it to the programs. */
     bool (*reload)(void *context);
+    /* Program `index` (in the order of supervisor_add()) is about to start: the descriptor with
+     * which it learns its configuration, the supervisor's from then on; or -1: it reads the file.
+     */
+    int (*prepare)(void *context, unsigned index, int64_t now_ns);
+    /* Program `once` has taken the place of `index` (supervisor_replace()). */
+    void (*replaced)(void *context, unsigned index, unsigned once);
     /* Called every turn until the run is ending: does what is due and returns when to be called
      * again (monotonic; INT64_MAX: only when the descriptor stirs). *fd is set to a descriptor to
      * watch for *events, or -1. */
@@ -81,6 +90,7 @@ enum supervisor_phase {
 
 struct supervisor {
     const char *config_file;
+    const struct supervisor_watch *watch; /* while it runs */
     struct supervisor_times times;
     unsigned program_count;
     struct supervisor_program programs[SUPERVISOR_PROGRAMS_MAX];

@@ -27,6 +27,7 @@ struct status_server {
     struct evconnlistener *listener;
     struct timer rest; /* until it listens again */
     struct notice_seldom no_descriptor;
+    struct feed_view view; /* number 0: nobody has said */
     int64_t started_ns;
     struct status_client clients[STATUS_CLIENTS_MAX];
 };
@@ -177,9 +178,30 @@ static json_t *status_route(const struct route *route)
     return object;
 }
 
+static void status_add_configuration(json_t *to, const struct feed_view *view)
+{
+    json_t *programs = json_array();
+    char digest[20];
+
+    (void)snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)view->digest);
+    for (uint32_t i = 0; i < view->count; i++) {
+        const struct feed_line *line = &view->lines[i];
+
+        (void)json_array_append_new(
+            programs, json_pack("{s:s, s:I, s:I, s:I, s:s}", "program", line->name, "configuration",
+                                (json_int_t)line->answer.number, "oldest_in_use",
+                                (json_int_t)line->answer.oldest, "refused",
+                                (json_int_t)line->answer.refused, "why", line->answer.why));
+    }
+    (void)json_object_set_new(
+        to, "configuration",
+        json_pack("{s:I, s:s}", "number", (json_int_t)view->number, "digest", digest));
+    (void)json_object_set_new(to, "programs", programs);
+}
+
 /* The object as text, to be freed. Null when out of memory. */
 static char *status_text_of(const struct dataplane *dataplane, const struct relay *relay,
-                            double uptime_seconds)
+                            const struct feed_view *view, double uptime_seconds)
 {
     json_t *object = json_object();
     json_t *routes = json_array();
@@ -193,6 +215,8 @@ static char *status_text_of(const struct dataplane *dataplane, const struct rela
     for (const struct route *r = relay->routes; r != NULL; r = r->next)
         (void)json_array_append_new(routes, status_route(r));
     (void)json_object_set_new(object, "routes", routes);
+    if (view->number != 0)
+        status_add_configuration(object, view);
     text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return text;
@@ -306,7 +330,7 @@ static void status_accepted(struct evconnlistener *listener, evutil_socket_t fd,
     timer_init(&client->timer, status_client_expired, client);
     loop_set(server->loop, &client->timer, now_ns + STATUS_CLIENT_SECONDS * CLOCK_NS_PER_SECOND,
              now_ns);
-    text = status_text_of(server->dataplane, server->relay,
+    text = status_text_of(server->dataplane, server->relay, &server->view,
                           (double)(now_ns - server->started_ns) / (double)CLOCK_NS_PER_SECOND);
     if (client->stream == NULL || text == NULL) {
         free(text);
@@ -370,6 +394,11 @@ enum status status_server_create(struct status_server **server, struct loop *loo
     evconnlistener_set_error_cb(made->listener, status_refused);
     *server = made;
     return STATUS_OK;
+}
+
+void status_server_show(struct status_server *server, const struct feed_view *view)
+{
+    server->view = *view;
 }
 
 void status_server_free(struct status_server *server)

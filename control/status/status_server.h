@@ -13,6 +13,7 @@
 #define CONTROL_STATUS_STATUS_SERVER_H
 
 #include "control/link/dataplane.h"
+#include "platform/config/feed.h"
 
 #define STATUS_CLIENTS_MAX    16u
 #define STATUS_CLIENT_SECONDS 5
@@ -30,6 +31,9 @@ enum status status_server_listen(const char *runtime_directory, uint32_t gid,
 enum status status_server_create(struct status_server **server, struct loop *loop, int fd,
                                  const struct dataplane *dataplane,
                                  const struct relay *relay) STATUS_CHECKED;
+
+/* What all programs have of the configuration, for the answers from now on; copied. */
+void status_server_show(struct status_server *server, const struct feed_view *view);
 
 void status_server_free(struct status_server *server);
 

@@ -1,6 +1,5 @@
 /* postern-dataplane: the program. What its main thread does is in main_thread.h. */
 #include <stdio.h>
-#include <string.h>
 
 #include "dataplane/main/main_thread.h"
 #include "platform/exit.h"
@@ -12,14 +11,14 @@ int main(int argc, char **argv)
     static struct main_thread thread = {.region = {.fd = -1}};
     struct config_error error;
 
-    if (argc != 3 || strcmp(argv[1], "-c") != 0) {
-        fprintf(stderr, "usage: postern-dataplane -c FILE\n");
+    if (argc != 3 || !source_parse(&thread.source, argv[1], argv[2])) {
+        fprintf(stderr, "usage: postern-dataplane " SOURCE_USAGE "\n");
         return EXIT_USAGE;
     }
     program_start();
     notice_open("postern-dataplane");
     (void)role_begin(ROLE_DATAPLANE);
-    if (config_load(argv[2], &thread.start_config, &error) != STATUS_OK) {
+    if (source_first(&thread.source, &thread.start_config, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.text);
         return EXIT_CONFIG;
     }

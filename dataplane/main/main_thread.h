@@ -8,7 +8,8 @@
  * It never touches a packet or a message. Workers hear of it by `orders` and answer by the atomic
  * words of struct worker; nothing here waits for a worker except main_stop().
  *
- * Signals: HUP reloads the configuration, TERM and INT drain and end, a second one ends at once.
+ * Signals: HUP reloads the configuration (from a file; by `postern run` it comes by itself), TERM
+ * and INT drain and end, a second one ends at once.
  *
  * Threads: main only. Memory: everything the workers are made from lives here, and goes in
  * main_stop(), after they have ended.
@@ -21,12 +22,14 @@
 #include "dataplane/main/spread.h"
 #include "dataplane/worker/worker.h"
 #include "platform/clock.h"
+#include "platform/config/source.h"
 #include "platform/log/notice.h"
 #include "platform/log/writer.h"
 
 #define MAIN_TICK_NS        (2 * CLOCK_NS_PER_MS)
 #define MAIN_DRAIN_LIMIT_NS (30 * CLOCK_NS_PER_SECOND)
 #define MAIN_WHY_BYTES      512u
+#define MAIN_POLICIES_MAX   8u /* configurations in memory at once */
 
 struct main_thread {
     struct config *start_config; /* ports, cores and memory are as they were at the start */
@@ -47,7 +50,11 @@ struct main_thread {
     unsigned workers_made;
     struct worker_orders orders;
     struct spread_watch spread;
-    struct worker_policy *retired; /* waits until no worker needs it; null: none */
+    struct config_source source;
+    /* Those that something still goes by, oldest first; the last one is in force. One more than may
+     * stay, until the workers have left the oldest. */
+    struct worker_policy *policies[MAIN_POLICIES_MAX + 1];
+    unsigned policy_count;
     struct prefilter_watch prefilter;
     int64_t drain_end_ns; /* 0: not draining */
     char why[MAIN_WHY_BYTES];
@@ -60,12 +67,13 @@ enum status main_start(struct main_thread *thread) STATUS_CHECKED;
 /* reload.c. The policy of the start; start_config stays the caller's. STATUS_NO_MEMORY. */
 enum status main_first_policy(struct main_thread *thread) STATUS_CHECKED;
 
-/* Loads the configuration's file anew and hands the workers what came of it; a file that cannot be
- * used is said so, and the policy in force stays. False: the policy before the last is still in
- * use; ask again later. */
+/* Takes what the source has (with a file: what stands in it now) and hands it to the workers; one
+ * that cannot be used is said so, and the policy in force stays. Messages keep the policy they
+ * began under, up to MAIN_POLICIES_MAX at once; past that those of the oldest go on by the newest.
+ * False: the workers have not left the oldest yet; ask again soon. */
 bool main_reload(struct main_thread *thread);
 
-/* Frees the policy before the last once every worker is clear of it. */
+/* Frees the policies that no worker needs any more, and says which are left. */
 void main_retire(struct main_thread *thread);
 
 /* After the workers have ended. */

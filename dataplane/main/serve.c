@@ -33,7 +33,7 @@ void main_catch_signals(void)
 
 static void serve_reload(struct main_thread *thread)
 {
-    if (!serve_hup)
+    if (!serve_hup && thread->source.feed < 0)
         return;
     serve_hup = 0; /* first: one that comes meanwhile asks for another */
     if (!main_reload(thread))

@@ -25,4 +25,5 @@ void main_stop(struct main_thread *thread)
         region_close(&thread->region);
     main_free_policies(thread);
     config_free(thread->start_config);
+    source_close(&thread->source);
 }

@@ -97,7 +97,8 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     worker->poll = setup->config->cores.idle == CONFIG_IDLE_POLL;
     worker->orders = setup->orders;
     worker->policy = atomic_load(&setup->orders->policy);
-    atomic_store(&worker->policy_clear, worker->policy->generation);
+    worker->policy_least = worker->policy->generation;
+    atomic_store(&worker->policy_oldest, worker->policy->generation);
     ring_attach(&worker->log, setup->log_rings[index], LOG_RECORDS_PER_RING,
                 sizeof(struct log_record));
     status = worker_init_store(worker, setup);

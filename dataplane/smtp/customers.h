@@ -11,6 +11,7 @@
 
 struct smtp_customer {
     const struct config_customer *config; /* borrowed from the configuration it was made from */
+    uint32_t generation;                  /* that configuration's number */
 };
 
 struct smtp_policy; /* hostname, limits and the tables; dataplane/smtp/customers.c */
@@ -25,6 +26,11 @@ const struct config *smtp_policy_config(const struct smtp_policy *policy);
 /* The customer that serves `domain` (any case, `length` bytes), or null. */
 const struct smtp_customer *smtp_policy_customer(const struct smtp_policy *policy,
                                                  const char *domain, size_t length);
+
+/* Who `customer`, of an older policy, is in this one: the customer of the same name, or, when there
+ * is none any more, one whose mail is deferred whatever comes. Never null. */
+const struct smtp_customer *smtp_policy_successor(const struct smtp_policy *policy,
+                                                  const struct smtp_customer *customer);
 
 /* True when `local`@`domain` is one of the customer's recipients, or it takes any. postmaster
  * always is (RFC 5321 4.5.1). */

@@ -37,35 +37,6 @@ static void loop_nap(struct worker *worker)
     clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 }
 
-/* The oldest message decides which configuration may still be referred to. */
-static void loop_publish_policy(struct worker *worker)
-{
-    if (atomic_load_explicit(&worker->policy_clear, memory_order_relaxed) ==
-        worker->policy->generation)
-        return;
-    for (uint32_t i = 0; i < worker->store.slot_count; i++) {
-        const struct message *message = &worker->store.messages[i];
-
-        if (message->stage != MESSAGE_FREE && message->started_ns <= worker->policy_since_ns)
-            return;
-    }
-    atomic_store_explicit(&worker->policy_clear, worker->policy->generation, memory_order_release);
-}
-
-static void loop_switch_policy(struct worker *worker, int64_t now_ns)
-{
-    const struct worker_policy *next =
-        atomic_load_explicit(&worker->orders->policy, memory_order_acquire);
-
-    if (next != worker->policy) {
-        worker->policy = next;
-        worker->policy_since_ns = now_ns;
-        worker->smtp.policy = next->policy;
-        handover_configure(&worker->handover, next->config);
-    }
-    loop_publish_policy(worker);
-}
-
 /* An inspection under way begins anew with the next one: nothing of the old one is kept. */
 static void loop_switch_prefilter(struct worker *worker)
 {
@@ -118,7 +89,7 @@ static void loop_housekeeping(struct worker *worker, int64_t now_ns)
     count_set(worker->counters, COUNTER_MESSAGES_IN_PROGRESS,
               worker->store.slot_count - worker->store.free_slot_count);
     worker->counting.news = true;
-    loop_switch_policy(worker, now_ns);
+    worker_follow_policy(worker);
     loop_switch_prefilter(worker);
     loop_drain(worker, now_ns);
 }

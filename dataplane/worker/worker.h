@@ -27,9 +27,10 @@ struct rte_mempool;
 struct rte_ring;
 
 /* A configuration as the workers use it. Main makes it, the workers switch to it at a burst
- * boundary and say so; the old one goes when no message refers to it any more. */
+ * boundary; a message keeps the one of its first recipient. Workers say which is the oldest that
+ * something still goes by; those before it go. */
 struct worker_policy {
-    uint32_t generation; /* from 1, rising */
+    uint32_t generation; /* the configuration's number: from 1, rising */
     struct config *config;
     struct smtp_policy *policy;
 };
@@ -44,6 +45,7 @@ struct worker_prefilter {
 /* What main tells all workers. Written by main, read by workers. */
 struct worker_orders {
     struct worker_policy *_Atomic policy;
+    _Atomic uint32_t policy_left; /* messages of this generation or older go on by the newest */
     struct worker_prefilter *_Atomic prefilter; /* null: every message is scanned */
     struct cache *cache;                        /* made before the workers; may be null */
     _Atomic bool drain;                         /* no new transactions; idle sessions are closed */
@@ -79,14 +81,15 @@ struct worker {
     struct siphash_key spread_key; /* worker 0: whose a flow is */
     bool poll;                     /* cores.idle: poll */
     struct worker_orders *orders;
-    const struct worker_policy *policy; /* in force */
-    int64_t policy_since_ns;
+    const struct worker_policy *policy;       /* in force */
+    uint32_t policy_slot;                     /* where the look at all messages has come to */
+    uint32_t policy_least;                    /* the oldest generation met by it so far */
     const struct worker_prefilter *prefilter; /* in force */
     int64_t housekeeping_ns;
     unsigned idle_rounds;
     int64_t quiet_since_ns; /* draining: nobody is being served since then; 0: somebody is */
     /* Said to main: */
-    _Atomic uint32_t policy_clear;   /* no message refers to a policy older than this generation */
+    _Atomic uint32_t policy_oldest; /* nothing here refers to a policy older than this generation */
     _Atomic uint32_t prefilter_seen; /* generation in force; 0: none */
     _Atomic bool drained;            /* nothing in progress any more */
 };
@@ -113,6 +116,10 @@ void worker_fini(struct worker *worker);
 
 /* The loop; returns when told to stop. `argument` is a struct worker. */
 int worker_run(void *argument);
+
+/* policy.c: takes up main's newest policy, and looks on through the messages for the oldest one in
+ * use, a bounded number of them a call. Part of housekeeping. */
+void worker_follow_policy(struct worker *worker);
 
 /* transmit.c */
 void transmit_init(struct worker *worker, const struct worker_setup *setup);

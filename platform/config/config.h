@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "platform/names.h"
 #include "platform/status.h"
 
 #define CONFIG_PATH_BYTES  256u
@@ -173,7 +174,9 @@ struct config_customer {
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
 struct config {
-    int version; /* of the file's format */
+    uint32_t number; /* counted up with each reload (sealed.h); 0: read from the file directly */
+    uint64_t digest; /* of the file's text, with `number` */
+    int version;     /* of the file's format */
     char file[CONFIG_PATH_BYTES];
     char hostname[CONFIG_NAME_BYTES];   /* banner, Received, X-Virus-Scanned */
     char postmaster[CONFIG_NAME_BYTES]; /* where bare <postmaster> goes; in a served domain */
@@ -191,6 +194,8 @@ struct config {
     enum config_policy unscannable[CONFIG_REASONS]; /* where a customer does not say */
     unsigned customer_count;
     struct config_customer *customers;
+    struct names by_domain; /* of the customers; values are indexes into them */
+    struct names by_name;
 };
 
 /* Where and why a file was refused. text is one line: "FILE:LINE:COLUMN: what, and what would do".
@@ -220,9 +225,14 @@ enum status config_load(const char *path, struct config **config,
 
 void config_free(struct config *config);
 
-/* The customer that serves `domain` (any case), or null. Linear: for set-up, tests and control;
- * the dataplane builds its own table. */
+/* Makes the indexes below; a loaded configuration has them. For one put together by hand, which
+ * takes them down with config_unindex(). STATUS_NO_MEMORY. */
+enum status config_index(struct config *config) STATUS_CHECKED;
+void config_unindex(struct config *config);
+
+/* The customer that serves `domain` (any case), or null; the one of that name, or null. */
 const struct config_customer *config_customer_of(const struct config *config, const char *domain,
                                                  size_t length);
+const struct config_customer *config_customer_named(const struct config *config, const char *name);
 
 #endif

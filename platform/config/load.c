@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "platform/config/config.h"
+#include "platform/config/load.h"
 #include "platform/config/locate.h"
 #include "platform/config/read.h"
 #include "platform/config/schema.h"
@@ -31,7 +30,7 @@ static void sort_errors(struct config_errors *errors)
     }
 }
 
-static enum status load_text(const char *path, const unsigned char *text, size_t size,
+static enum status read_text(const char *path, const unsigned char *text, size_t size,
                              struct config *config, struct config_errors *errors)
 {
     struct locate locate;
@@ -62,8 +61,10 @@ static enum status read_open(int fd, const char *path, unsigned char **text, siz
                               FILE_BYTES_MAX);
     room = (size_t)about.st_size + 1;
     *text = malloc(room);
-    if (!*text)
+    if (!*text) {
+        (void)locate_fail_at(path, errors, 0, 0, "out of memory while loading");
         return STATUS_NO_MEMORY;
+    }
     for (*size = 0; *size < room;) {
         ssize_t got = read(fd, *text + *size, room - *size);
 
@@ -78,9 +79,8 @@ static enum status read_open(int fd, const char *path, unsigned char **text, siz
     return locate_fail_at(path, errors, 0, 0, "grew while it was read; try again");
 }
 
-/* On STATUS_OK *text is the caller's to free(). */
-static enum status read_file(const char *path, unsigned char **text, size_t *size,
-                             struct config_errors *errors)
+enum status load_bytes(const char *path, unsigned char **text, size_t *size,
+                       struct config_errors *errors)
 {
     enum status status = STATUS_OK;
     int fd = -1;
@@ -107,26 +107,17 @@ static enum status read_file(const char *path, unsigned char **text, size_t *siz
     return status;
 }
 
-enum status config_load_all(const char *path, struct config **config, struct config_errors *errors)
+enum status load_text(const char *path, const unsigned char *text, size_t size,
+                      struct config **config, struct config_errors *errors)
 {
-    unsigned char *text = NULL;
-    size_t size = 0;
-    enum status status = STATUS_OK;
-    struct config *loaded = NULL;
+    struct config *loaded = calloc(1, sizeof(*loaded));
+    enum status status = STATUS_NO_MEMORY;
 
     *config = NULL;
-    memset(errors, 0, sizeof(*errors));
-    status = read_file(path, &text, &size, errors);
-    if (status == STATUS_OK) {
-        loaded = calloc(1, sizeof(*loaded));
-        if (loaded) {
-            snprintf(loaded->file, sizeof(loaded->file), "%s", path);
-            status = load_text(path, text, size, loaded, errors);
-        } else {
-            status = STATUS_NO_MEMORY;
-        }
+    if (loaded) {
+        snprintf(loaded->file, sizeof(loaded->file), "%s", path);
+        status = read_text(path, text, size, loaded, errors);
     }
-    free(text);
     if (status == STATUS_OK) {
         *config = loaded;
         return STATUS_OK;
@@ -136,6 +127,21 @@ enum status config_load_all(const char *path, struct config **config, struct con
         errors->count = 0;
         (void)locate_fail_at(path, errors, 0, 0, "out of memory while loading");
     }
+    return status;
+}
+
+enum status config_load_all(const char *path, struct config **config, struct config_errors *errors)
+{
+    unsigned char *text = NULL;
+    size_t size = 0;
+    enum status status = STATUS_OK;
+
+    *config = NULL;
+    memset(errors, 0, sizeof(*errors));
+    status = load_bytes(path, &text, &size, errors);
+    if (status == STATUS_OK)
+        status = load_text(path, text, size, config, errors);
+    free(text);
     return status;
 }
 
@@ -152,24 +158,7 @@ void config_free(struct config *config)
 {
     if (!config)
         return;
+    config_unindex(config);
     read_free(&schema_file, config);
     free(config);
-}
-
-static bool has_domain(const struct config_customer *customer, const char *domain, size_t length)
-{
-    for (unsigned i = 0; i < customer->domain_count; i++)
-        if (strlen(customer->domains[i]) == length &&
-            strncasecmp(customer->domains[i], domain, length) == 0)
-            return true;
-    return false;
-}
-
-const struct config_customer *config_customer_of(const struct config *config, const char *domain,
-                                                 size_t length)
-{
-    for (unsigned i = 0; i < config->customer_count; i++)
-        if (has_domain(&config->customers[i], domain, length))
-            return &config->customers[i];
-    return NULL;
 }

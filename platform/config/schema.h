@@ -79,6 +79,7 @@ struct schema_key {
     /* SCHEMA_GROUP: keys that are not given are those of the group of the same kind at this offset
      * of struct config, which stands earlier in the table. 0: none, their fallbacks apply. */
     uint32_t inherits;
+    bool restart; /* a change takes effect with a restart only; of a group or list: all of it */
 };
 
 extern const struct schema_group schema_file; /* base: struct config */

@@ -142,6 +142,48 @@ static enum status verify_sizes(struct locate *locate, struct config *config)
     return STATUS_OK;
 }
 
+/* The reply to the end of data is what a sender waits for 10 minutes (RFC 5321 4.5.3.2.6). Ours has
+ * to ring before, or mail is delivered again that was delivered. */
+#define SENDERS_PATIENCE_NS (INT64_C(600) * 1000000000)
+/* However little verdict_timeout leaves, a customer's server is given this. */
+#define DATA_TIMEOUT_LEAST_NS INT64_C(1000000000)
+
+static enum status verify_patience(struct locate *locate, struct config *config)
+{
+    if (config->limits.verdict_timeout_ns < SENDERS_PATIENCE_NS)
+        return STATUS_OK;
+    return locate_fail(locate, node_of_key(locate, "limits", "verdict_timeout"),
+                       "senders wait 10m for the reply and then send again, so ours must come "
+                       "before (limits.verdict_timeout); write less than 10m, 9m is usual");
+}
+
+/* Scan and relay share limits.verdict_timeout: what is not for the scan is what the customer's
+ * server may take at the end of data. A route that does not say takes no more than there is. */
+static void verify_data_timeout(struct locate *locate, int node, unsigned number,
+                                struct config *config)
+{
+    struct config_route *route = &config->customers[number - 1].route;
+    int written = locate_child(locate, locate_child(locate, node, "route"), "data_timeout");
+    int64_t left_ns = config->limits.verdict_timeout_ns - config->scanner.time_limit_ns;
+
+    if (left_ns < DATA_TIMEOUT_LEAST_NS)
+        left_ns = DATA_TIMEOUT_LEAST_NS;
+    if (route->data_timeout_ns <= left_ns)
+        return;
+    if (written == LOCATE_NONE)
+        route->data_timeout_ns = left_ns;
+    else
+        (void)locate_fail(
+            locate, written,
+            "limits.verdict_timeout of %lld s less scanner.time_limit of %lld s "
+            "leaves %lld s (customers[%u].route.data_timeout), after which the sender "
+            "is told to come again; write at most that, or raise "
+            "limits.verdict_timeout",
+            (long long)(config->limits.verdict_timeout_ns / 1000000000),
+            (long long)(config->scanner.time_limit_ns / 1000000000),
+            (long long)(left_ns / 1000000000), number);
+}
+
 struct owner {
     const char *domain;
     unsigned customer;
@@ -234,6 +276,12 @@ static enum status verify_names(struct locate *locate, struct config *config)
     return status;
 }
 
+static enum status verify_index(struct locate *locate, struct config *config)
+{
+    (void)locate;
+    return config_index(config);
+}
+
 static enum status verify_postmaster(struct locate *locate, struct config *config)
 {
     const char *at = strchr(config->postmaster, '@');
@@ -318,6 +366,7 @@ static enum status verify_customers(struct locate *locate, struct config *config
         memcpy(route->host, route->servers[0].host, sizeof(route->host));
         route->port = route->servers[0].port;
         verify_recipients(locate, locate_item(locate, list, i), i + 1, customer);
+        verify_data_timeout(locate, locate_item(locate, list, i), i + 1, config);
     }
     return locate->errors->count > 0 ? STATUS_BAD_CONFIG : STATUS_OK;
 }
@@ -325,8 +374,8 @@ static enum status verify_customers(struct locate *locate, struct config *config
 enum status verify_config(struct locate *locate, struct config *config)
 {
     static enum status (*const rules[])(struct locate *, struct config *) = {
-        verify_ports,   verify_customers,  verify_sizes,     verify_names,
-        verify_domains, verify_postmaster, verify_prefilter,
+        verify_ports,   verify_patience, verify_customers,  verify_sizes,     verify_names,
+        verify_domains, verify_index,    verify_postmaster, verify_prefilter,
     };
 
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
-#include "platform/config/config.h"
+#include "platform/config/source.h"
 #include "platform/cores.h"
 #include "platform/exit.h"
 #include "platform/log/notice.h"
@@ -26,7 +26,8 @@
 #define DEFAULT_USER   "nobody" /* for the --link-fd form as root, where no --user is given */
 
 struct arguments {
-    const char *config_file;
+    bool configured;
+    struct config_source source;
     struct engine_options engine;
     struct parent_setting parent;
     struct core_map map;
@@ -35,7 +36,7 @@ struct arguments {
 
 static void usage(void)
 {
-    (void)fputs("usage: postern-scanner [--candidate] -c FILE\n"
+    (void)fputs("usage: postern-scanner [--candidate] " SOURCE_USAGE "\n"
                 "       postern-scanner --link-fd N --database PATH --processes K\n"
                 "                       [--time-limit-ms N] [--scan-bytes N] [--files N]\n"
                 "                       [--recursion N] [--memory-bytes N] [--user NAME]\n"
@@ -58,8 +59,11 @@ static bool take_option(struct arguments *arguments, int option, const char *val
 
     switch (option) {
     case 'c':
-        arguments->config_file = value;
-        return true;
+        arguments->configured = source_parse(&arguments->source, "-c", value);
+        return arguments->configured;
+    case 'C':
+        arguments->configured = source_parse(&arguments->source, "--config-fd", value);
+        return arguments->configured;
     case 'd':
         arguments->engine.database = value;
         return true;
@@ -103,6 +107,7 @@ static bool take_option(struct arguments *arguments, int option, const char *val
 static bool parse(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option options[] = {
+        {"config-fd", required_argument, NULL, 'C'},
         {"link-fd", required_argument, NULL, 'l'},
         {"database", required_argument, NULL, 'd'},
         {"processes", required_argument, NULL, 'p'},
@@ -127,7 +132,7 @@ static bool parse(struct arguments *arguments, int argc, char **argv)
     }
     if (optind != argc)
         return false;
-    if (arguments->config_file != NULL)
+    if (arguments->configured)
         return arguments->parent.link_fd < 0;
     return arguments->parent.link_fd >= 0 && arguments->engine.database != NULL &&
            arguments->parent.processes >= 1 && arguments->parent.processes <= LINK_SLOTS_MAX;
@@ -228,15 +233,18 @@ static int configured(struct arguments *arguments)
     struct config_error error;
     int result = EXIT_CONFIG;
 
-    if (config_load(arguments->config_file, &config, &error) != STATUS_OK) {
+    if (source_first(&arguments->source, &config, &error) != STATUS_OK) {
         parent_log("%s", error.text);
         return EXIT_CONFIG;
     }
     (void)role_begin(ROLE_SCANNER);
+    source_answer(&arguments->source, config->number, config->number, 1, "");
+    arguments->parent.source = &arguments->source;
     memory_tune();
     if (take_config(arguments, config) == STATUS_OK)
         result = run(arguments);
     config_free(config);
+    source_close(&arguments->source);
     return result;
 }
 
@@ -269,7 +277,7 @@ int main(int argc, char **argv)
         usage();
         return EXIT_USAGE;
     }
-    if (arguments.config_file != NULL)
+    if (arguments.configured)
         return configured(&arguments);
     if (fcntl(arguments.parent.link_fd, F_SETFL, O_NONBLOCK) != 0 ||
         fcntl(arguments.parent.link_fd, F_SETFD, FD_CLOEXEC) != 0) {

@@ -12,6 +12,7 @@
 
 #include "platform/check.h"
 #include "platform/clock.h"
+#include "platform/config/source.h"
 #include "platform/exit.h"
 #include "platform/log/notice.h"
 #include "signatures/scanner/slot.h"
@@ -20,7 +21,7 @@
 #define PARENT_CONNECT_MIN_MS 50
 #define PARENT_CONNECT_MAX_MS 1000
 #define PARENT_LOG_POLL_MS    250
-#define PARENT_POLLS          (2 + 2 * LINK_SLOTS_MAX)
+#define PARENT_POLLS          (3 + 2 * LINK_SLOTS_MAX)
 
 struct parent {
     const struct parent_setting *setting;
@@ -55,6 +56,27 @@ static void parent_hear_signals(struct parent *parent)
 
     while (read(parent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
         parent->stopping = true;
+}
+
+/* A newer configuration is taken note of, no more: scanners are what they were made at their start,
+ * and `postern run` names what needs another one. */
+static void parent_hear_configuration(struct parent *parent)
+{
+    struct config_source *source = parent->setting->source;
+    struct config_error error;
+    struct config *config = NULL;
+    enum status status;
+
+    if (source == NULL || source->feed < 0)
+        return;
+    status = source_next(source, &config, &error, NULL, NULL);
+    if (status == STATUS_OK)
+        source_answer(source, config->number, config->number, 1, "");
+    else if (status != STATUS_AGAIN)
+        parent_log("%s", error.text);
+    config_free(config);
+    if (status == STATUS_CLOSED)
+        source_close(source);
 }
 
 static enum status parent_hello(struct parent *parent)
@@ -184,7 +206,8 @@ static int parent_wait_ms(const struct parent *parent, int64_t now_ns)
 static void parent_poll(struct parent *parent)
 {
     struct pollfd polls[PARENT_POLLS];
-    nfds_t count = 2;
+    const struct config_source *source = parent->setting->source;
+    nfds_t count = 3;
     bool untold = false;
     int wait_ms;
 
@@ -200,6 +223,7 @@ static void parent_poll(struct parent *parent)
     polls[0] = (struct pollfd){.fd = parent->signals, .events = POLLIN};
     polls[1] =
         (struct pollfd){.fd = parent->link, .events = (short)(untold ? POLLIN | POLLOUT : POLLIN)};
+    polls[2] = (struct pollfd){.fd = source != NULL ? source->feed : -1, .events = POLLIN};
     wait_ms = parent_wait_ms(parent, clock_monotonic_ns());
     if (notice_flush() && (wait_ms < 0 || wait_ms > PARENT_LOG_POLL_MS))
         wait_ms = PARENT_LOG_POLL_MS;
@@ -232,6 +256,7 @@ static enum status parent_session(struct parent *parent)
     while (status == STATUS_OK && !parent->stopping) {
         parent_poll(parent);
         parent_hear_signals(parent);
+        parent_hear_configuration(parent);
         status = parent_listen(parent);
         if (status == STATUS_OK && !parent->stopping) {
             parent_tend(parent);
@@ -265,6 +290,7 @@ static bool parent_connect(struct parent *parent)
         said = true;
         (void)poll(&poll_signals, 1, delay_ms);
         parent_hear_signals(parent);
+        parent_hear_configuration(parent);
         delay_ms = delay_ms < PARENT_CONNECT_MAX_MS / 2 ? delay_ms * 2 : PARENT_CONNECT_MAX_MS;
     }
     return false;

@@ -16,8 +16,12 @@
 #include "platform/link/link.h"
 #include "signatures/scanner/engine.h"
 
+struct config_source;
+
 struct parent_setting {
     struct engine *engine;
+    struct config_source
+        *source;             /* of the configuration; null: none, the setting is all there is */
     unsigned processes;      /* children: 1..LINK_SLOTS_MAX */
     int link_fd;             /* inherited socket, becomes the parent's; or -1 */
     const char *socket_path; /* where to connect when link_fd is -1 */

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import re
 import signal
 import threading
@@ -273,6 +274,79 @@ class End(unittest.TestCase):
                                      [str(uid)] * 4)
                     self.assertRegex(status, r"(?m)^CapEff:\t0+$")
                     self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
+
+
+class Reload(unittest.TestCase):
+    """One file, one number, all programs."""
+
+    def setUp(self):
+        self.customer = Customer()
+        self.addCleanup(self.customer.stop)
+        self.appliance = appliance.Appliance(
+            [appliance.customer("example", ["example.org"], self.customer.port)])
+        self.addCleanup(self.appliance.stop)
+        self.appliance.start()
+
+    def programs(self):
+        return {line["program"]: line for line in self.appliance.status().get("programs", [])}
+
+    def all_have(self, number):
+        programs = self.programs()
+        return len(programs) == 3 and all(line["configuration"] == number and line["refused"] == 0
+                                          for line in programs.values())
+
+    def reload(self, number):
+        self.appliance.process.send_signal(signal.SIGHUP)
+        appliance.wait_for(lambda: self.all_have(number), 10, "number %d everywhere" % number)
+
+    def test_every_program_has_the_same_number(self):
+        appliance.wait_for(lambda: self.all_have(1), 10, "number 1 everywhere")
+        # Nobody but root can read it; control is not root any more.
+        self.appliance.config_path.chmod(0o600)
+        text = self.appliance.config_path.read_text()
+        self.appliance.config_path.write_text(text.replace("example.org", "example.com"))
+        self.reload(2)
+        message = mails.plain("new", b"x\n")
+        self.assertEqual(self.appliance.send(message, recipients=["a@example.org"])[0], 554)
+        self.assertEqual(self.appliance.send(message, recipients=["a@example.com"])[0], 250)
+        # What is wrong is nobody's, and nobody's number changes.
+        self.appliance.config_path.write_text("colour: blue\n" + text)
+        self.appliance.process.send_signal(signal.SIGHUP)
+        appliance.wait_for(lambda: "was not reloaded" in self.appliance.log(), 10, "refused")
+        self.appliance.config_path.write_text(text)  # for `postern status -c`
+        self.assertTrue(self.all_have(2))
+        self.assertEqual(self.appliance.status()["configuration"]["number"], 2)
+
+    def test_a_program_that_comes_back_has_the_newest(self):
+        self.reload(2)
+        os.kill(self.appliance.process_of("postern-control").pid, signal.SIGKILL)
+        appliance.wait_for(lambda: "starting it again" in self.appliance.log(), 10, "its death")
+
+        def back():
+            try:
+                return self.all_have(2)
+            except AssertionError:  # nobody answers yet
+                return False
+        appliance.wait_for(back, 10, "control is back with number 2")
+
+    def test_a_slow_sender_holds_nobody_up(self):
+        session = self.appliance.connect()
+        session.ehlo()
+        session.say("MAIL FROM:<slow@example.net>")
+        session.say("RCPT TO:<a@example.org>")
+        self.assertEqual(session.say("DATA")[0], 354)
+        session.raw(b"Subject: slow\r\n\r\nbegun\r\n")
+        for number in range(2, 11):  # more than may stay in memory at once
+            self.reload(number)
+            oldest = self.programs()["postern-dataplane"]["oldest_in_use"]
+            if number <= 8:
+                self.assertEqual(oldest, 1)
+        self.assertIn("messages that began under number 1 go on by number 9", self.appliance.log())
+        session.raw(b"and done\r\n.\r\n")
+        self.assertEqual(session.reply()[0], 250)
+        session.close()
+        appliance.wait_for(lambda: self.programs()["postern-dataplane"]["oldest_in_use"] == 10, 10,
+                           "nothing goes by an older one")
 
 
 class Idle(unittest.TestCase):

@@ -96,7 +96,7 @@ RIGHT = {
     "limits": {"message_size": "50M", "recipients": 1000, "connections": 10000,
                "connections_per_client": 1000, "messages_in_progress": 1024, "bad_commands": 20,
                "received_fields": 100, "window": "128K", "admission_wait": "30s",
-               "command_timeout": "5m", "data_timeout": "3m", "verdict_timeout": "2m"},
+               "command_timeout": "5m", "data_timeout": "3m", "verdict_timeout": "9m"},
     "scanner": {"processes": "auto", "database": "/var/lib/clamav", "user": "postern-scanner",
                 "time_limit": "30s", "scan_size": "400M", "memory": "2G", "files": 10000,
                 "recursion": 18},
@@ -177,8 +177,9 @@ class CheckConfig(unittest.TestCase):
 
     def test_values_that_do_not_fit_together(self):
         for path, value in ((("scanner", "scan_size"), "49M"), (("memory", "messages"), "100M"),
-                            (("limits", "verdict_timeout"), "10s")):
-            with self.subTest(key=".".join(path)):
+                            (("limits", "verdict_timeout"), "10s"), (("limits", "verdict_timeout"), "10m"),
+                            (("customers", 0, "route", "data_timeout"), "10m")):
+            with self.subTest(key=".".join(map(str, path))):
                 self.refused(with_change(RIGHT, path, value), path)
 
     def test_unknown_key_in_each_section(self):

@@ -197,7 +197,7 @@ class Program(unittest.TestCase):
 
     def test_run(self):
         process = self.start()
-        self.read_until(process, "starts -c " + self.config, 3)
+        self.read_until(process, "starts --config-fd ", 3)
         run = os.path.join(self.base, "run")
         self.assertEqual(os.stat(run).st_mode & 0o777, 0o755)
         self.assertTrue(os.path.isdir(os.path.join(self.base, "state")))
@@ -210,11 +210,17 @@ class Program(unittest.TestCase):
         self.read_until(process, "postern: ready\n")
 
         process.send_signal(signal.SIGHUP)
-        self.read_until(process, "reloads", 3)
+        self.read_until(process, "postern: reloading the configuration: number 2, digest ")
+        self.write_config("memory: {messages: 300M}\nscanner: {files: 7}\n")
+        process.send_signal(signal.SIGHUP)
+        self.read_until(process, "postern: reloading the configuration: number 3, digest ")
+        self.read_until(process, "these have changed and take effect with a restart: "
+                                 "memory.messages, scanner.files\n")
         self.write_config("nonsense: 1\n")
         process.send_signal(signal.SIGHUP)
         lines = self.read_until(process, "postern: the configuration was not reloaded")
         self.assertIn(self.config + ":14:1: ", lines[0])
+        self.assertFalse([line for line in lines if "reloads" in line], "no HUP of their own")
 
         process.send_signal(signal.SIGTERM)
         lines = process.communicate(timeout=30)[0].splitlines()

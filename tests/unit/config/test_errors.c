@@ -170,8 +170,9 @@ static const struct breakage limit_cases[] = {
     {"command_timeout: 2m", "command_timeout: ~120", {"(limits.command_timeout)", "1s to 1h"}},
     {"command_timeout: 2m", "command_timeout: ~2d", {"(limits.command_timeout)", "1s to 1h"}},
     {"data_timeout: 90s", "data_timeout: ~999ms", {"(limits.data_timeout)", "1s to 1h"}},
-    {"verdict_timeout: 1m", "verdict_timeout: ~11m", {"(limits.verdict_timeout)", "1s to 10m"}},
-    {"verdict_timeout: 1m",
+    {"verdict_timeout: 8m", "verdict_timeout: ~11m", {"(limits.verdict_timeout)", "1s to 10m"}},
+    {"verdict_timeout: 8m", "verdict_timeout: ~10m", {"(limits.verdict_timeout)", "less than 10m"}},
+    {"verdict_timeout: 8m",
      "verdict_timeout: ~1s",
      {"(limits.verdict_timeout)", "scanner.time_limit"}},
     {"  recipients: 100", "  ~recipient: 100", {"(limits.recipient)", "message_size, recipients"}},
@@ -250,7 +251,10 @@ static const struct breakage route_cases[] = {
     {"command_timeout: 20s",
      "command_timeout: ~20 s",
      {"(customers[1].route.command_timeout)", "1s to 1h"}},
-    {"data_timeout: 1h", "data_timeout: ~2h", {"(customers[1].route.data_timeout)", "1s to 1h"}},
+    {"data_timeout: 400s", "data_timeout: ~2h", {"(customers[1].route.data_timeout)", "1s to 1h"}},
+    {"data_timeout: 400s",
+     "data_timeout: ~479s",
+     {"(customers[1].route.data_timeout)", "of 480 s less scanner.time_limit of 1 s leaves 478 s"}},
     {"idle_timeout: 250ms",
      "idle_timeout: ~forever",
      {"(customers[1].route.idle_timeout)", "100ms to 1h"}},
@@ -514,7 +518,7 @@ static void defaults_are_held_against_written_values(void **state)
     (void)state;
     snprintf(text, sizeof(text), "%slimits: {message_size: 65M}\n", sample_minimal);
     refuse(text, 8, 24, "too little for 4 messages of 65M (memory.messages); write at least 260M");
-    snprintf(text, sizeof(text), "%sscanner: {time_limit: 3m}\n", sample_minimal);
+    snprintf(text, sizeof(text), "%sscanner: {time_limit: 10m}\n", sample_minimal);
     refuse(text, 8, 23, "less than scanner.time_limit (limits.verdict_timeout)");
 }
 

@@ -138,7 +138,7 @@ static void full_file_limits(void **state)
     assert_int_equal(limits->window_bytes, 64u << 10);
     assert_int_equal(limits->command_timeout_ns, 120 * SECOND);
     assert_int_equal(limits->data_timeout_ns, 90 * SECOND);
-    assert_int_equal(limits->verdict_timeout_ns, 60 * SECOND);
+    assert_int_equal(limits->verdict_timeout_ns, 480 * SECOND);
     config_free(config);
 }
 
@@ -166,7 +166,7 @@ static void full_file_customers(void **state)
     assert_int_equal(customer->route.connections, 7);
     assert_int_equal(customer->route.connect_timeout_ns, 3 * SECOND);
     assert_int_equal(customer->route.command_timeout_ns, 20 * SECOND);
-    assert_int_equal(customer->route.data_timeout_ns, 3600 * SECOND);
+    assert_int_equal(customer->route.data_timeout_ns, 400 * SECOND);
     assert_int_equal(customer->route.idle_timeout_ns, SECOND / 4);
     customer = &config->customers[1];
     assert_true(customer->any_recipient);
@@ -241,7 +241,7 @@ static void minimal_file_gets_default_limits(void **state)
     assert_int_equal(limits->window_bytes, 128u << 10);
     assert_int_equal(limits->command_timeout_ns, 300 * SECOND);
     assert_int_equal(limits->data_timeout_ns, 180 * SECOND);
-    assert_int_equal(limits->verdict_timeout_ns, 120 * SECOND);
+    assert_int_equal(limits->verdict_timeout_ns, 540 * SECOND);
     assert_int_equal(config->scanner.processes, 0);
     assert_string_equal(config->scanner.database, "/var/lib/clamav");
     assert_string_equal(config->scanner.user, "postern-scanner");
@@ -262,6 +262,30 @@ static void minimal_file_gets_default_limits(void **state)
     assert_int_equal(route->data_timeout_ns, 300 * SECOND);
     assert_int_equal(route->idle_timeout_ns, 30 * SECOND);
     config_free(config);
+}
+
+/* Where a route does not say, it takes what the sender's patience leaves. */
+static void data_timeout_fits_into_verdict_timeout(void **state)
+{
+    static const struct {
+        const char *limits;
+        int64_t expected_ns;
+    } cases[] = {
+        {"limits: {verdict_timeout: 2m}\n", 90 * SECOND},
+        {"limits: {verdict_timeout: 30s}\n", SECOND},
+        {"limits: {verdict_timeout: 9m}\nscanner: {time_limit: 5m}\n", 240 * SECOND},
+    };
+    char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config *config = NULL;
+
+        snprintf(text, sizeof(text), "%s%s", sample_minimal, cases[i].limits);
+        config = load(text);
+        assert_int_equal(config->customers[0].route.data_timeout_ns, cases[i].expected_ns);
+        config_free(config);
+    }
 }
 
 static void customers_are_found_by_domain(void **state)
@@ -389,6 +413,7 @@ int main(void)
         cmocka_unit_test(full_file_customers),
         cmocka_unit_test(minimal_file_gets_defaults),
         cmocka_unit_test(minimal_file_gets_default_limits),
+        cmocka_unit_test(data_timeout_fits_into_verdict_timeout),
         cmocka_unit_test(customers_are_found_by_domain),
         cmocka_unit_test(one_interface_name_in_two_namespaces_is_fine),
         cmocka_unit_test(missing_file_is_not_found),

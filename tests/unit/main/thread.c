@@ -43,7 +43,8 @@ int thread_set_up(void **state)
     assert_true(fd >= 0);
     close(fd);
     thread_write_host(&thread, "mx0.example");
-    if (config_load(thread_file, &thread.start_config, &error) != STATUS_OK)
+    thread.source = (struct config_source){.file = thread_file, .feed = -1};
+    if (source_first(&thread.source, &thread.start_config, &error) != STATUS_OK)
         fail_msg("%s", error.text);
     assert_int_equal(main_first_policy(&thread), STATUS_OK);
     thread.workers = calloc(THREAD_WORKERS, sizeof(*thread.workers));
@@ -66,7 +67,12 @@ int thread_tear_down(void **state)
 
 void thread_clear(struct main_thread *thread, unsigned index)
 {
-    atomic_store(&thread->workers[index].policy_clear, thread_policy(thread)->generation);
+    thread_uses(thread, index, thread_policy(thread)->generation);
+}
+
+void thread_uses(struct main_thread *thread, unsigned index, uint32_t generation)
+{
+    atomic_store(&thread->workers[index].policy_oldest, generation);
 }
 
 const struct worker_policy *thread_policy(const struct main_thread *thread)

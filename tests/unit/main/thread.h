@@ -20,6 +20,9 @@ void thread_write_host(const struct main_thread *thread, const char *hostname);
 /* Worker `index` says that nothing of it refers to a policy older than the one in force. */
 void thread_clear(struct main_thread *thread, unsigned index);
 
+/* Worker `index` says that generation `generation` is the oldest something of it refers to. */
+void thread_uses(struct main_thread *thread, unsigned index, uint32_t generation);
+
 const struct worker_policy *thread_policy(const struct main_thread *thread);
 
 #endif
