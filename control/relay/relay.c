@@ -8,15 +8,39 @@
 
 static struct route *relay_find(const struct relay *relay, const char *customer)
 {
-    for (struct route *r = relay->routes; r != NULL; r = r->next) {
-        if (strcmp(r->customer, customer) == 0)
-            return r;
-    }
-    return NULL;
+    struct names_key key = {customer, strlen(customer), NULL, 0};
+    uint32_t number = 0;
+
+    return names_find(&relay->by_customer, &key, 0, &number) ? relay->numbered[number] : NULL;
 }
 
+/* Of the routes as they are now. */
+static enum status relay_index(struct relay *relay)
+{
+    uint32_t count = 0;
+    uint32_t number = 0;
+
+    for (const struct route *r = relay->routes; r != NULL; r = r->next)
+        count++;
+    names_destroy(&relay->by_customer);
+    free(relay->numbered);
+    relay->numbered = calloc((size_t)count + 1, sizeof(struct route *));
+    if (relay->numbered == NULL || names_create(&relay->by_customer, count) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    for (struct route *r = relay->routes; r != NULL; r = r->next) {
+        relay->numbered[number] = r;
+        names_add(&relay->by_customer, r->customer, 0, number++);
+    }
+    return STATUS_OK;
+}
+
+/* For each customer that has none; the index is of those that are there, then of all. */
 static enum status relay_add_routes(struct relay *relay, const struct config *config)
 {
+    enum status status = relay_index(relay);
+
+    if (status != STATUS_OK)
+        return status;
     (void)snprintf(relay->hostname, sizeof(relay->hostname), "%s", config->hostname);
     for (unsigned i = 0; i < config->customer_count; i++) {
         const struct config_customer *customer = &config->customers[i];
@@ -25,9 +49,12 @@ static enum status relay_add_routes(struct relay *relay, const struct config *co
             continue;
         if (route_create(&relay->routes, relay->loop, relay->resolver, &relay->budget, &relay->news,
                          customer, config->hostname) == NULL)
-            return STATUS_NO_MEMORY;
+            status = STATUS_NO_MEMORY;
+        if (status != STATUS_OK)
+            break;
     }
-    return STATUS_OK;
+    /* Also after a failure: retired routes must not be found. */
+    return relay_index(relay) == STATUS_OK ? status : STATUS_NO_MEMORY;
 }
 
 enum status relay_create(struct relay **relay, struct loop *loop, struct resolver *resolver,
@@ -117,22 +144,13 @@ void relay_abort(struct relay *relay, const struct transaction_owner *owner, int
         route_abort(r, owner, now_ns);
 }
 
-static const struct config_customer *relay_customer(const struct config *config, const char *name)
-{
-    for (unsigned i = 0; i < config->customer_count; i++) {
-        if (strcmp(config->customers[i].name, name) == 0)
-            return &config->customers[i];
-    }
-    return NULL;
-}
-
 enum status relay_reload(struct relay *relay, const struct config *config, int64_t now_ns)
 {
     struct route **at = &relay->routes;
 
     while (*at != NULL) {
         struct route *route = *at;
-        const struct config_customer *customer = relay_customer(config, route->customer);
+        const struct config_customer *customer = config_customer_named(config, route->customer);
 
         if (customer != NULL && route_same(route, customer, config->hostname)) {
             at = &route->next;
@@ -176,5 +194,7 @@ void relay_free(struct relay *relay, int64_t now_ns)
     while (relay->retired != NULL)
         route_free(relay->retired, now_ns);
     CHECK(relay->budget.open == 0);
+    names_destroy(&relay->by_customer);
+    free(relay->numbered);
     free(relay);
 }

@@ -19,7 +19,9 @@ struct relay {
     struct loop *loop;
     struct resolver *resolver;
     char hostname[CONFIG_NAME_BYTES];
-    struct route *routes;  /* in force */
+    struct route *routes;     /* in force */
+    struct names by_customer; /* of those; values are places in `numbered` */
+    struct route **numbered;
     struct route *retired; /* ending */
     struct route_budget budget;
     struct route_news news;

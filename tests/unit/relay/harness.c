@@ -53,6 +53,7 @@ void harness_open(struct harness *harness)
     harness->config.customer_count = 1;
     harness->config.customers = &harness->customer;
     (void)snprintf(harness->customer.name, sizeof(harness->customer.name), "acme");
+    assert_int_equal(config_index(&harness->config), STATUS_OK);
     for (unsigned i = 0; i < CONFIG_SERVERS_MAX; i++)
         harness->servers[i] = (struct config_server){.host = "127.0.0.1"};
     harness->customer.route = (struct config_route){
@@ -87,6 +88,7 @@ void harness_close(struct harness *harness)
 {
     if (harness->relay != NULL)
         relay_free(harness->relay, loop_now_ns(&harness->loop));
+    config_unindex(&harness->config);
     harness_stop_server(harness);
     resolver_close(harness->resolver);
     loop_close(&harness->loop);

@@ -342,6 +342,50 @@ static void test_abort_answers_nothing(void **state)
     harness_close(&harness);
 }
 
+/* As many routes as customers: made, kept over a reload, renamed, in no more than a moment each. */
+static void test_many_customers(void **state)
+{
+    enum { COUNT = 50000 };
+    struct config_customer *customers = calloc(COUNT, sizeof(*customers));
+    struct harness harness;
+    unsigned routes = 0;
+
+    (void)state;
+    assert_non_null(customers);
+    harness_open(&harness);
+    for (unsigned i = 0; i < COUNT; i++) {
+        customers[i] = harness.customer;
+        (void)snprintf(customers[i].name, sizeof(customers[i].name), "customer%u", i);
+    }
+    config_unindex(&harness.config);
+    harness.config.customers = customers;
+    harness.config.customer_count = COUNT;
+    assert_int_equal(config_index(&harness.config), STATUS_OK);
+    assert_int_equal(relay_create(&harness.relay, &harness.loop, NULL, &harness.config, 10),
+                     STATUS_OK);
+    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
+                     STATUS_OK);
+    for (const struct route *r = harness.relay->routes; r != NULL; r = r->next)
+        routes++;
+    assert_int_equal(routes, COUNT);
+    assert_true(harness.relay->by_customer.probe_max < 64);
+    /* One goes, another comes. */
+    config_unindex(&harness.config);
+    (void)snprintf(customers[7].name, sizeof(customers[7].name), "seven");
+    assert_int_equal(config_index(&harness.config), STATUS_OK);
+    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
+                     STATUS_OK);
+    assert_string_equal(harness.relay->routes->customer, "seven");
+    routes = 0;
+    for (const struct route *r = harness.relay->routes; r != NULL; r = r->next) {
+        assert_string_not_equal(r->customer, "customer7");
+        routes++;
+    }
+    assert_int_equal(routes, COUNT);
+    harness_close(&harness);
+    free(customers);
+}
+
 static void test_drain_and_reload(void **state)
 {
     struct harness harness;
@@ -390,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_waiting_is_bounded),
         cmocka_unit_test(test_withdrawn_message_is_not_ended),
         cmocka_unit_test(test_abort_answers_nothing),
+        cmocka_unit_test(test_many_customers),
         cmocka_unit_test(test_drain_and_reload),
     };
 
