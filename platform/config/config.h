@@ -151,9 +151,7 @@ struct config_server {
 struct config_route {
     unsigned server_count;         /* at least one */
     struct config_server *servers; /* in the order they are to be tried; the configuration's */
-    char host[CONFIG_NAME_BYTES];  /* the first of them, for readers that know one */
-    uint16_t port;
-    unsigned connections; /* at once to this route */
+    unsigned connections;          /* at once to this route */
     int64_t connect_timeout_ns;
     int64_t command_timeout_ns; /* each reply but the last */
     int64_t data_timeout_ns;    /* the answer to end of data */

@@ -360,11 +360,8 @@ static enum status verify_customers(struct locate *locate, struct config *config
 
     for (unsigned i = 0; i < config->customer_count; i++) {
         struct config_customer *customer = &config->customers[i];
-        struct config_route *route = &customer->route;
 
         customer->any_recipient = customer->recipient_count == 0;
-        memcpy(route->host, route->servers[0].host, sizeof(route->host));
-        route->port = route->servers[0].port;
         verify_recipients(locate, locate_item(locate, list, i), i + 1, customer);
         verify_data_timeout(locate, locate_item(locate, list, i), i + 1, config);
     }

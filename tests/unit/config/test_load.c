@@ -161,8 +161,6 @@ static void full_file_customers(void **state)
     assert_int_equal(customer->route.server_count, 1);
     assert_string_equal(customer->route.servers[0].host, "relay.example.org");
     assert_int_equal(customer->route.servers[0].port, 2526);
-    assert_string_equal(customer->route.host, "relay.example.org");
-    assert_int_equal(customer->route.port, 2526);
     assert_int_equal(customer->route.connections, 7);
     assert_int_equal(customer->route.connect_timeout_ns, 3 * SECOND);
     assert_int_equal(customer->route.command_timeout_ns, 20 * SECOND);
@@ -171,8 +169,8 @@ static void full_file_customers(void **state)
     customer = &config->customers[1];
     assert_true(customer->any_recipient);
     assert_policies(customer->unscannable, CONFIG_POLICY_DELIVER);
-    assert_string_equal(customer->route.host, "::1");
-    assert_int_equal(customer->route.port, 25);
+    assert_string_equal(customer->route.servers[0].host, "::1");
+    assert_int_equal(customer->route.servers[0].port, 25);
     customer = &config->customers[2];
     assert_int_equal(customer->unscannable[CONFIG_REASON_ENCRYPTED], CONFIG_POLICY_DELIVER);
     assert_int_equal(customer->unscannable[CONFIG_REASON_UNSUPPORTED], CONFIG_POLICY_DEFER);
@@ -185,8 +183,6 @@ static void full_file_customers(void **state)
     assert_int_equal(customer->route.servers[0].port, 2527);
     assert_string_equal(customer->route.servers[1].host, "192.0.2.7");
     assert_int_equal(customer->route.servers[1].port, 25);
-    assert_string_equal(customer->route.host, "first.example.org");
-    assert_int_equal(customer->route.port, 2527);
     assert_int_equal(customer->route.connections, 3);
     config_free(config);
 }
@@ -255,7 +251,8 @@ static void minimal_file_gets_default_limits(void **state)
     assert_int_equal(config->prefilter.cache_bytes, 16u << 20);
     assert_int_equal(config->prefilter.message_bytes_max, 25u << 20);
     assert_int_equal(config->prefilter.inspections, 64);
-    assert_int_equal(route->port, 25);
+    assert_int_equal(route->server_count, 1);
+    assert_int_equal(route->servers[0].port, 25);
     assert_int_equal(route->connections, 20);
     assert_int_equal(route->connect_timeout_ns, 10 * SECOND);
     assert_int_equal(route->command_timeout_ns, 60 * SECOND);
