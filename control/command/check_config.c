@@ -8,6 +8,7 @@
 #include "control/command/command.h"
 #include "platform/config/config.h"
 #include "platform/cores.h"
+#include "platform/sums.h"
 
 #define CHECK_HUGEPAGE_BYTES (UINT64_C(2) << 20)
 
@@ -99,7 +100,7 @@ static void check_memory(const char *file, const struct config *config, unsigned
 static void check_cores(const char *file, const struct config *config)
 {
     struct core_map map;
-    char why[256];
+    char why[512];
     int numa_node = -1;
 
     if (config->port_count > 0 && config->ports[0].kind == CONFIG_PORT_PCI)
@@ -108,6 +109,8 @@ static void check_cores(const char *file, const struct config *config)
         check_memory(file, config, map.scanner_processes);
     else
         check_warn(file, "cores: %s", why);
+    else if (sums_of_memory(config, map.worker_count, why, sizeof(why)) != STATUS_OK)
+        check_warn(file, "%s", why);
 }
 
 int command_check_config(int argc, char **argv)

@@ -13,6 +13,7 @@
 #include "dataplane/main/main_thread.h"
 #include "platform/dpdk/eal.h"
 #include "platform/sandbox.h"
+#include "platform/sums.h"
 
 #define START_MBUFS_MAX 8191u
 #define START_MBUFS_MIN 1023u
@@ -52,6 +53,16 @@ static unsigned start_largest_mtu(const struct config *config)
     return mtu;
 }
 
+/* Only cards keep buffers posted; virtual devices take one when a packet comes. */
+static unsigned start_cards(const struct config *config)
+{
+    unsigned cards = 0;
+
+    for (unsigned i = 0; i < config->port_count; i++)
+        cards += config->ports[i].kind == CONFIG_PORT_PCI;
+    return cards;
+}
+
 static enum status start_pools(struct main_thread *thread)
 {
     const struct config *config = thread->start_config;
@@ -63,6 +74,9 @@ static enum status start_pools(struct main_thread *thread)
     while (mbufs > START_MBUFS_MIN &&
            port_pool_bytes(mbufs, mtu) * workers > config->memory.packets_bytes / 4 * 3)
         mbufs /= 2;
+    if (sums_of_packets(mbufs, workers, start_cards(config), PORT_DESCRIPTORS, thread->why,
+                        sizeof(thread->why)) != STATUS_OK)
+        return STATUS_BAD_CONFIG;
     for (unsigned i = 0; i < workers; i++) {
         int node = eal_worker_node(i);
 
@@ -183,6 +197,9 @@ enum status main_start(struct main_thread *thread)
     if (config->ports[0].kind == CONFIG_PORT_PCI)
         node = cores_numa_of_pci(config->ports[0].pci_address);
     status = cores_plan(config, node, &thread->cores, thread->why, sizeof(thread->why));
+    if (status != STATUS_OK)
+        return status;
+    status = sums_of_memory(config, thread->cores.worker_count, thread->why, sizeof(thread->why));
     if (status != STATUS_OK)
         return status;
     status = eal_start(config, &thread->cores, &thread->eal, thread->why, sizeof(thread->why));

@@ -19,7 +19,6 @@
 #include "platform/dpdk/device.h"
 #include "platform/dpdk/exception.h"
 
-#define DESCRIPTORS     1024u
 #define POOL_CACHE      256u
 #define LINK_WAIT_MS    5000
 #define RSS_KEY_BYTES   64u
@@ -241,8 +240,8 @@ static enum status port_set_mtu(const struct setup *setup)
 static enum status port_set_queues(const struct setup *setup, struct rte_mempool **pools)
 {
     uint16_t id = setup->port->id;
-    uint16_t rx = DESCRIPTORS;
-    uint16_t tx = DESCRIPTORS;
+    uint16_t rx = PORT_DESCRIPTORS;
+    uint16_t tx = PORT_DESCRIPTORS;
     unsigned node = (unsigned)rte_eth_dev_socket_id(id);
     int result = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
 

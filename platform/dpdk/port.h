@@ -13,6 +13,8 @@
 
 #include "platform/dpdk/eal.h"
 
+#define PORT_DESCRIPTORS 1024u /* asked for, of each queue */
+
 struct rte_mempool;
 
 struct port {
