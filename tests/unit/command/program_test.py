@@ -6,6 +6,7 @@ program, not the appliance. Usage: program_test.py BUILD_DIRECTORY
 """
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -167,6 +168,17 @@ class Program(unittest.TestCase):
             self.assertTrue(lines[0].startswith(self.config + ":14:1: "), err)
             self.assertIn(":15:10: unknown key \"massages\" (memory.massages); did you mean messages?", lines[1])
             self.assertIn(":15:33: \"none\" is not valid (memory.packets)", lines[2])
+
+    def test_the_example(self):
+        """platform/postern.yaml is one, and the unit file starts what there is."""
+        platform = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../platform")
+        code, out, err = self.call("check-config", os.path.join(platform, "postern.yaml"))
+        self.assertEqual(code, 0, err)
+        with open(os.path.join(platform, "postern.service"), encoding="ascii") as file:
+            commands = re.findall(r"^ExecStart(?:Pre)?=/usr/bin/postern (\S+) (.*)$", file.read(),
+                                  re.M)
+        self.assertEqual(commands, [("check-config", "/etc/postern/postern.yaml"),
+                                    ("run", "-c /etc/postern/postern.yaml")])
 
     def test_show_config(self):
         code, shown, err = self.call("show-config", self.config)
