@@ -168,7 +168,7 @@ static void recipient_accept(struct smtp_call *call, const struct smtp_customer 
     bool room;
 
     /* A configuration that came meanwhile has the same customer under another address. */
-    if (message != NULL &&
+    if (message != NULL && message->customer != customer &&
         smtp_policy_successor(call->server->policy, message->customer) != customer) {
         recipient_refuse(call, "452 4.5.3", recipient,
                          "Recipients of different customers: send this one separately");

@@ -52,6 +52,31 @@ static void test_envelope(void **state)
     harness_close(&h);
 }
 
+/* A configuration that comes between two recipients of one customer changes nothing for them. */
+static void test_reload_between_recipients(void **state)
+{
+    struct config newer;
+    struct smtp_policy *policy;
+
+    (void)state;
+    harness_open(&h, NULL);
+    say("EHLO c.example\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<a@example.com>\r\n");
+    newer = h.config;
+    newer.number++;
+    assert_int_equal(smtp_policy_create(&newer, &policy), STATUS_OK);
+    h.server.policy = policy;
+    say("RCPT TO:<b@example.net>\r\nRCPT TO:<bob@example.org>\r\n");
+    assert_non_null(strstr(h.pipe.sent, "452 4.5.3 <bob@example.org>: Recipients of different"));
+    assert_null(strstr(h.pipe.sent, "<b@example.net>"));
+    say("DATA\r\n.\r\n");
+    assert_int_equal(h.submitted, 1);
+    assert_int_equal(h.messages[0].message->shared->recipient_count, 2);
+    h.server.policy = h.policy;
+    assert_true(harness_finish(&h, &delivered));
+    harness_close(&h);
+    smtp_policy_free(policy);
+}
+
 /* The longest name and the longest address: both are taken, and only where they do not fit beside
  * each other is the name cut; the next message has it no longer, either. */
 static void test_longest_names(void **state)
@@ -163,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DIALOGUE_TEST(test_envelope),
+        DIALOGUE_TEST(test_reload_between_recipients),
         DIALOGUE_TEST(test_longest_names),
         DIALOGUE_TEST(test_most_recipients_of_the_longest),
         DIALOGUE_TEST(test_ids_of_another_start),
