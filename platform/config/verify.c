@@ -166,10 +166,10 @@ static void verify_data_timeout(struct locate *locate, int node, unsigned number
     int written = locate_child(locate, locate_child(locate, node, "route"), "data_timeout");
     int64_t left_ns = config->limits.verdict_timeout_ns - config->scanner.time_limit_ns;
 
-    if (left_ns < DATA_TIMEOUT_LEAST_NS)
+    if (left_ns >= 0 && left_ns < DATA_TIMEOUT_LEAST_NS)
         left_ns = DATA_TIMEOUT_LEAST_NS;
-    if (route->data_timeout_ns <= left_ns)
-        return;
+    if (route->data_timeout_ns <= left_ns || left_ns < 0)
+        return; /* the scan alone does not fit: verify_sizes() says so */
     if (written == LOCATE_NONE)
         route->data_timeout_ns = left_ns;
     else

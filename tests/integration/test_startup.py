@@ -103,6 +103,7 @@ RIGHT = {
     "prefilter": {"use": "yes", "file": "/var/lib/postern/bundles/prefilter", "message_size": "25M",
                   "inspections": 64, "cache_size": "16M"},
     "control": {"user": "postern"},
+    "unscannable": {"encrypted": "defer", "failed": "defer"},
     "customers": [{"name": "example", "domains": ["example.org"], "recipients": ["alice"],
                    "unscannable": "defer",
                    "route": {"host": "127.0.0.1", "port": 2525, "connections": 20,
