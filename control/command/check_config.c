@@ -105,11 +105,12 @@ static void check_cores(const char *file, const struct config *config)
 
     if (config->port_count > 0 && config->ports[0].kind == CONFIG_PORT_PCI)
         numa_node = cores_numa_of_pci(config->ports[0].pci_address);
-    if (cores_plan(config, numa_node, &map, why, sizeof(why)) == STATUS_OK)
-        check_memory(file, config, map.scanner_processes);
-    else
+    if (cores_plan(config, numa_node, &map, why, sizeof(why)) != STATUS_OK) {
         check_warn(file, "cores: %s", why);
-    else if (sums_of_memory(config, map.worker_count, why, sizeof(why)) != STATUS_OK)
+        return;
+    }
+    check_memory(file, config, map.scanner_processes);
+    if (sums_of_memory(config, map.worker_count, why, sizeof(why)) != STATUS_OK)
         check_warn(file, "%s", why);
 }
 
