@@ -266,6 +266,8 @@ struct world {
     bool trace;
     bool mail; /* the SMTP server is on top, not the recorder */
     bool failed;
+    bool pressure;      /* memory or connections may run out */
+    bool port_verifies; /* received checksums are marked as good by the port */
     char failure[600];
     struct random random;
     struct events events;
@@ -273,7 +275,6 @@ struct world {
     int64_t now_ns;
     int64_t faults_end_ns;
     int64_t end_ns;       /* nothing may take longer */
-    bool pressure;        /* memory or connections may run out */
     uint32_t crowd;       /* senders of maximal mails beside good small ones; 0: none */
     uint32_t payload_min; /* the least any segment of ours can carry */
 
@@ -289,7 +290,6 @@ struct world {
     uint8_t *out;                       /* the frame begun */
     uint32_t out_length;
     unsigned out_refused; /* chance that there is no room for a frame */
-    bool port_verifies;   /* received checksums are marked as good by the port */
 
     struct direction to_server;
     struct direction to_peers;

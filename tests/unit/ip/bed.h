@@ -155,6 +155,7 @@ struct client {
     uint16_t port;
     uint16_t server_port;
     uint16_t vlan;
+    uint16_t window; /* as put on the wire */
     /* What the SYN offers. */
     int scale;    /* -1: no option */
     uint16_t mss; /* 0: no option */
@@ -168,7 +169,6 @@ struct client {
     uint32_t ack;     /* next expected from the server */
     uint32_t clock;   /* TSval */
     uint32_t echo;    /* TSecr */
-    uint16_t window;  /* as put on the wire */
 };
 
 /* A segment as it goes on the wire. */
