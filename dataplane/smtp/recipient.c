@@ -115,6 +115,21 @@ static void recipient_refuse(struct smtp_call *call, const char *code, const cha
     smtp_say_refused(call, "RCPT", recipient, &line);
 }
 
+/* The same for good. Who asks for many such is looking for addresses: each is a bad command, too.
+ */
+static void recipient_unknown(struct smtp_call *call, const char *code, const char *recipient,
+                              const char *words)
+{
+    count(call->server->counters, COUNTER_SMTP_BAD_COMMANDS);
+    if (call->session->bad_commands >= smtp_config(call)->limits.bad_commands) {
+        smtp_transaction_end(call, MAIL_CUT_OFF, SMTP_TOO_MANY_UNKNOWN);
+        smtp_say_closing(call, "421 4.7.0", "Error: too many unknown recipients");
+        return;
+    }
+    call->session->bad_commands++;
+    recipient_refuse(call, code, recipient, words);
+}
+
 /* user%other@domain, other!user@domain, "user@other"@domain: the customer's server, which trusts
  * us, may take the rest for an address of its own to send on to. Where the customer has listed its
  * recipients, the list decides. */
@@ -145,12 +160,12 @@ recipient_customer(struct smtp_call *call, const struct smtp_path *path, const c
     size_t length = smtp_local_unquoted(path, local);
 
     if (customer == NULL || recipient_routes(customer, local, length)) {
-        recipient_refuse(call, "554 5.7.1", recipient, "Relay access denied");
+        recipient_unknown(call, "554 5.7.1", recipient, "Relay access denied");
         return NULL;
     }
     if (!smtp_policy_recipient(policy, customer, local, length, path->domain,
                                path->domain_length)) {
-        recipient_refuse(call, "550 5.1.1", recipient, "Recipient address rejected: User unknown");
+        recipient_unknown(call, "550 5.1.1", recipient, "Recipient address rejected: User unknown");
         return NULL;
     }
     if (recipient_in_vain(call, customer)) {

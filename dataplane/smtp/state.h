@@ -141,7 +141,8 @@ static inline const struct config *smtp_config(const struct smtp_call *call)
     return smtp_policy_config(call->server->policy);
 }
 
-#define SMTP_SHUTTING_DOWN "421 4.3.2 Service shutting down, try again later"
+#define SMTP_TOO_MANY_UNKNOWN "421 4.7.0 Too many unknown recipients"
+#define SMTP_SHUTTING_DOWN    "421 4.3.2 Service shutting down, try again later"
 
 /* A reply line under construction, zero-terminated when it is said. */
 struct smtp_line {

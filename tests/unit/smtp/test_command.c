@@ -329,7 +329,7 @@ static void test_counters(void **state)
     say("EHLO c\r\nFOO\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n"
         "QUIT\r\n");
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_COMMANDS], 6);
-    assert_int_equal(h.server.counters->value[COUNTER_SMTP_BAD_COMMANDS], 1);
+    assert_int_equal(h.server.counters->value[COUNTER_SMTP_BAD_COMMANDS], 2);
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_REPLIES_5XX], 2);
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_REPLIES_4XX], 0);
     assert_int_equal(h.server.counters->value[COUNTER_MESSAGE_STARTED], 1);

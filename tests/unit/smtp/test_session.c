@@ -216,12 +216,34 @@ static void test_fast_then_slow(void **state)
     harness_close(&h);
 }
 
+#define UNKNOWN_USER "RCPT TO:<mallory@example.org>\r\n"
+#define USER_REFUSED "550 5.1.1 <mallory@example.org>: Recipient address rejected: User unknown\r\n"
+#define NO_MORE      "421 4.7.0 mx.example.com Error: too many unknown recipients\r\n"
+
+/* Recipients that are refused for good are bad commands. */
+static void test_harvest_in_a_connection(void **state)
+{
+    (void)state;
+    harness_open(&h, NULL);
+    say("EHLO c\r\nMAIL FROM:<>\r\n" UNKNOWN_USER UNKNOWN_USER UNKNOWN_USER UNKNOWN_USER
+            UNKNOWN_USER UNKNOWN_USER UNKNOWN_USER);
+    assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK USER_REFUSED USER_REFUSED
+                                         USER_REFUSED USER_REFUSED USER_REFUSED NO_MORE);
+    assert_int_equal(h.rejections, 5);
+    assert_true(h.pipe.closed);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DIALOGUE_TEST(test_endings),        DIALOGUE_TEST(test_stalled_replies),
-        DIALOGUE_TEST(test_no_reply_block), DIALOGUE_TEST(test_draining),
-        DIALOGUE_TEST(test_slow_data),      DIALOGUE_TEST(test_fast_then_slow),
+        DIALOGUE_TEST(test_harvest_in_a_connection),
+        DIALOGUE_TEST(test_endings),
+        DIALOGUE_TEST(test_stalled_replies),
+        DIALOGUE_TEST(test_no_reply_block),
+        DIALOGUE_TEST(test_draining),
+        DIALOGUE_TEST(test_slow_data),
+        DIALOGUE_TEST(test_fast_then_slow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
