@@ -6,6 +6,7 @@
 #include "dataplane/net/frame.h"
 #include "dataplane/tcp/connection.h"
 #include "dataplane/tcp/wire.h"
+#include "platform/check.h"
 
 /* What one outgoing segment carries besides its connection's addresses. */
 struct output_segment {
@@ -408,5 +409,6 @@ unsigned tcp_flush(struct tcp_endpoint *endpoint, int64_t now_ns)
             output_connection(c, now_ns);
         sent++;
     }
+    CHECK_SLOW(sent == 0 || tcp_sound(endpoint, NULL));
     return sent;
 }
