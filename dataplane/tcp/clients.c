@@ -170,8 +170,10 @@ static void client_count(struct tcp_clients *clients, uint32_t index, int64_t no
     struct tcp_client *entry = &clients->entries[index];
     int64_t owes;
 
-    if (entry->connections++ == 0)
+    if (entry->connections++ == 0) {
         client_idle_remove(clients, index);
+        entry->held = 0;
+    }
     if (entry->level != TCP_CLIENT_ADDRESS || clients->limits.rate == 0)
         return;
     owes = client_owes(entry, now_ns) + CLOCK_NS_PER_SECOND / clients->limits.rate;
@@ -210,7 +212,27 @@ void tcp_clients_leave(struct tcp_clients *clients, const struct tcp_client_plac
         struct tcp_client *entry = &clients->entries[place->entry[level]];
 
         CHECK(entry->connections > 0);
-        if (--entry->connections == 0)
-            client_idle_add(clients, place->entry[level]);
+        if (--entry->connections > 0)
+            continue;
+        CHECK(entry->held == 0);
+        client_idle_add(clients, place->entry[level]);
     }
+}
+
+void tcp_clients_hold(struct tcp_clients *clients, const struct tcp_client_place *place,
+                      int32_t more)
+{
+    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
+        struct tcp_client *entry = &clients->entries[place->entry[level]];
+
+        CHECK(entry->connections > 0 && (more >= 0 || entry->held >= (uint32_t)-more));
+        entry->held += (uint32_t)more;
+    }
+}
+
+bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_client_place *place,
+                        uint32_t share)
+{
+    return clients->entries[place->entry[TCP_CLIENT_ADDRESS]].held < share &&
+           clients->entries[place->entry[TCP_CLIENT_PREFIX]].held < 2 * share;
 }

@@ -27,7 +27,10 @@ struct tcp_client {
     uint32_t connections : 31;
     uint32_t level : 1; /* enum tcp_client_level */
     uint32_t next;      /* hash chain, or free list */
-    uint32_t idle_next; /* those without connections, oldest first */
+    union {
+        uint32_t idle_next; /* those without connections, oldest first */
+        uint32_t held;      /* those with: blocks of received bytes their connections hold */
+    };
     uint32_t idle_previous;
 };
 _Static_assert(TCP_CLIENT_LEVELS == 2, "one bit tells them apart");
@@ -74,6 +77,15 @@ enum tcp_client_answer tcp_clients_ask(struct tcp_clients *clients, const uint8_
 enum tcp_client_answer tcp_clients_enter(struct tcp_clients *clients, const uint8_t address[16],
                                          struct tcp_client_place *place, int64_t now_ns);
 
+/* Counts one less, of a connection that holds nothing any more. */
 void tcp_clients_leave(struct tcp_clients *clients, const struct tcp_client_place *place);
+
+/* Counts blocks (`more` may be negative) of a connection that is counted. */
+void tcp_clients_hold(struct tcp_clients *clients, const struct tcp_client_place *place,
+                      int32_t more);
+
+/* Do the address and its neighbourhood hold less than `share` and twice that? */
+bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_client_place *place,
+                        uint32_t share);
 
 #endif

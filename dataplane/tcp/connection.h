@@ -42,9 +42,12 @@
  * out; a store too small to be divided is not. */
 #define TCP_COMMAND_SHARE     4u
 #define TCP_COMMAND_SHARE_MIN 32u /* blocks */
-#define TCP_EVICT_LOOK        32u /* connections looked at for one to evict */
-#define TCP_CHALLENGE_NS      (1 * CLOCK_NS_PER_SECOND)
-#define TCP_CHALLENGES_MAX    10u /* a connection, in each TCP_CHALLENGE_NS */
+/* Of one address's connections, received bytes that nobody has consumed: so much of all blocks, and
+ * twice that of one neighbourhood's, when there is not plenty. */
+#define TCP_CLIENT_SHARE   16u
+#define TCP_EVICT_LOOK     32u /* connections looked at for one to evict */
+#define TCP_CHALLENGE_NS   (1 * CLOCK_NS_PER_SECOND)
+#define TCP_CHALLENGES_MAX 10u /* a connection, in each TCP_CHALLENGE_NS */
 
 enum tcp_state {
     TCP_STATE_FREE,

@@ -327,11 +327,11 @@ void tcp_settle(struct tcp_connection *connection, int64_t now_ns)
     }
     if (connection->state == TCP_STATE_TIME_WAIT)
         tcp_age_remove(endpoint, &endpoint->time_wait, connection);
-    else
-        tcp_clients_leave(&endpoint->clients, &connection->client);
     tcp_unmark_dirty(connection);
     tcp_wheel_remove(connection);
     tcp_receive_release(connection);
+    if (connection->state != TCP_STATE_TIME_WAIT)
+        tcp_clients_leave(&endpoint->clients, &connection->client);
     if (connection->send_block != MESSAGE_BLOCK_NONE)
         block_give(endpoint->store, connection->send_block);
     tcp_table_remove(endpoint, connection);

@@ -81,10 +81,11 @@ void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns);
  * protocol. */
 struct ip_upper tcp_upper(struct tcp_endpoint *endpoint);
 
-/* The costly invariants, for CHECK_SLOW() (each tcp_flush() that did something asks) and tests: each
- * connection is on the lists its state calls for and on no other, once; blocks, clients and places
- * are counted as they are held. Stops at a CHECK where one does not hold, else true. `holds` (may be
- * null): blocks held, to be compared with store_sound()'s. Walks everything; changes and restores. */
+/* The costly invariants, for CHECK_SLOW() (each tcp_flush() that did something asks) and tests:
+ * each connection is on the lists its state calls for and on no other, once; blocks, clients and
+ * places are counted as they are held. Stops at a CHECK where one does not hold, else true. `holds`
+ * (may be null): blocks held, to be compared with store_sound()'s. Walks everything; changes and
+ * restores. */
 bool tcp_sound(struct tcp_endpoint *endpoint, uint32_t *holds);
 
 /* Runs timers that are due, at most `budget` of them; returns how many it ran. */

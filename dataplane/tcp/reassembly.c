@@ -12,6 +12,25 @@ static void receive_count(struct tcp_connection *c, int32_t blocks)
         c->endpoint->command_slots += (uint32_t)blocks;
 }
 
+/* And of those that a client holds. */
+static void receive_hold(struct tcp_connection *c, int32_t blocks)
+{
+    receive_count(c, blocks);
+    tcp_clients_hold(&c->endpoint->clients, &c->client, blocks);
+}
+
+/* May this connection's client hold one block more? Anybody may borrow while there is plenty; when
+ * there is not, an address has its share and its neighbourhood two. A store too small to be divided
+ * is not. */
+static bool receive_within_share(const struct tcp_connection *c, bool plenty)
+{
+    const struct tcp_endpoint *endpoint = c->endpoint;
+    uint32_t blocks = endpoint->store->block_count;
+
+    return plenty || blocks / TCP_COMMAND_SHARE < TCP_COMMAND_SHARE_MIN ||
+           tcp_clients_within(&endpoint->clients, &c->client, blocks / TCP_CLIENT_SHARE);
+}
+
 static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
 {
     uint32_t block;
@@ -25,7 +44,7 @@ static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
         c->held_ms = (uint32_t)(c->endpoint->now_ns / CLOCK_NS_PER_MS);
     }
     c->slots[c->slot_count++] = block;
-    receive_count(c, 1);
+    receive_hold(c, 1);
     return true;
 }
 
@@ -36,12 +55,20 @@ static bool receive_commands_may_hold(const struct tcp_endpoint *endpoint)
     return share < TCP_COMMAND_SHARE_MIN || endpoint->command_slots < share;
 }
 
+/* Half of the commands' share is for those within their own. */
+static bool receive_commands_plenty(const struct tcp_endpoint *endpoint)
+{
+    return endpoint->command_slots < endpoint->store->block_count / TCP_COMMAND_SHARE / 2;
+}
+
 /* When there is none, or commands hold their share already, whoever has held one longest loses it.
  */
 static bool receive_add_command_slot(struct tcp_connection *c)
 {
     struct tcp_endpoint *endpoint = c->endpoint;
 
+    if (!receive_within_share(c, receive_commands_plenty(endpoint)))
+        return false;
     if (receive_commands_may_hold(endpoint) && receive_add_slot(c, BLOCK_FOR_COMMAND))
         return true;
     return tcp_evict_holder(endpoint, c) && receive_commands_may_hold(endpoint) &&
@@ -50,10 +77,13 @@ static bool receive_add_command_slot(struct tcp_connection *c)
 
 static void receive_drop_slots(struct tcp_connection *c, uint32_t keep)
 {
-    while (c->slot_count > keep) {
+    uint32_t drop = c->slot_count > keep ? c->slot_count - keep : 0;
+
+    if (drop == 0)
+        return;
+    for (uint32_t i = 0; i < drop; i++)
         block_give(c->endpoint->store, c->slots[--c->slot_count]);
-        receive_count(c, -1);
-    }
+    receive_hold(c, -(int32_t)drop);
 }
 
 void tcp_receive_release(struct tcp_connection *c)
@@ -74,13 +104,20 @@ static uint32_t receive_slots_used(const struct tcp_connection *c)
     return (end - c->base_seq + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
 }
 
+/* Half of all blocks is free. */
+static bool receive_data_plenty(const struct tcp_endpoint *endpoint)
+{
+    return endpoint->store->free_count >= endpoint->store->block_count / 2;
+}
+
 static bool receive_reserve(struct tcp_connection *c)
 {
     while (c->slot_count == 0 || c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES - c->read_seq <
                                      c->endpoint->limits.window_bytes) {
         if (c->slot_count == TCP_SLOTS)
             return true;
-        if (!receive_add_slot(c, BLOCK_FOR_DATA))
+        if (!receive_within_share(c, receive_data_plenty(c->endpoint)) ||
+            !receive_add_slot(c, BLOCK_FOR_DATA))
             return false;
     }
     return true;
@@ -276,7 +313,7 @@ void tcp_consume(struct tcp_connection *c, uint32_t length)
     if (passed > 0) {
         memmove(&c->slots[0], &c->slots[passed], (c->slot_count - passed) * sizeof(c->slots[0]));
         c->slot_count = (uint8_t)(c->slot_count - passed);
-        receive_count(c, -(int32_t)passed);
+        receive_hold(c, -(int32_t)passed);
         c->base_seq += passed * MESSAGE_BLOCK_BYTES;
     }
     /* An idle connection holds nothing. */

@@ -194,10 +194,14 @@ static void sound_clients(struct tcp_endpoint *endpoint)
                 struct tcp_client *entry = &entries[c->client.entry[level]];
 
                 CHECK(entry->level == level && (turn == 1 || entry->connections > 0));
-                if (turn == 0)
+                if (turn == 0) {
                     entry->connections--;
-                else
+                    entry->held -= c->slot_count;
+                    CHECK(entry->connections > 0 || entry->held == 0);
+                } else {
                     entry->connections++;
+                    entry->held += c->slot_count;
+                }
             }
         }
         for (uint32_t i = 0; turn == 0 && i < count; i++)

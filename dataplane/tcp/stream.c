@@ -54,6 +54,14 @@ uint32_t tcp_send_space(const struct tcp_connection *c)
     return c->fin_queued ? 0 : TCP_SEND_BYTES - c->send_length;
 }
 
+/* Who offers no window cannot be sent anything: it takes no memory that others need for that. */
+static bool send_may_hold(const struct tcp_connection *c)
+{
+    const struct store *store = c->endpoint->store;
+
+    return c->send_window > 0 || store->free_count >= store->block_count / 2;
+}
+
 enum status tcp_send(struct tcp_connection *c, const void *bytes, size_t length)
 {
     uint32_t place;
@@ -64,6 +72,11 @@ enum status tcp_send(struct tcp_connection *c, const void *bytes, size_t length)
         return STATUS_CLOSED;
     if (length > TCP_SEND_BYTES - (uint32_t)c->send_length) {
         c->send_refused = true;
+        return STATUS_NO_SPACE;
+    }
+    if (c->send_block == MESSAGE_BLOCK_NONE && !send_may_hold(c)) {
+        c->send_refused = true; /* until its acknowledgement opens the window */
+        count(c->endpoint->counters, COUNTER_REPLIES_WITHHELD);
         return STATUS_NO_SPACE;
     }
     if (c->send_block == MESSAGE_BLOCK_NONE) {

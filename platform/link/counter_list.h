@@ -72,6 +72,8 @@
     X(TCP_RETRANSMITS, "tcp_retransmits", COUNTER, "packets", SUM, "segments sent again")         \
     X(TCP_OUT_OF_ORDER, "tcp_out_of_order", COUNTER, "packets", SUM,                              \
       "segments placed ahead of a gap")                                                           \
+    X(REPLIES_WITHHELD, "replies_withheld", COUNTER, "replies", SUM,                              \
+      "replies put off: memory is short and the peer has no window")                              \
     /* handshakes */                                                                              \
     X(SYN_KEPT, "syn_kept", COUNTER, "connections", SUM,                                          \
       "SYNs for which a half-open connection was made")                                           \
