@@ -61,41 +61,65 @@ static bool nd_valid(const struct ip_frame *frame, const uint8_t *icmp, uint32_t
     return true;
 }
 
+/* Says that `target` is ours, to `destination` on `path`. */
+static void nd_advertise(struct ip_host *host, const struct packet_path *path,
+                         const uint8_t target[16], const uint8_t destination[16], uint8_t flags)
+{
+    uint32_t l2_bytes = frame_header_bytes(path);
+    uint8_t *reply = host->output->begin(host->output->context, path->port,
+                                         l2_bytes + FRAME_IPV6_BYTES + ND_ADVERTISEMENT_BYTES);
+
+    if (reply == NULL)
+        return;
+    frame_put_ethernet(reply, path, FRAME_TYPE_IPV6);
+    reply += l2_bytes;
+    frame_put_ipv6(reply, target, destination, FRAME_PROTOCOL_ICMPV6, ND_ADVERTISEMENT_BYTES,
+                   ND_HOP_LIMIT);
+    reply += FRAME_IPV6_BYTES;
+    memset(reply, 0, ND_ADVERTISEMENT_BYTES);
+    reply[0] = ICMPV6_ADVERTISEMENT;
+    reply[4] = flags;
+    memcpy(reply + 8, target, 16);
+    reply[24] = 2; /* target link-layer address, 8 bytes */
+    reply[25] = 1;
+    memcpy(reply + 26, path->own_mac, 6);
+    icmpv6_finish(reply, ND_ADVERTISEMENT_BYTES, target, destination);
+    host->output->end(host->output->context, l2_bytes, 0);
+}
+
+/* The link address of the group of all nodes. */
+static void nd_all_nodes(struct packet_path *path)
+{
+    path->peer_mac[0] = path->peer_mac[1] = 0x33;
+    memcpy(path->peer_mac + 2, icmpv6_all_nodes + 12, 4);
+}
+
+void ip_announce_ipv6(struct ip_host *host, uint16_t port)
+{
+    const struct ip_interface *interface = &host->interfaces[port];
+    struct packet_path path = {.port = port};
+
+    memcpy(path.own_mac, interface->mac, 6);
+    nd_all_nodes(&path);
+    nd_advertise(host, &path, interface->link_local, icmpv6_all_nodes, ND_OVERRIDE);
+    if (interface->has_address6)
+        nd_advertise(host, &path, interface->address6, icmpv6_all_nodes, ND_OVERRIDE);
+}
+
 static enum counter nd_solicited(struct ip_host *host, const struct ip_interface *interface,
                                  const struct ip_frame *frame, const uint8_t *icmp, uint32_t length)
 {
     bool probe = memcmp(frame->bytes + 8, icmpv6_unspecified, 16) == 0;
-    const uint8_t *destination = probe ? icmpv6_all_nodes : frame->bytes + 8;
     struct packet_path path = frame->path;
-    uint32_t l2_bytes = frame_header_bytes(&path);
-    uint8_t *reply;
 
     if (!nd_valid(frame, icmp, length))
         return COUNTER_FRAME_BAD_IP;
     if (!ip_interface_owns6(interface, icmp + 8))
         return COUNTER_FRAME_NOT_OURS;
-    if (probe) {
-        path.peer_mac[0] = path.peer_mac[1] = 0x33;
-        memcpy(path.peer_mac + 2, destination + 12, 4);
-    }
-    reply = host->output->begin(host->output->context, path.port,
-                                l2_bytes + FRAME_IPV6_BYTES + ND_ADVERTISEMENT_BYTES);
-    if (reply == NULL)
-        return COUNTER_FRAME_ND;
-    frame_put_ethernet(reply, &path, FRAME_TYPE_IPV6);
-    reply += l2_bytes;
-    frame_put_ipv6(reply, icmp + 8, destination, FRAME_PROTOCOL_ICMPV6, ND_ADVERTISEMENT_BYTES,
-                   ND_HOP_LIMIT);
-    reply += FRAME_IPV6_BYTES;
-    memset(reply, 0, ND_ADVERTISEMENT_BYTES);
-    reply[0] = ICMPV6_ADVERTISEMENT;
-    reply[4] = (uint8_t)(ND_OVERRIDE | (probe ? 0 : ND_SOLICITED));
-    memcpy(reply + 8, icmp + 8, 16);
-    reply[24] = 2; /* target link-layer address, 8 bytes */
-    reply[25] = 1;
-    memcpy(reply + 26, interface->mac, 6);
-    icmpv6_finish(reply, ND_ADVERTISEMENT_BYTES, icmp + 8, destination);
-    host->output->end(host->output->context, l2_bytes, 0);
+    if (probe)
+        nd_all_nodes(&path);
+    nd_advertise(host, &path, icmp + 8, probe ? icmpv6_all_nodes : frame->bytes + 8,
+                 (uint8_t)(ND_OVERRIDE | (probe ? 0 : ND_SOLICITED)));
     return COUNTER_FRAME_ND;
 }
 

@@ -90,3 +90,9 @@ bool ip_concerns_kernel(enum counter outcome)
         return false;
     }
 }
+
+void ip_announce(struct ip_host *host, uint16_t port)
+{
+    ip_announce_ipv4(host, port);
+    ip_announce_ipv6(host, port);
+}

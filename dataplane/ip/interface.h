@@ -40,6 +40,10 @@ void ip_interface_link_local(struct ip_interface *interface);
 enum counter ip_input(struct ip_host *host, const struct packet_view *frame, uint16_t port,
                       int64_t now_ns);
 
+/* Tells everybody on the link of `port` that our addresses are at our MAC (RFC 5227 2.3, RFC 4861
+ * 7.2.6): who has them in its cache with another, of an appliance before us, would send there. */
+void ip_announce(struct ip_host *host, uint16_t port);
+
 /* Does a frame with that outcome concern the kernel of a shared interface? ARP and neighbour
  * discovery concern both. */
 bool ip_concerns_kernel(enum counter outcome);

@@ -14,6 +14,10 @@ struct ip_frame {
     struct packet_path path;
 };
 
+/* What ip_announce() says for each protocol. */
+void ip_announce_ipv4(struct ip_host *host, uint16_t port);
+void ip_announce_ipv6(struct ip_host *host, uint16_t port);
+
 enum counter ip_arp(struct ip_host *host, const struct ip_interface *interface,
                     const struct ip_frame *frame);
 

@@ -498,11 +498,23 @@ static bool input_listened_for(const struct tcp_endpoint *endpoint, struct ip_se
     return tcp_listener_find(endpoint, &segment->flow) != NULL;
 }
 
+/* The way back is the way it came (a gateway may be replaced by another). Only a segment that has
+ * got the connection on shows it: who can make one of those knows its sequence numbers and has seen
+ * its traffic already. An ARP or ND message shows nothing, and changes nothing. */
+static void input_follow(struct tcp_connection *c, const struct ip_segment *segment)
+{
+    if (memcmp(c->path.peer_mac, segment->path.peer_mac, sizeof(c->path.peer_mac)) != 0 &&
+        segment->path.port == c->path.port && segment->path.vlan == c->path.vlan)
+        memcpy(c->path.peer_mac, segment->path.peer_mac, sizeof(c->path.peer_mac));
+}
+
 static enum counter input_segment(void *context, struct ip_segment *segment, int64_t now_ns)
 {
     struct tcp_endpoint *endpoint = context;
     struct tcp_header header;
     struct tcp_connection *c;
+    uint32_t receive_next;
+    uint32_t send_una;
     enum counter outcome;
 
     endpoint->now_ns = now_ns;
@@ -529,7 +541,11 @@ static enum counter input_segment(void *context, struct ip_segment *segment, int
     }
     if (c == NULL)
         return input_without_connection(endpoint, segment, &header, now_ns);
+    receive_next = c->receive_next;
+    send_una = c->send_una;
     outcome = input_synchronised(c, &header, now_ns);
+    if (c->receive_next != receive_next || c->send_una != send_una)
+        input_follow(c, segment);
     tcp_settle(c, now_ns);
     return outcome;
 }

@@ -8,6 +8,8 @@
 #include "dataplane/worker/worker.h"
 #include "platform/clock.h"
 
+#define LOOP_ANNOUNCEMENTS    3u
+#define LOOP_ANNOUNCE_NS      CLOCK_NS_PER_SECOND
 #define LOOP_TIMERS_PER_ROUND 64u
 #define LOOP_HOUSEKEEPING_NS  (20 * CLOCK_NS_PER_MS)
 #define LOOP_LINGER_NS        (2 * CLOCK_NS_PER_SECOND)
@@ -80,6 +82,18 @@ static void loop_drain(struct worker *worker, int64_t now_ns)
         atomic_store_explicit(&worker->drained, true, memory_order_relaxed);
 }
 
+/* Some times, since the first may find the link not yet up, or be lost. */
+static void loop_announce(struct worker *worker, int64_t now_ns)
+{
+    if (worker->index != 0 || worker->announced == LOOP_ANNOUNCEMENTS ||
+        now_ns < worker->announce_ns)
+        return;
+    worker->announced++;
+    worker->announce_ns = now_ns + LOOP_ANNOUNCE_NS;
+    for (uint32_t i = 0; i < worker->transmit.port_count; i++)
+        ip_announce(&worker->ip, (uint16_t)i);
+}
+
 static void loop_housekeeping(struct worker *worker, int64_t now_ns)
 {
     worker->housekeeping_ns = now_ns + LOOP_HOUSEKEEPING_NS;
@@ -89,6 +103,7 @@ static void loop_housekeeping(struct worker *worker, int64_t now_ns)
     count_set(worker->counters, COUNTER_MESSAGES_IN_PROGRESS,
               worker->store.slot_count - worker->store.free_slot_count);
     worker->counting.news = true;
+    loop_announce(worker, now_ns);
     worker_follow_policy(worker);
     loop_switch_prefilter(worker);
     loop_drain(worker, now_ns);

@@ -86,6 +86,8 @@ struct worker {
     uint32_t policy_least;                    /* the oldest generation met by it so far */
     const struct worker_prefilter *prefilter; /* in force */
     int64_t housekeeping_ns;
+    int64_t announce_ns; /* worker 0: when our addresses are announced again */
+    unsigned announced;
     unsigned idle_rounds;
     int64_t quiet_since_ns; /* draining: nobody is being served since then; 0: somebody is */
     /* Said to main: */
