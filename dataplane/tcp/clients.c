@@ -219,17 +219,6 @@ void tcp_clients_leave(struct tcp_clients *clients, const struct tcp_client_plac
     }
 }
 
-void tcp_clients_hold(struct tcp_clients *clients, const struct tcp_client_place *place,
-                      int32_t more)
-{
-    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
-        struct tcp_client *entry = &clients->entries[place->entry[level]];
-
-        CHECK(entry->connections > 0 && (more >= 0 || entry->held >= (uint32_t)-more));
-        entry->held += (uint32_t)more;
-    }
-}
-
 bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_client_place *place,
                         uint32_t share)
 {

@@ -81,8 +81,12 @@ enum tcp_client_answer tcp_clients_enter(struct tcp_clients *clients, const uint
 void tcp_clients_leave(struct tcp_clients *clients, const struct tcp_client_place *place);
 
 /* Counts blocks (`more` may be negative) of a connection that is counted. */
-void tcp_clients_hold(struct tcp_clients *clients, const struct tcp_client_place *place,
-                      int32_t more);
+static inline void tcp_clients_hold(struct tcp_clients *clients,
+                                    const struct tcp_client_place *place, int32_t more)
+{
+    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++)
+        clients->entries[place->entry[level]].held += (uint32_t)more;
+}
 
 /* Do the address and its neighbourhood hold less than `share` and twice that? */
 bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_client_place *place,
