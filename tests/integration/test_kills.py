@@ -186,6 +186,27 @@ class Kills(unittest.TestCase):
         self.good_again(30)
         self.appliance.wait_idle()
 
+    def test_connection_of_a_killed_dataplane(self):
+        """A connection that the dataplane no longer knows is reset when its sender speaks."""
+        session = self.appliance.connect()
+        session.ehlo()
+        dataplane = self.appliance.process_of("postern-dataplane")
+        dataplane.signal(signal.SIGKILL)
+        appliance.wait_for(lambda: not dataplane.alive(), 5, "dataplane gone")
+
+        def back():
+            try:
+                return self.appliance.process_of("postern-dataplane").pid != dataplane.pid
+            except AssertionError:
+                return False
+        appliance.wait_for(back, 10, "dataplane started again")
+        self.appliance.connect_neighbour()
+        self.good_again(30)
+        before = time.monotonic()
+        with self.assertRaises(ConnectionResetError):
+            session.say("NOOP")
+        self.assertLess(time.monotonic() - before, 3)
+
     def test_all_killed_under_load(self):
         """Whatever dies while ten senders send: every 250 has its message at the customer."""
         said = {}
