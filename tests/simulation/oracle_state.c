@@ -133,8 +133,8 @@ void oracle_after_input(struct world *world, const struct frame *frame,
         state_first_wins(world, x, c, frame);
 }
 
-/* Each block that no message holds is held by TCP; the rest is TCP's and the store's own affair, and
- * ends in a CHECK(). */
+/* Each block that no message holds is held by TCP; the rest is TCP's and the store's own affair,
+ * and ends in a CHECK(). */
 static void state_sound(struct world *world)
 {
     uint32_t others = 0;
