@@ -81,7 +81,7 @@ static void sound_connection(struct tcp_endpoint *endpoint, struct tcp_connectio
     sums->dirty += c->dirty;
     sums->time_wait += c->state == TCP_STATE_TIME_WAIT;
     sums->armed += c->wheel_slot != TCP_NONE;
-    if (c->expect != TCP_EXPECT_DATA)
+    if (c->expect == TCP_EXPECT_COMMANDS)
         sums->command_slots += c->slot_count;
 }
 
