@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/handover/station.h"
+#include "dataplane/message/share.h"
 #include "platform/check.h"
 #include "platform/clock.h"
 
@@ -85,6 +86,7 @@ static void service_submit(void *context, struct message *message, int64_t now_n
 
     message->received_ns = now_ns;
     message->stage = MESSAGE_SCANNING;
+    share_complete(handover->store, message);
     message->deadline_ns = now_ns + handover->verdict_limit_ns;
     handover_move(handover, message, STATION_INSPECT, now_ns);
 }
@@ -177,6 +179,7 @@ void handover_configure(struct handover *handover, const struct config *config)
 {
     handover->scan_limit_ns = config->scanner.time_limit_ns + config->scanner.time_limit_ns / 2;
     handover->verdict_limit_ns = config->limits.verdict_timeout_ns;
+    share_configure(handover->store, config->customer_count);
     handover->turns.debt_max_ns = handover->verdict_limit_ns / HANDOVER_DEBT_SHARE;
 }
 

@@ -1,6 +1,7 @@
 /* Writing a message: slot, extents, envelope. See store.h. */
 #include <string.h>
 
+#include "dataplane/message/share.h"
 #include "dataplane/message/store.h"
 #include "platform/check.h"
 
@@ -66,6 +67,7 @@ void message_give(struct store *store, struct message *message)
     if (message->own_block != MESSAGE_BLOCK_NONE)
         block_give(store, message->own_block);
     admission_leave(&store->admission, &message->admission);
+    share_give(store, message);
     message->stage = MESSAGE_FREE;
     CHECK(store->free_slot_count < store->slot_count);
     store->free_slots[store->free_slot_count++] = message->index;

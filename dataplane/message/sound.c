@@ -121,6 +121,53 @@ static void sound_free_slots(const struct store *store)
         store->messages[store->free_slots[i] - store->slot_first].waiting = false;
 }
 
+/* -- shares ------------------------------------------------------------------------------------ */
+
+static void sound_share(const struct store *store, const struct message *message, int step)
+{
+    struct share *share = &store->shares[message->share];
+
+    CHECK(message->share <= SHARE_PLACES);
+    CHECK(message->share != 0 || message->share_blocks == 0);
+    if (message->share == 0)
+        return;
+    CHECK(step > 0 || (share->slots > 0 && share->blocks >= message->share_blocks));
+    share->slots += (uint32_t)step;
+    share->blocks += (uint32_t)step * message->share_blocks;
+}
+
+/* Each place holds what its messages hold, and no more. */
+static void sound_shares(const struct store *store)
+{
+    for (uint32_t i = 0; i < store->slot_count; i++) {
+        if (store->messages[i].stage != MESSAGE_FREE)
+            sound_share(store, &store->messages[i], -1);
+    }
+    for (uint32_t place = 0; place <= SHARE_PLACES; place++)
+        CHECK(store->shares[place].slots == 0 && store->shares[place].blocks == 0);
+    for (uint32_t i = 0; i < store->slot_count; i++) {
+        if (store->messages[i].stage != MESSAGE_FREE)
+            sound_share(store, &store->messages[i], 1);
+    }
+}
+
+/* What is held of the common part is what is held beyond each one's own. */
+static void sound_pools(const struct store *store)
+{
+    const struct share_pool *slots = &store->share_slots;
+    const struct share_pool *blocks = &store->share_blocks;
+    uint32_t slots_used = 0;
+    uint32_t blocks_used = 0;
+
+    for (uint32_t place = 1; place <= SHARE_PLACES; place++) {
+        const struct share *share = &store->shares[place];
+
+        slots_used += share->slots > slots->own ? share->slots - slots->own : 0;
+        blocks_used += share->blocks > blocks->own ? share->blocks - blocks->own : 0;
+    }
+    CHECK(slots_used == slots->used && blocks_used == blocks->used);
+}
+
 bool store_sound(struct store *store, uint32_t *others)
 {
     uint32_t left = 0;
@@ -128,6 +175,8 @@ bool store_sound(struct store *store, uint32_t *others)
     sound_free_slots(store);
     for (uint32_t i = 0; i < store->slot_count; i++)
         sound_slot(store, i);
+    sound_pools(store);
+    sound_shares(store);
     sound_mark_free(store);
     for (uint32_t i = 0; i < store->slot_count; i++) {
         if (store->messages[i].stage != MESSAGE_FREE)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "dataplane/message/share.h"
 #include "platform/check.h"
 
 enum status store_init(struct store *store, const struct region *region, uint32_t worker,
@@ -27,12 +28,14 @@ enum status store_init(struct store *store, const struct region *region, uint32_
     store->holders = calloc((size_t)block_count + 1, sizeof(*store->holders));
     store->free_slots = calloc((size_t)slot_count + 1, sizeof(*store->free_slots));
     store->messages = calloc((size_t)slot_count + 1, sizeof(*store->messages));
+    store->shares = calloc(SHARE_PLACES + 1u, sizeof(*store->shares));
     if (store->free_blocks == NULL || store->holders == NULL || store->free_slots == NULL ||
-        store->messages == NULL) {
+        store->messages == NULL || store->shares == NULL) {
         store_fini(store);
         return STATUS_NO_MEMORY;
     }
     admission_init(&store->admission, block_count - block_count / 8);
+    share_configure(store, 1);
     for (uint32_t i = 0; i < block_count; i++)
         store->free_blocks[i] = block_first + block_count - 1 - i;
     for (uint32_t i = 0; i < slot_count; i++) {
@@ -51,6 +54,7 @@ void store_fini(struct store *store)
     free(store->holders);
     free(store->free_slots);
     free(store->messages);
+    free(store->shares);
     *store = (struct store){0};
 }
 

@@ -57,6 +57,8 @@ struct message {
     struct connection_handle owner;       /* whom to answer */
     uint64_t client_prefix;               /* who sent it: tcp_peer_prefix() */
     const struct smtp_customer *customer; /* of its recipients; borrowed from the policy in force */
+    uint32_t share;                       /* the customer's place (share.h); 0: none yet */
+    uint32_t share_blocks;                /* what it counts there as held */
     uint32_t envelope_used;               /* bytes used in the last envelope block */
     uint32_t own_block;                   /* where message_append_bytes() writes, or none */
     uint32_t own_used;                    /* bytes used in it */
@@ -95,6 +97,20 @@ struct message {
     char recipient[256]; /* the first one */
 };
 
+#define SHARE_PLACES 2048u
+
+/* What one customer holds: share.h. */
+struct share {
+    uint32_t slots;
+    uint32_t blocks;
+};
+
+struct share_pool {
+    uint32_t own;    /* what each customer may hold in any case */
+    uint32_t common; /* what is for all ... */
+    uint32_t used;   /* ... and how much of it is held */
+};
+
 struct store {
     const struct region *region;
     uint32_t worker;
@@ -110,6 +126,9 @@ struct store {
     struct message *messages; /* [slot - slot_first] */
     /* All blocks but those kept back from data, shared out before they are taken. */
     struct admission admission;
+    struct share *shares; /* [place]; place 0 is nobody's */
+    struct share_pool share_slots;
+    struct share_pool share_blocks;
 };
 
 /* Main thread: takes over blocks [block_first, +block_count) and slots [slot_first, +slot_count).

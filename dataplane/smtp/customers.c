@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/message/share.h"
 #include "platform/check.h"
 #include "platform/names.h"
 
@@ -41,7 +42,8 @@ static enum status policy_fill(struct smtp_policy *policy)
     for (unsigned i = 0; i < config->customer_count; i++) {
         const struct config_customer *from = &config->customers[i];
 
-        policy->customers[i] = (struct smtp_customer){from, config->number};
+        policy->customers[i] =
+            (struct smtp_customer){from, config->number, share_place(from->name)};
         names_add(&policy->names, from->name, POLICY_NAMES, i);
         for (unsigned j = 0; j < from->domain_count; j++)
             names_add(&policy->names, from->domains[j], POLICY_DOMAINS, i);

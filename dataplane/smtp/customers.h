@@ -12,6 +12,7 @@
 struct smtp_customer {
     const struct config_customer *config; /* borrowed from the configuration it was made from */
     uint32_t generation;                  /* that configuration's number */
+    uint32_t share; /* its place among those who share a worker's memory: share_place() */
 };
 
 struct smtp_policy; /* hostname, limits and the tables; dataplane/smtp/customers.c */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dataplane/counting.h"
+#include "dataplane/message/share.h"
 #include "dataplane/smtp/state.h"
 #include "platform/check.h"
 
@@ -87,6 +88,7 @@ static bool transaction_begin(struct smtp_call *call, const struct smtp_customer
     if (message == NULL)
         return false;
     message->customer = customer;
+    share_take(server->store, message, customer->share);
     memcpy(message->recipient, recipient, length + 1);
     transaction_identify(server, message);
     if (!transaction_fill(call, message) ||
@@ -99,6 +101,13 @@ static bool transaction_begin(struct smtp_call *call, const struct smtp_customer
     smtp_move(call, SMTP_RECIPIENT);
     count(server->counters, COUNTER_MESSAGE_STARTED);
     return true;
+}
+
+/* A customer that holds its share already, because its server hangs most of the time: its mail
+ * waits at its senders, everybody else's goes on. */
+static bool recipient_crowded(const struct smtp_call *call, const struct smtp_customer *customer)
+{
+    return !share_admits(call->server->store, customer->share);
 }
 
 /* `code` "<recipient>: " `words`, and a line in the log. */
@@ -192,6 +201,12 @@ static void recipient_accept(struct smtp_call *call, const struct smtp_customer 
     if (message != NULL &&
         message->shared->recipient_count >= smtp_config(call)->limits.recipients) {
         recipient_refuse(call, "452 4.5.3", recipient, "Too many recipients");
+        return;
+    }
+    if (message == NULL && recipient_crowded(call, customer)) {
+        count(call->server->counters, COUNTER_CUSTOMER_CROWDED);
+        recipient_refuse(call, "451 4.4.5", recipient,
+                         "Too much mail for this domain is under way, try again later");
         return;
     }
     if (message == NULL)

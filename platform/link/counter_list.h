@@ -170,6 +170,8 @@
     X(RELAY_BROKEN, "relay_broken", COUNTER, "jobs", SUM, "answers of control that cannot be")    \
     /* smtp */                                                                                    \
     X(SMTP_COMMANDS, "smtp_commands", COUNTER, "commands", SUM, "commands read")                  \
+    X(CUSTOMER_CROWDED, "customer_crowded", COUNTER, "replies", SUM,                              \
+      "recipients deferred: their customer holds its share of slots or blocks")                   \
     X(SMTP_ROUTE_DOWN, "smtp_route_down", COUNTER, "replies", SUM,                                \
       "recipients deferred: all servers of their customer are away")                              \
     X(SMTP_BAD_COMMANDS, "smtp_bad_commands", COUNTER, "commands", SUM,                           \

@@ -125,9 +125,12 @@ static void control_lie(struct world *world, const struct delivery *delivery)
             return;
         break;
     default:
-        if (!random_chance(&world->random, 1000))
+        if (!random_chance(&world->random, 2000))
             return;
+        /* What it has said and nobody has read yet is lost with it. */
         control->process.scribbled = true;
+        for (uint32_t i = 0; i < world->mail_count; i++)
+            world->mails[i].relay_written = false;
         atomic_store_explicit(&control->process.channel[worker].results.shared->produced, 7000000,
                               memory_order_release);
         return;
@@ -142,6 +145,8 @@ static void control_answer(struct world *world, struct delivery *delivery)
 
     if (world_faulty(world) && random_chance(&world->random, world->plan.control_lies))
         control_lie(world, delivery);
+    if (control->process.scribbled)
+        return; /* another word would mend the ring */
     /* Read to the last byte before the server can have said yes. */
     if (mail_read(world, delivery->job.message, delivery->job.generation, delivery->job.length) !=
         delivery->mail) {
@@ -153,7 +158,7 @@ static void control_answer(struct world *world, struct delivery *delivery)
         return; /* only a ring it has scribbled over is full */
     control->old[control->old_count % WORLD_OLD] = answer;
     control->old_worker[control->old_count++ % WORLD_OLD] = delivery->worker;
-    delivery->mail->relay_written = !control->process.scribbled;
+    delivery->mail->relay_written = true;
     delivery->used = false;
 }
 
@@ -179,8 +184,9 @@ void control_act(struct world *world)
     for (uint32_t i = 0; i < WORLD_DELIVERIES && !world->failed; i++) {
         struct delivery *delivery = &control->deliveries[i];
 
-        if (delivery->used && (world->now_ns >= delivery->until_ns ||
-                               (delivery->until_ns == INT64_MAX && !world_faulty(world))))
+        if (delivery->used && !control->process.scribbled &&
+            (world->now_ns >= delivery->until_ns ||
+             (delivery->until_ns == INT64_MAX && !world_faulty(world))))
             control_answer(world, delivery);
     }
     if (world_faulty(world) && random_chance(&world->random, world->plan.control_dies))

@@ -27,10 +27,10 @@ static unsigned open_descriptors(void)
 
 static void configure(struct appliance *appliance)
 {
-    static char domains[3][CONFIG_NAME_BYTES] = {"defer.example", "reject.example",
-                                                 "deliver.example"};
-    static const enum config_policy policies[3] = {CONFIG_POLICY_DEFER, CONFIG_POLICY_REJECT,
-                                                   CONFIG_POLICY_DELIVER};
+    static char domains[APPLIANCE_CUSTOMERS][CONFIG_NAME_BYTES] = {
+        "defer.example", "reject.example", "deliver.example"};
+    static const enum config_policy policies[APPLIANCE_CUSTOMERS] = {
+        CONFIG_POLICY_DEFER, CONFIG_POLICY_REJECT, CONFIG_POLICY_DELIVER};
     struct config *config = &appliance->config;
 
     (void)snprintf(config->hostname, sizeof(config->hostname), "mx.example.com");
@@ -44,17 +44,19 @@ static void configure(struct appliance *appliance)
     config->limits.data_rate = 128;
     config->limits.verdict_timeout_ns = VERDICT_LIMIT_NS;
     config->scanner.time_limit_ns = SCAN_LIMIT_NS;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < APPLIANCE_CUSTOMERS; i++) {
         struct config_customer *customer = &appliance->customers[i];
 
         (void)snprintf(customer->name, sizeof(customer->name), "customer%u", i);
+        if (i >= 3)
+            (void)snprintf(domains[i], sizeof(domains[i]), "other%u.example", i);
         customer->domain_count = 1;
         customer->domains = &domains[i];
         customer->any_recipient = true;
         for (unsigned reason = 0; reason < CONFIG_REASONS; reason++)
             customer->unscannable[reason] = policies[i];
     }
-    config->customer_count = 3;
+    config->customer_count = APPLIANCE_CUSTOMERS;
     config->customers = appliance->customers;
 }
 
@@ -320,6 +322,12 @@ uint32_t appliance_messages_held(const struct appliance *appliance)
 enum peer_state appliance_state(const struct appliance *appliance, uint32_t slot)
 {
     return peer_state_of(atomic_load(&appliance->peers.slots[slot].life));
+}
+
+void appliance_read_logs(struct appliance *appliance)
+{
+    for (uint32_t i = 0; i < APPLIANCE_WORKERS; i++)
+        read_log(&appliance->workers[i]);
 }
 
 const struct log_record *appliance_record(struct appliance *appliance)

@@ -17,11 +17,12 @@
 #include "tests/unit/handover/peer.h"
 #include "tests/unit/handover/senders.h"
 
-#define APPLIANCE_WORKERS  2u
-#define APPLIANCE_SLOTS    280u  /* a worker; more than RELAY_JOBS_PER_RING */
-#define APPLIANCE_BLOCKS   1600u /* a worker */
-#define APPLIANCE_PEERS    4u
-#define APPLIANCE_SCANNERS 64u /* slots of the table */
+#define APPLIANCE_WORKERS   2u
+#define APPLIANCE_CUSTOMERS 11u
+#define APPLIANCE_SLOTS     420u  /* a worker; more than RELAY_JOBS_PER_RING */
+#define APPLIANCE_BLOCKS    2400u /* a worker */
+#define APPLIANCE_PEERS     4u
+#define APPLIANCE_SCANNERS  64u /* slots of the table */
 
 #define SCAN_LIMIT_NS    (10 * INT64_C(1000000000)) /* scanner.time_limit; watchdog: 15 s */
 #define VERDICT_LIMIT_NS (60 * INT64_C(1000000000)) /* limits.verdict_timeout */
@@ -46,7 +47,7 @@ struct appliance {
     unsigned descriptors; /* open before */
     struct region region;
     struct config config;
-    struct config_customer customers[3];
+    struct config_customer customers[APPLIANCE_CUSTOMERS];
     struct smtp_policy *policy;
     struct peers peers;
     struct peers_server *server;
@@ -87,6 +88,9 @@ uint64_t appliance_count(const struct appliance *appliance, enum counter counter
 /* Message slots in use. */
 uint32_t appliance_messages_held(const struct appliance *appliance);
 enum peer_state appliance_state(const struct appliance *appliance, uint32_t slot);
+
+/* Reads what is in the logs, before they are full. */
+void appliance_read_logs(struct appliance *appliance);
 
 /* The record of the message that ended last on worker 0. */
 const struct log_record *appliance_record(struct appliance *appliance);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/message/share.h"
 #include "platform/link/message_view.h"
 #include "tests/unit/handover/appliance.h"
 
@@ -366,6 +367,7 @@ static void test_ring_full(void **state)
     struct tcp_connection *sender;
     struct relay_job job;
 
+    share_configure(&appliance->workers[0].store, 1); /* all of it is for one */
     for (unsigned i = 0; i < RELAY_JOBS_PER_RING; i++)
         appliance_silent(clean_mail(appliance));
     sender = clean_mail(appliance);
@@ -496,6 +498,7 @@ static void test_withdrawing_waits_for_room(void **state)
     struct relay_job job;
     unsigned withdrawn = 0;
 
+    share_configure(&appliance->workers[0].store, 1); /* all of it is for one */
     for (unsigned i = 0; i < RELAY_JOBS_PER_RING; i++)
         sender = clean_mail(appliance);
     sender_close(sender);

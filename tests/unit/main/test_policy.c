@@ -54,6 +54,7 @@ static int set_up(void **state)
     assert_int_equal(region_create(&bed->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
     assert_int_equal(store_init(&bed->worker.store, &bed->region, 0, 0, SLOTS, 0, SLOTS),
                      STATUS_OK);
+    bed->worker.handover.store = &bed->worker.store;
     bed->worker.orders = &bed->orders;
     bed->worker.policy = &bed->policies[0];
     bed->worker.policy_least = 1;
