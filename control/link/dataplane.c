@@ -55,13 +55,15 @@ static void dataplane_lose(struct dataplane *dataplane, const char *why, int64_t
     else if (dataplane->state != DATAPLANE_ABSENT && !dataplane->waiting_told)
         notice("the dataplane turned the link down: %s", why);
     dataplane_drop_channels(dataplane, now_ns);
-    dataplane_drop_region(dataplane);
     if (dataplane->readable != NULL)
         event_free(dataplane->readable);
     dataplane->readable = NULL;
-    if (dataplane->socket >= 0)
+    if (dataplane->hold != NULL)
+        dataplane->hold->link = dataplane->socket; /* until no buffer points into the region */
+    else if (dataplane->socket >= 0)
         close(dataplane->socket);
     dataplane->socket = -1;
+    dataplane_drop_region(dataplane);
     dataplane->state = DATAPLANE_ABSENT;
     loop_set(dataplane->loop, &dataplane->retry, now_ns + dataplane->retry_ms * CLOCK_NS_PER_MS,
              now_ns);

@@ -21,6 +21,7 @@ enum status region_hold_open(struct region_hold **hold, int fd)
         return status;
     }
     made->holders = 1;
+    made->link = -1;
     *hold = made;
     return STATUS_OK;
 }
@@ -39,5 +40,7 @@ void region_hold_give(struct region_hold *hold)
     if (--hold->holders > 0)
         return;
     region_close(&hold->region);
+    if (hold->link >= 0)
+        close(hold->link);
     free(hold);
 }

@@ -5,6 +5,10 @@
  * So the mapping is counted: the link holds it once, each transaction once, each referenced piece
  * in an output buffer once; the last one to let go unmaps.
  *
+ * The dataplane gives the memory of messages we had back when the link is closed, whichever side
+ * ended it. So a link that is over is left to the hold, which closes it when nothing of ours points
+ * into the region any more: before that another customer's bytes could go out of our buffers.
+ *
  * That the bytes stay *mapped* does not mean that they stay the message's: who sends them checks
  * message_view_current() before ending the message (see connection.h).
  *
@@ -17,6 +21,7 @@
 
 struct region_hold {
     struct region region;
+    int link; /* closed with the last holder; -1: none */
     unsigned holders;
 };
 

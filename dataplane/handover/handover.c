@@ -221,7 +221,7 @@ static void handover_notice(struct handover *handover, uint32_t slot, uint64_t l
 {
     struct handover_peer *peer = &handover->slots[slot];
 
-    if (peer_state_of(peer->life) == PEER_READY)
+    if (handover_peer_reads(peer->life) && !handover_peer_reads(life))
         handover_lose(handover, slot, now_ns);
     peer->life = life;
     if (peer_state_of(life) == PEER_READY)

@@ -14,6 +14,11 @@
  * Limits: the table is sized at the start from the configuration (PEERS_GENERATIONS parents); a
  * parent that finds no room waits, one that could never have room is refused and counted
  * (peers_refused).
+ *
+ * Control sends bytes of the region on to the customers' servers. So where main ends its link (it
+ * broke a rule), it is LEAVING at first: it gets no jobs, but what it has stays in memory until it
+ * has closed its end, which it does when no buffer refers to the region any more, or when it dies.
+ * Otherwise another customer's bytes could go out of those buffers.
  */
 #ifndef DATAPLANE_HANDOVER_PEERS_H
 #define DATAPLANE_HANDOVER_PEERS_H
@@ -27,7 +32,14 @@
 #define PEERS_ENGINE_BYTES LINK_TEXT_BYTES
 
 /* A candidate is ready but gets no mail until it is told to serve. */
-enum peer_state { PEER_ABSENT, PEER_OFFERED, PEER_CANDIDATE, PEER_READY, PEER_GONE };
+enum peer_state {
+    PEER_ABSENT,
+    PEER_OFFERED,
+    PEER_CANDIDATE,
+    PEER_READY,
+    PEER_GONE,
+    PEER_LEAVING, /* control only: its link is over, but it still reads what it has jobs for */
+};
 
 struct peer_slot {
     /* (epoch << 8) | enum peer_state; written by main (release), read by workers (acquire). */

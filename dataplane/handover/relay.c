@@ -166,7 +166,7 @@ static bool relay_answer(struct handover *handover, struct station_step *step, i
     enum status status;
 
     (void)now_ns;
-    if (!handover_peer_usable(peer))
+    if (!handover_peer_reads(peer->life) || peer->broken)
         return false;
     status = ring_pop(&peer->channel.results, answer);
     if (status == STATUS_AGAIN)

@@ -75,10 +75,16 @@ static inline bool handover_time_left(const struct handover *handover,
     return now_ns - message->received_ns < handover->verdict_limit_ns;
 }
 
-/* Whether the peer at `slot` may be given a job, or believed. */
+/* Whether a peer may be given a job. */
 static inline bool handover_peer_usable(const struct handover_peer *peer)
 {
     return peer_state_of(peer->life) == PEER_READY && !peer->broken;
+}
+
+/* Whether it may still have jobs: its memory is mapped, and it may read messages. */
+static inline bool handover_peer_reads(uint64_t life)
+{
+    return peer_state_of(life) == PEER_READY || peer_state_of(life) == PEER_LEAVING;
 }
 
 /* Asks main for the peer's end, which comes back as `lost`. It gets nothing more until then, and

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "dataplane/main/main_thread.h"
@@ -14,7 +15,13 @@
 #define PEERS_HELLO_LIMIT_NS    (5 * CLOCK_NS_PER_SECOND)
 #define PEERS_MESSAGES_PER_POLL 64u
 
-enum peer_link_stage { PEER_LINK_UNUSED, PEER_LINK_HELLO, PEER_LINK_WAITING, PEER_LINK_ACTIVE };
+enum peer_link_stage {
+    PEER_LINK_UNUSED,
+    PEER_LINK_HELLO,
+    PEER_LINK_WAITING,
+    PEER_LINK_ACTIVE,
+    PEER_LINK_LEAVING, /* we have ended it, and wait for the other side's end */
+};
 
 struct peer_link {
     enum peer_link_stage stage;
@@ -77,7 +84,7 @@ static void peers_slot_lost(struct peers *peers, uint32_t slot)
     if (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE) {
         channel_memory_close(&peers->slots[slot].memory);
         peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
-    } else if (peer_state_of(life) == PEER_READY) {
+    } else if (peer_state_of(life) == PEER_READY || peer_state_of(life) == PEER_LEAVING) {
         peers_set(peers, slot, peer_epoch_of(life), PEER_GONE);
     }
 }
@@ -95,17 +102,35 @@ static const char *peers_kind_text(enum link_kind kind)
 
 static void peers_drop(struct peers_server *server, struct peer_link *link, const char *why)
 {
-    if (link->stage == PEER_LINK_ACTIVE) {
+    bool active = link->stage == PEER_LINK_ACTIVE || link->stage == PEER_LINK_LEAVING;
+
+    if (active) {
         uint32_t first = link->first;
 
         for (uint32_t i = 0; i < link->slots; i++)
             peers_slot_lost(server->peers, first + i);
     }
-    if (link->stage != PEER_LINK_ACTIVE || link->kind != LINK_KIND_SUPERVISOR)
-        notice("%s link closed: %s",
-               link->stage == PEER_LINK_ACTIVE ? peers_kind_text(link->kind) : "peer", why);
+    if (!active || link->kind != LINK_KIND_SUPERVISOR)
+        notice("%s link closed: %s", active ? peers_kind_text(link->kind) : "peer", why);
     close(link->fd);
     link->stage = PEER_LINK_UNUSED;
+}
+
+/* Ends a link whose other side is still there. Control may have buffers under way that refer to
+ * messages: it is asked to let go, and counts as gone when it has closed its end. */
+static void peers_part(struct peers_server *server, struct peer_link *link, const char *why)
+{
+    uint32_t slot = peers_control(server->peers);
+    uint64_t life = peers_life(server->peers, slot);
+
+    if (link->stage != PEER_LINK_ACTIVE || link->kind != LINK_KIND_CONTROL ||
+        peer_state_of(life) != PEER_READY || shutdown(link->fd, SHUT_WR) != 0) {
+        peers_drop(server, link, why);
+        return;
+    }
+    notice("control is asked to leave: %s", why);
+    link->stage = PEER_LINK_LEAVING;
+    peers_set(server->peers, slot, peer_epoch_of(life), PEER_LEAVING);
 }
 
 /* Gives a peer fresh channel memory for one slot. */
@@ -159,8 +184,8 @@ static bool peers_slot_free(const struct peers_server *server, uint32_t slot)
     for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
         const struct peer_link *link = &server->links[i];
 
-        if (link->stage == PEER_LINK_ACTIVE && slot >= link->first &&
-            slot - link->first < link->slots)
+        if ((link->stage == PEER_LINK_ACTIVE || link->stage == PEER_LINK_LEAVING) &&
+            slot >= link->first && slot - link->first < link->slots)
             return false;
     }
     return peer_state_of(peers_life(server->peers, slot)) == PEER_ABSENT;
@@ -405,8 +430,14 @@ static void peers_hear(struct peers_server *server, struct peer_link *link)
             return;
         if (fd >= 0)
             close(fd); /* peers have no business sending any */
-        if (status != STATUS_OK) {
+        if (status == STATUS_CLOSED) {
             peers_drop(server, link, status_text(status));
+            return;
+        }
+        if (link->stage == PEER_LINK_LEAVING)
+            continue; /* nothing it says counts any more */
+        if (status != STATUS_OK) {
+            peers_part(server, link, status_text(status));
             return;
         }
         peers_clean_text(message.text);
@@ -416,7 +447,7 @@ static void peers_hear(struct peers_server *server, struct peer_link *link)
             link->stage = PEER_LINK_WAITING;
         } else if (link->stage != PEER_LINK_ACTIVE ||
                    !peers_active_message(server, link, &message)) {
-            peers_drop(server, link, "broke the protocol or is not allowed");
+            peers_part(server, link, "broke the protocol or is not allowed");
             return;
         }
     }
@@ -468,7 +499,7 @@ static void peers_serve_slots(struct peers_server *server, struct peer_link *lin
 
         if (kill != 0 && life == peer_life(kill, PEER_READY) && link->kind == LINK_KIND_CONTROL) {
             /* Nobody is there to kill it; it may connect again. */
-            peers_drop(server, link, "broke the protocol of its channels");
+            peers_part(server, link, "broke the protocol of its channels");
         } else if (kill != 0 && life == peer_life(kill, PEER_READY)) {
             struct link_message message = {.type = LINK_KILL, .slot = i, .epoch = kill};
 

@@ -168,11 +168,29 @@ static void control_forget(struct control *control)
         control->deliveries[i].used = false;
 }
 
+/* Its link is over, and what it has under way still goes out: byte for byte what was sent. */
+static void control_leaving(struct world *world)
+{
+    struct control *control = &world->control;
+
+    for (uint32_t i = 0; i < WORLD_DELIVERIES && !world->failed; i++) {
+        const struct delivery *delivery = &control->deliveries[i];
+
+        if (delivery->used && mail_read(world, delivery->job.message, delivery->job.generation,
+                                        delivery->job.length) != delivery->mail)
+            world_fail(world, "mail %u has changed while control sends it", delivery->mail->number);
+    }
+}
+
 void control_act(struct world *world)
 {
     struct control *control = &world->control;
 
     process_act(world, &control->process);
+    if (control->process.state == PEER_LEAVING) {
+        control_leaving(world);
+        return;
+    }
     if (!process_alive(&control->process)) {
         control_forget(control);
         return;

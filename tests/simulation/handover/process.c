@@ -43,7 +43,7 @@ static void process_offer(struct world *world, struct process *process)
 
 void process_die(struct world *world, struct process *process)
 {
-    CHECK(process_alive(process));
+    CHECK(process_alive(process) || process->state == PEER_LEAVING);
     world_trace(world, "slot %u dies, epoch %u", process->slot, process->epoch);
     world->total_deaths++;
     process_say(world, process, PEER_GONE);
@@ -77,8 +77,15 @@ static void process_hear_kill(struct world *world, struct process *process)
         if (world_faulty(world) && random_chance(&world->random, 2000))
             process->kill_ns = world->plan.faults_end_ns;
     }
-    if (world->now_ns >= process->kill_ns)
+    if (world->now_ns < process->kill_ns)
+        return;
+    if (process->slot != peers_control(&world->peers)) {
         process_die(world, process);
+        return;
+    }
+    /* Its link is ended; it goes when it has nothing under way that refers to messages. */
+    process->next_ns = world->now_ns + random_size(&world->random, WORLD_MS, 3 * WORLD_SECOND);
+    process_say(world, process, PEER_LEAVING);
 }
 
 /* Some scanners are candidates first, and told to serve later. */
@@ -109,6 +116,10 @@ void process_act(struct world *world, struct process *process)
         break;
     case PEER_READY:
         process_hear_kill(world, process);
+        break;
+    case PEER_LEAVING:
+        if (world->now_ns >= process->next_ns)
+            process_die(world, process);
         break;
     case PEER_GONE:
         process_retire(world, process);

@@ -1,6 +1,7 @@
 #include "tests/unit/handover/peer.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "platform/check.h"
@@ -51,6 +52,8 @@ void peer_hear(struct peer *peer)
             return;
         if (status != STATUS_OK) {
             peer->ended = true;
+            if (!peer->holds)
+                (void)shutdown(peer->fd, SHUT_RDWR);
             return;
         }
         switch ((enum link_type)message.type) {

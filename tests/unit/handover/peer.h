@@ -25,6 +25,7 @@ struct peer_channels {
 struct peer {
     int fd;
     bool ended; /* the dataplane closed the link */
+    bool holds; /* has buffers that refer to messages: does not close its own end */
     bool welcomed;
     bool passive; /* does not say READY by itself */
     uint32_t workers;

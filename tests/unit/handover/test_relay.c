@@ -183,6 +183,35 @@ static void test_control_answers_and_dies(void **state)
     assert_int_equal(appliance_messages_held(appliance), 0);
 }
 
+/* Its link is ended for a lie while it still has a message in its buffers: the memory waits until
+ * it has closed its end. */
+static void test_control_is_asked_to_leave(void **state)
+{
+    struct appliance *appliance = *state;
+    struct tcp_connection *sender = clean_mail(appliance);
+    struct tcp_connection *next;
+    struct message_view view;
+    struct relay_job job;
+
+    assert_true(peer_relay(&control, 0, &job));
+    assert_int_equal(
+        message_view_open(&view, &control.region, job.message, job.generation, job.length),
+        STATUS_OK);
+    control.holds = true;
+    peer_say(&control, LINK_WELCOME, 0, 0, ""); /* not its to say */
+    appliance_settle(appliance);
+    assert_true(control.ended);
+    assert_int_equal(appliance_state(appliance, peers_control(&appliance->peers)), PEER_LEAVING);
+    next = clean_mail(appliance); /* gets no job there, and no memory that is in use */
+    appliance_expect(next, "451 4.4.1 [");
+    appliance_silent(sender);
+    assert_true(message_view_current(&view));
+    message_view_close(&view);
+    appliance_lose(appliance, &control);
+    appliance_expect(sender, "451 4.4.1 [");
+    assert_int_equal(appliance_messages_held(appliance), 0);
+}
+
 /* -- control that lies ------------------------------------------------------------------------- */
 
 static void test_hostile_codes(void **state)
@@ -580,6 +609,7 @@ int main(void)
         HANDOVER_TEST(test_no_control),
         HANDOVER_TEST(test_control_dies),
         HANDOVER_TEST(test_control_answers_and_dies),
+        HANDOVER_TEST(test_control_is_asked_to_leave),
         HANDOVER_TEST(test_hostile_codes),
         HANDOVER_TEST(test_codes_that_close),
         HANDOVER_TEST(test_hostile_text),
