@@ -137,81 +137,6 @@ static void test_no_control(void **state)
     assert_int_equal(appliance_count(appliance, COUNTER_RELAY_JOBS), 1);
 }
 
-static void test_control_dies(void **state)
-{
-    struct appliance *appliance = *state;
-    struct tcp_connection *senders[10];
-    struct relay_job job;
-
-    for (unsigned i = 0; i < 10; i++)
-        senders[i] = clean_mail(appliance);
-    assert_true(peer_relay(&control, 0, &job)); /* some taken, some not */
-    sender_close(senders[3]);
-    sender_say(senders[5], appliance_text("defer.example")); /* and one more behind it */
-    assert_int_equal(appliance_messages_held(appliance), 10);
-    appliance_lose(appliance, &control);
-    for (unsigned i = 0; i < 10; i++) {
-        if (i == 5)
-            assert_int_equal(strncmp(sender_heard(senders[i]), "451 4.4.1 [", 11), 0);
-        else if (i != 3)
-            appliance_expect(senders[i], "451 4.4.1 [");
-    }
-    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_NO_RELAY), 10);
-    assert_int_equal(appliance_messages_held(appliance), 1); /* the one behind, at the scanner */
-}
-
-/* What it has answered before its end counts: the customer has the mail, or does not want it. */
-static void test_control_answers_and_dies(void **state)
-{
-    struct appliance *appliance = *state;
-    struct tcp_connection *senders[3];
-    struct relay_result results[2];
-    struct relay_job job;
-
-    for (unsigned i = 0; i < 3; i++)
-        senders[i] = clean_mail(appliance);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_true(peer_relay(&control, 0, &job));
-        results[i] = peer_relayed(&job, RELAY_ANSWERED, i == 0 ? 250 : 550, "its words");
-        peer_answer_relay(&control, 0, &results[i]);
-    }
-    appliance_lose(appliance, &control);
-    appliance_expect(senders[0], "250 2.0.0 [");
-    appliance_expect(senders[1], "550 5.0.0 [");
-    appliance_expect(senders[2], "451 4.4.1 [");
-    assert_int_equal(appliance_count(appliance, COUNTER_MESSAGE_DELIVERED), 1);
-    assert_int_equal(appliance_messages_held(appliance), 0);
-}
-
-/* Its link is ended for a lie while it still has a message in its buffers: the memory waits until
- * it has closed its end. */
-static void test_control_is_asked_to_leave(void **state)
-{
-    struct appliance *appliance = *state;
-    struct tcp_connection *sender = clean_mail(appliance);
-    struct tcp_connection *next;
-    struct message_view view;
-    struct relay_job job;
-
-    assert_true(peer_relay(&control, 0, &job));
-    assert_int_equal(
-        message_view_open(&view, &control.region, job.message, job.generation, job.length),
-        STATUS_OK);
-    control.holds = true;
-    peer_say(&control, LINK_WELCOME, 0, 0, ""); /* not its to say */
-    appliance_settle(appliance);
-    assert_true(control.ended);
-    assert_int_equal(appliance_state(appliance, peers_control(&appliance->peers)), PEER_LEAVING);
-    next = clean_mail(appliance); /* gets no job there, and no memory that is in use */
-    appliance_expect(next, "451 4.4.1 [");
-    appliance_silent(sender);
-    assert_true(message_view_current(&view));
-    message_view_close(&view);
-    appliance_lose(appliance, &control);
-    appliance_expect(sender, "451 4.4.1 [");
-    assert_int_equal(appliance_messages_held(appliance), 0);
-}
-
 /* -- control that lies ------------------------------------------------------------------------- */
 
 static void test_hostile_codes(void **state)
@@ -607,9 +532,6 @@ int main(void)
         HANDOVER_TEST(test_the_customers_words),
         HANDOVER_TEST(test_many_at_once),
         HANDOVER_TEST(test_no_control),
-        HANDOVER_TEST(test_control_dies),
-        HANDOVER_TEST(test_control_answers_and_dies),
-        HANDOVER_TEST(test_control_is_asked_to_leave),
         HANDOVER_TEST(test_hostile_codes),
         HANDOVER_TEST(test_codes_that_close),
         HANDOVER_TEST(test_hostile_text),
