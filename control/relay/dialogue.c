@@ -8,6 +8,7 @@
 
 #define DIALOGUE_QUIT_NS     (5 * CLOCK_NS_PER_SECOND)
 #define DIALOGUE_HELLO_BYTES 320u /* a host name and the verb */
+#define DIALOGUE_WHY_MAX     400  /* bytes of what happened that fit behind the words for it */
 
 /* Nothing is outstanding, so nothing may have come: a stray reply would be taken for the answer to
  * what is said next. */
@@ -116,11 +117,11 @@ static void dialogue_fail(struct dialogue *dialogue, enum relay_outcome outcome,
         transaction->retried = true;
         end.unsaid = true;
     }
-    (void)snprintf(text, sizeof(text), "%s: %s",
+    (void)snprintf(text, sizeof(text), "%s: %.*s",
                    outcome == RELAY_UNREACHABLE ? "4.4.1 Recipient's server is unreachable"
                    : outcome == RELAY_BROKEN    ? "4.4.2 Recipient's server gave no valid answer"
                                                 : "4.3.0 Message cannot be relayed now",
-                   why);
+                   DIALOGUE_WHY_MAX, why);
     transaction_result(&end.result, &transaction->job, outcome, 451, text);
     dialogue_fill_result(dialogue, transaction, &end.result, now_ns);
     /* The connection goes first: by the time the worker may use the memory again, nothing is left
