@@ -38,11 +38,11 @@ void configuration_close(struct configuration *configuration)
     config_free(configuration->start);
 }
 
-void configuration_add(struct configuration *configuration, const char *name)
+void configuration_add(struct configuration *configuration, const char *name, bool always)
 {
     CHECK(configuration->count < FEED_PROGRAMS_MAX);
     configuration->programs[configuration->count++] =
-        (struct configuration_program){.name = name, .feed = -1};
+        (struct configuration_program){.name = name, .always = always, .feed = -1};
 }
 
 static void configuration_hang_up(struct configuration *configuration,
@@ -124,7 +124,9 @@ void configuration_swap(struct configuration *configuration, unsigned index, uns
     *one = *two;
     *two = was;
     two->name = one->name;
+    two->always = one->always;
     one->name = was.name;
+    one->always = was.always;
     configuration->view_changed = true;
 }
 
@@ -207,16 +209,18 @@ static bool configuration_watch(struct configuration *configuration, int64_t now
 
 static void configuration_show(struct configuration *configuration)
 {
-    struct feed_view view = {.number = configuration->number,
-                             .digest = configuration->digest,
-                             .count = configuration->count};
+    struct feed_view view = {.number = configuration->number, .digest = configuration->digest};
     const struct configuration_program *control = NULL;
 
     for (unsigned i = 0; i < configuration->count; i++) {
         const struct configuration_program *program = &configuration->programs[i];
 
-        snprintf(view.lines[i].name, sizeof(view.lines[i].name), "%s", program->name);
-        view.lines[i].answer = program->answer;
+        if (program->feed >= 0 || program->always) {
+            struct feed_line *line = &view.lines[view.count++];
+
+            snprintf(line->name, sizeof(line->name), "%s", program->name);
+            line->answer = program->answer;
+        }
         if (strcmp(program->name, CONFIGURATION_CONTROL) == 0 && program->feed >= 0)
             control = program;
     }

@@ -20,6 +20,7 @@
 
 struct configuration_program {
     const char *name; /* borrowed */
+    bool always;      /* shown while it does not run, too */
     int feed;         /* ours; -1: not started */
     struct feed_answer answer;
     bool told_late;
@@ -42,8 +43,9 @@ struct configuration {
 int configuration_open(struct configuration *configuration, const char *file);
 void configuration_close(struct configuration *configuration);
 
-/* Names the next program; in the order of the supervisor. `name` is borrowed. */
-void configuration_add(struct configuration *configuration, const char *name);
+/* Names the next program; in the order of the supervisor. `name` is borrowed. One that runs only
+ * at times (not `always`) is shown only then. */
+void configuration_add(struct configuration *configuration, const char *name, bool always);
 
 /* A new feed for program `index`: the descriptor that it is to inherit, the caller's; or -1. */
 int configuration_prepare(struct configuration *configuration, unsigned index, int64_t now_ns);

@@ -62,7 +62,8 @@ void programs_remove(const struct programs_file *file)
     (void)unlink(file->path);
 }
 
-json_t *programs_read(const char *socket)
+/* An array, the caller's; null when there is none. */
+static json_t *programs_read(const char *socket)
 {
     const char *slash = strrchr(socket, '/');
     char path[256];
@@ -75,4 +76,45 @@ json_t *programs_read(const char *socket)
         return rows;
     json_decref(rows);
     return NULL;
+}
+
+/* The row of `name`; null when there is none. */
+static json_t *programs_row(json_t *rows, const char *name)
+{
+    size_t index;
+    json_t *row;
+
+    json_array_foreach(rows, index, row)
+    {
+        const char *program = json_string_value(json_object_get(row, "program"));
+
+        if (program != NULL && name != NULL && strcmp(program, name) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+void programs_join(json_t *status, const char *socket)
+{
+    json_t *said = programs_read(socket);
+    json_t *rows = json_object_get(status, "programs");
+    size_t index;
+    json_t *row;
+
+    if (said == NULL)
+        return;
+    if (!json_is_array(rows)) {
+        (void)json_object_set_new(status, "programs", said);
+        return;
+    }
+    json_array_foreach(said, index, row)
+    {
+        json_t *known = programs_row(rows, json_string_value(json_object_get(row, "program")));
+
+        if (known != NULL)
+            (void)json_object_update_missing(known, row);
+        else
+            (void)json_array_append(rows, row);
+    }
+    json_decref(said);
 }

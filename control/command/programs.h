@@ -28,8 +28,9 @@ void programs_write(struct programs_file *file, const struct supervisor *supervi
 /* The run has ended. */
 void programs_remove(const struct programs_file *file);
 
-/* Reads it for the status socket at `socket`: an array, owned by the caller; null when there is
- * none. */
-json_t *programs_read(const char *socket);
+/* Reads it for the status socket at `socket` and joins it to the `programs` of `status`: one row a
+ * program, with what the supervisor and what control says of it. Nothing happens when there is no
+ * file. */
+void programs_join(json_t *status, const char *socket);
 
 #endif

@@ -199,12 +199,12 @@ static int run_appliance(struct run *run)
         const char *name = role_row(role_started[i])->program;
 
         supervisor_add(&run->supervisor, name, run->paths[i]);
-        configuration_add(&run->configuration, name);
+        configuration_add(&run->configuration, name, true);
     }
     CHECK(role_started[RUN_SCANNER] == ROLE_SCANNER);
     (void)supervisor_add_once(&run->supervisor, "new scanners", run->paths[RUN_SCANNER],
                               "--candidate");
-    configuration_add(&run->configuration, "new scanners");
+    configuration_add(&run->configuration, "new scanners", false);
     prefilter_build_start(&run->prefilter);
     readiness_init(&run->readiness, run->socket, READINESS_LIMIT_NS, clock_monotonic_ns());
     code = supervisor_run(&run->supervisor, &watch);

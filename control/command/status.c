@@ -89,7 +89,6 @@ int command_status(int argc, char **argv)
     struct status_arguments arguments;
     char path[CONFIG_PATH_BYTES];
     json_t *object;
-    json_t *programs;
     enum status status;
     int code;
 
@@ -105,9 +104,7 @@ int command_status(int argc, char **argv)
         status_say_nobody(path, status);
         return EXIT_FAILED;
     }
-    programs = programs_read(path);
-    if (programs != NULL)
-        (void)json_object_set_new(object, "programs", programs);
+    programs_join(object, path);
     if (arguments.json) {
         json_dumpf(object, stdout, JSON_INDENT(2));
         fputc('\n', stdout);

@@ -292,8 +292,10 @@ class Reload(unittest.TestCase):
 
     def all_have(self, number):
         programs = self.programs()
-        return len(programs) == 3 and all(line["configuration"] == number and line["refused"] == 0
-                                          for line in programs.values())
+        # Control that has just come back may not have heard yet what to show.
+        return len(programs) == 3 and all(
+            line.get("configuration") == number and line["refused"] == 0
+            for line in programs.values())
 
     def reload(self, number):
         self.appliance.process.send_signal(signal.SIGHUP)
