@@ -44,24 +44,43 @@ void tcp_clients_destroy(struct tcp_clients *clients)
     clients->table = NULL;
 }
 
-static uint64_t client_prefix(const uint8_t address[16], uint32_t level)
+/* IPv4's 32 bits, or the first 64 of IPv6: what is one client. */
+static uint64_t client_address(const uint8_t address[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-    if (memcmp(address, mapped, sizeof(mapped)) == 0) {
-        uint32_t ipv4 = bytes_get32(address + 12);
-
-        return level == TCP_CLIENT_ADDRESS ? ipv4 : ipv4 & 0xffffff00u;
-    }
-    return ((uint64_t)bytes_get32(address) << 32 | bytes_get32(address + 4)) &
-           (level == TCP_CLIENT_ADDRESS ? UINT64_MAX : ~UINT64_C(0xffff));
+    if (memcmp(address, mapped, sizeof(mapped)) == 0)
+        return bytes_get32(address + 12);
+    return (uint64_t)bytes_get32(address) << 32 | bytes_get32(address + 4);
 }
 
-static uint32_t *client_bucket(struct tcp_clients *clients, uint64_t prefix, uint32_t level)
+/* The /24 or /48 around it. Also a function of the address alone, as the eviction needs. */
+static uint64_t client_neighbourhood(uint64_t address)
 {
-    uint64_t hash = siphash(&clients->secret, &prefix, sizeof(prefix));
+    return address & ~(address > UINT32_MAX ? UINT64_C(0xffff) : UINT64_C(0xff));
+}
 
-    return &clients->table[(hash + level) & clients->mask];
+static uint64_t client_prefix(uint64_t address, uint32_t level)
+{
+    return level == TCP_CLIENT_ADDRESS ? address : client_neighbourhood(address);
+}
+
+/* One hash for an address and what is around it: a SYN of a flood pays for each. */
+static uint64_t client_hash(const struct tcp_clients *clients, uint64_t address)
+{
+    uint64_t neighbourhood = client_neighbourhood(address);
+
+    return siphash(&clients->secret, &neighbourhood, sizeof(neighbourhood));
+}
+
+/* The addresses of a neighbourhood lie side by side behind it: whatever a peer chooses among those
+ * that are its own, no chain gets longer than the table's load. */
+static uint32_t *client_bucket(struct tcp_clients *clients, uint64_t hash, uint64_t prefix,
+                               uint32_t level)
+{
+    uint64_t beside = level == TCP_CLIENT_ADDRESS ? 1 + (prefix & 0xffff) : 0;
+
+    return &clients->table[(hash + beside) & clients->mask];
 }
 
 /* In the chain of `bucket`. */
@@ -106,6 +125,7 @@ static void client_idle_remove(struct tcp_clients *clients, uint32_t index)
 /* An entry nobody is counted in: a free one, or the one that has been idle longest. */
 static uint32_t client_take(struct tcp_clients *clients)
 {
+    const struct tcp_client *entry;
     uint32_t index = clients->free;
     uint32_t *link;
 
@@ -116,12 +136,13 @@ static uint32_t client_take(struct tcp_clients *clients)
     index = clients->idle_oldest;
     CHECK(index != CLIENT_NONE); /* there are more entries than connections hold */
     client_idle_remove(clients, index);
-    link = client_bucket(clients, clients->entries[index].prefix, clients->entries[index].level);
+    entry = &clients->entries[index];
+    link = client_bucket(clients, client_hash(clients, entry->prefix), entry->prefix, entry->level);
     while (*link != index) {
         CHECK(*link != CLIENT_NONE);
         link = &clients->entries[*link].next;
     }
-    *link = clients->entries[index].next;
+    *link = entry->next;
     return index;
 }
 
@@ -147,10 +168,13 @@ enum tcp_client_answer tcp_clients_ask(struct tcp_clients *clients, const uint8_
                                        int64_t now_ns)
 {
     enum tcp_client_answer answer = TCP_CLIENT_WELCOME;
+    uint64_t client = client_address(address);
+    uint64_t hash = client_hash(clients, client);
 
     for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
-        uint64_t prefix = client_prefix(address, level);
-        uint32_t index = client_find(clients, client_bucket(clients, prefix, level), prefix, level);
+        uint64_t prefix = client_prefix(client, level);
+        uint32_t index =
+            client_find(clients, client_bucket(clients, hash, prefix, level), prefix, level);
 
         if (index == CLIENT_NONE)
             continue;
@@ -185,9 +209,12 @@ static void client_count(struct tcp_clients *clients, uint32_t index, int64_t no
 enum tcp_client_answer tcp_clients_enter(struct tcp_clients *clients, const uint8_t address[16],
                                          struct tcp_client_place *place, int64_t now_ns)
 {
+    uint64_t client = client_address(address);
+    uint64_t hash = client_hash(clients, client);
+
     for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++) {
-        uint64_t prefix = client_prefix(address, level);
-        uint32_t *bucket = client_bucket(clients, prefix, level);
+        uint64_t prefix = client_prefix(client, level);
+        uint32_t *bucket = client_bucket(clients, hash, prefix, level);
         uint32_t index = client_find(clients, bucket, prefix, level);
 
         if (index == CLIENT_NONE) {

@@ -144,15 +144,13 @@ static void test_rate_overdrawn(void **state)
 
 /* Far more clients than there are entries: those with connections keep theirs, the others are
  * forgotten oldest first, and the counts stay right. Compared with a plain array. */
-static void test_many_clients(void **state)
+static void many_clients(uint8_t bytes[16], unsigned at)
 {
     struct tcp_client_place places[CONNECTIONS];
     uint32_t owner[CONNECTIONS];
     unsigned open = 0;
     uint32_t seed = 7;
-    uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
 
-    (void)state;
     open_clients(2, CONNECTIONS, 0);
     for (unsigned round = 0; round < 200000; round++) {
         uint32_t host;
@@ -169,7 +167,7 @@ static void test_many_clients(void **state)
         }
         /* Mostly strangers, now and then one of a few that come back. */
         host = seed >> 28 == 0 ? (seed >> 8) % 4 : seed >> 2;
-        memcpy(bytes + 12, &host, sizeof(host));
+        memcpy(bytes + at, &host, sizeof(host));
         for (unsigned i = 0; i < open; i++)
             held += owner[i] == host;
         assert_int_equal(tcp_clients_enter(&clients, bytes, &places[open], round),
@@ -179,6 +177,20 @@ static void test_many_clients(void **state)
     }
     while (open > 0)
         tcp_clients_leave(&clients, &places[--open]);
+}
+
+static void test_many_clients(void **state)
+{
+    uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff};
+    uint8_t ipv6[16] = {[7] = 1};
+    uint8_t low[16] = {0}; /* looks like IPv4's, as a number */
+
+    (void)state;
+    many_clients(ipv4, 12);
+    tcp_clients_destroy(&clients);
+    many_clients(ipv6, 0);
+    tcp_clients_destroy(&clients);
+    many_clients(low, 4);
 }
 
 int main(void)
