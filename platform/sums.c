@@ -21,6 +21,7 @@ enum status sums_of_memory(const struct config *config, unsigned workers, char *
         (config->limits.message_bytes + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES +
         SUMS_BLOCKS_BESIDE;
     uint64_t enough = (needed * SUMS_KEPT_BACK / (SUMS_KEPT_BACK - 1) + 1) * workers;
+    uint64_t enough_mib = (enough * MESSAGE_BLOCK_BYTES >> 20) + 1;
 
     if (usable >= needed)
         return STATUS_OK;
@@ -30,7 +31,7 @@ enum status sums_of_memory(const struct config *config, unsigned workers, char *
         "have %llu; a message of limits.message_size needs %llu: write memory.messages: %lluM, "
         "lower limits.message_size, or name fewer cores.workers",
         (unsigned long long)blocks, workers, (unsigned long long)slice, (unsigned long long)usable,
-        (unsigned long long)needed, (unsigned long long)((enough * MESSAGE_BLOCK_BYTES >> 20) + 1));
+        (unsigned long long)needed, (unsigned long long)enough_mib);
     return STATUS_BAD_CONFIG;
 }
 

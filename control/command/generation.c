@@ -10,27 +10,29 @@
 
 /* -- what the database is ---------------------------------------------------------------------- */
 
-static uint64_t generation_mix(uint64_t sum, const void *bytes, size_t size)
+static uint64_t generation_mix(uint64_t sum, uint64_t number)
 {
-    const unsigned char *at = bytes;
-
-    for (size_t i = 0; i < size; i++)
-        sum = (sum ^ at[i]) * UINT64_C(1099511628211);
+    for (unsigned i = 0; i < sizeof(number); i++, number >>= 8)
+        sum = (sum ^ (number & 0xff)) * UINT64_C(1099511628211);
     return sum;
 }
 
 static uint64_t generation_file(const char *name, const struct stat *file)
 {
-    const int64_t facts[] = {(int64_t)file->st_ino, (int64_t)file->st_size,
-                             (int64_t)file->st_mtim.tv_sec, (int64_t)file->st_mtim.tv_nsec};
+    const uint64_t facts[] = {(uint64_t)file->st_ino, (uint64_t)file->st_size,
+                              (uint64_t)file->st_mtim.tv_sec, (uint64_t)file->st_mtim.tv_nsec};
+    uint64_t sum = UINT64_C(14695981039346656037);
 
-    return generation_mix(generation_mix(UINT64_C(14695981039346656037), name, strlen(name)), facts,
-                          sizeof(facts));
+    for (; *name != '\0'; name++)
+        sum = generation_mix(sum, (unsigned char)*name);
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        sum = generation_mix(sum, facts[i]);
+    return sum;
 }
 
 uint64_t generation_fingerprint(const char *database)
 {
-    struct stat file;
+    struct stat file = {0};
     const struct dirent *entry;
     uint64_t sum = 1; /* of the files, in whatever order they come */
     DIR *directory;

@@ -62,8 +62,7 @@ void main_retire(struct main_thread *thread)
     while (thread->policies[gone]->generation < oldest)
         policy_free(thread, thread->policies[gone++]);
     thread->policy_count -= gone;
-    memmove(thread->policies, thread->policies + gone,
-            thread->policy_count * sizeof(thread->policies[0]));
+    memmove(thread->policies, thread->policies + gone, thread->policy_count * sizeof(void *));
     source_answer(&thread->source, current, thread->policies[0]->generation, thread->policy_count,
                   thread->policy_count > 1 ? "messages that began under it" : "");
 }

@@ -168,6 +168,7 @@ void *read_entries(const struct schema_key *list, const void *base)
 {
     const char *member = (const char *)base + list->offset;
 
+    CHECK(base != NULL);
     return list->in_place ? (void *)member : *(void *const *)member;
 }
 

@@ -62,24 +62,23 @@ struct schema_key {
     const char *name;
     enum schema_type type;
     bool mandatory;
-    uint32_t offset; /* in the group's struct */
-    uint32_t size;   /* of the member; SCHEMA_LIST: of an entry */
-    uint64_t min;
-    uint64_t max;
-    const char *fallback;                /* as one would write it; null = none */
-    const struct schema_choice *choices; /* ends with a null name */
-
-    const struct schema_group *group; /* SCHEMA_GROUP; SCHEMA_LIST of groups, else null */
-    const struct schema_key *entry;   /* SCHEMA_LIST of single values, else null */
-    uint32_t count_offset;            /* SCHEMA_LIST: of the `unsigned` that counts entries */
     bool in_place; /* SCHEMA_LIST: the member is the array, not a pointer to one */
     /* SCHEMA_LIST of groups: the keys of one entry may stand where the list's own key would, for a
      * list of one. */
     bool direct;
+    bool restart;    /* a change takes effect with a restart only; of a group or list: all of it */
+    uint32_t offset; /* in the group's struct */
+    uint32_t size;   /* of the member; SCHEMA_LIST: of an entry */
+    uint32_t count_offset; /* SCHEMA_LIST: of the `unsigned` that counts entries */
     /* SCHEMA_GROUP: keys that are not given are those of the group of the same kind at this offset
      * of struct config, which stands earlier in the table. 0: none, their fallbacks apply. */
     uint32_t inherits;
-    bool restart; /* a change takes effect with a restart only; of a group or list: all of it */
+    uint64_t min;
+    uint64_t max;
+    const char *fallback;                /* as one would write it; null = none */
+    const struct schema_choice *choices; /* ends with a null name */
+    const struct schema_group *group;    /* SCHEMA_GROUP; SCHEMA_LIST of groups, else null */
+    const struct schema_key *entry;      /* SCHEMA_LIST of single values, else null */
 };
 
 extern const struct schema_group schema_file; /* base: struct config */

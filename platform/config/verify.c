@@ -226,6 +226,8 @@ static enum status verify_domains(struct locate *locate, struct config *config)
 
     for (unsigned i = 0; i < config->customer_count; i++)
         count += config->customers[i].domain_count;
+    if (count == 0)
+        return STATUS_OK;
     owners = calloc(count, sizeof(*owners));
     if (!owners)
         return STATUS_NO_MEMORY;

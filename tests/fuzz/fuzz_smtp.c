@@ -161,7 +161,8 @@ static bool fuzz_naive(const char *text, size_t length, char *message, size_t *m
     *message_length = 0;
     *bare = false;
     if (fuzz_blank(text, length)) {
-        memcpy(message, "\r\n", 2);
+        message[0] = '\r';
+        message[1] = '\n';
         *message_length = 2;
     }
     while (at < length) {

@@ -62,6 +62,7 @@ struct peer {
 };
 
 struct bench {
+    struct counting counting; /* first: it is aligned to a cache line */
     struct region region;
     struct store store;
     struct tcp_endpoint endpoint;
@@ -73,7 +74,6 @@ struct bench {
     struct smtp_policy *policy;
     struct config config;
     struct config_customer customer;
-    struct counting counting;
     struct region_counters *counters; /* its row */
     enum bench_application application;
     bool verify;

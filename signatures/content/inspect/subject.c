@@ -352,9 +352,6 @@ static void subject_bytes(struct subjects *all, struct subject *subject, const u
             subject_html(all, bytes, length);
         break;
     case PREFILTER_CLASS_IMAGE:
-        subject_plain(all, subject, bytes, length);
-        subject_binary(all, subject, bytes, length);
-        break;
     case PREFILTER_CLASS_BINARY:
         subject_plain(all, subject, bytes, length);
         subject_binary(all, subject, bytes, length);

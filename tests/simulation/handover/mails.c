@@ -189,7 +189,7 @@ static void sender_reply(struct world *world, struct sender *sender, const char 
     sender->said = 0;
     sender->state = code == 354 ? SENDER_BODY : SENDER_DONE; /* no room: it comes another day */
     mail_body(sender->mail, sender->body);
-    (void)strcat(sender->body, ".\r\n");
+    memcpy(sender->body + strlen(sender->body), ".\r\n", sizeof(".\r\n"));
 }
 
 static void sender_listen(struct world *world, struct sender *sender)

@@ -162,10 +162,11 @@ static void check_group(const struct schema_group *group, const char *heading)
             continue; /* a section of its own says it */
         snprintf(name, sizeof(name), "\n| `%s` |", key->name);
         row = strstr(row, "\n| `");
-        if (!row || row > table.end || strncmp(row, name, strlen(name)) != 0)
+        if (!row || row > table.end || strncmp(row, name, strlen(name)) != 0) {
             fail_msg("%s: no row for %s where it belongs", heading, key->name);
-        else
-            check_row(heading, key, row++);
+            return;
+        }
+        check_row(heading, key, row++);
     }
     row = row ? strstr(row, "\n| `") : NULL;
     if (row && row < table.end)

@@ -80,7 +80,8 @@ static void feed(const char *word, size_t at, size_t piece)
     uint8_t bytes[TEXT_BYTES];
 
     memset(bytes, '.', sizeof(bytes));
-    memcpy(bytes + at, word, strlen(word));
+    for (size_t i = 0; word[i] != '\0'; i++)
+        bytes[at + i] = (uint8_t)word[i];
     for (size_t from = 0; from < sizeof(bytes); from += piece) {
         size_t left = sizeof(bytes) - from;
 

@@ -150,33 +150,32 @@ static void test_each(void **state)
 #define LETTERS_300 LETTERS_100 LETTERS_100 LETTERS_100
 
 static const struct doubt {
-    enum mime_gate gate;
     const char *part; /* the header of a part in front, or lines of the mail's own header */
+    enum mime_gate gate;
     bool header;
 } doubts[] = {
-    {MIME_GATE_LONG_LINE,
-     "X-L: " LETTERS_300 LETTERS_300 LETTERS_300 LETTERS_100 LETTERS_100 "\r\n", true},
-    {MIME_GATE_EMPTY_OPTIONS, "X-E: a\r\n ;\r\n", true},
-    {MIME_GATE_ENCODING_TWICE,
-     "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 7bit\r\n", false},
-    {MIME_GATE_ENCODING, "Content-Transfer-Encoding: x-odd\r\n", false},
-    {MIME_GATE_FIELD_SYNTAX, "Content-Type: text/plain, odd\r\n", false},
-    {MIME_GATE_FIELD_SYNTAX, "Content-Transfer-Encoding: 7bit odd\r\n", false},
-    {MIME_GATE_FIELD_SYNTAX, "Content-Disposition: inline odd\r\n", false},
-    {MIME_GATE_PARAMETER, "Content-Disposition: inline; name=a\r\n", false},
-    {MIME_GATE_PARAMETER, "Content-Disposition: inline; filename=\"" LETTERS_300 "\"\r\n", false},
-    {MIME_GATE_PARAMETER, "Content-Type: text/plain; boundaryx=1\r\n", false},
-    {MIME_GATE_BOUNDARY_VALUE, "Content-Type: text/plain; boundary=\"" LETTERS_100 "\"\r\n", false},
-    {MIME_GATE_PARAMETERS, NULL, false},
-    {MIME_GATE_ENCODED_NAME, "Content-Type: text/plain; name=\"=?utf-8?q?a=\"\r\n", false},
-    {MIME_GATE_MEDIA_TYPE, "Content-Type: odd/plain\r\n", false},
-    {MIME_GATE_MESSAGE, "Content-Type: message/partial\r\n", false},
-    {MIME_GATE_HEADER_SIZE,
-     "Content-Type: text/plain;\r\n a=" LETTERS_300 LETTERS_300 LETTERS_300
+    {"X-L: " LETTERS_300 LETTERS_300 LETTERS_300 LETTERS_100 LETTERS_100 "\r\n",
+     MIME_GATE_LONG_LINE, true},
+    {"X-E: a\r\n ;\r\n", MIME_GATE_EMPTY_OPTIONS, true},
+    {"Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 7bit\r\n",
+     MIME_GATE_ENCODING_TWICE, false},
+    {"Content-Transfer-Encoding: x-odd\r\n", MIME_GATE_ENCODING, false},
+    {"Content-Type: text/plain, odd\r\n", MIME_GATE_FIELD_SYNTAX, false},
+    {"Content-Transfer-Encoding: 7bit odd\r\n", MIME_GATE_FIELD_SYNTAX, false},
+    {"Content-Disposition: inline odd\r\n", MIME_GATE_FIELD_SYNTAX, false},
+    {"Content-Disposition: inline; name=a\r\n", MIME_GATE_PARAMETER, false},
+    {"Content-Disposition: inline; filename=\"" LETTERS_300 "\"\r\n", MIME_GATE_PARAMETER, false},
+    {"Content-Type: text/plain; boundaryx=1\r\n", MIME_GATE_PARAMETER, false},
+    {"Content-Type: text/plain; boundary=\"" LETTERS_100 "\"\r\n", MIME_GATE_BOUNDARY_VALUE, false},
+    {NULL, MIME_GATE_PARAMETERS, false},
+    {"Content-Type: text/plain; name=\"=?utf-8?q?a=\"\r\n", MIME_GATE_ENCODED_NAME, false},
+    {"Content-Type: odd/plain\r\n", MIME_GATE_MEDIA_TYPE, false},
+    {"Content-Type: message/partial\r\n", MIME_GATE_MESSAGE, false},
+    {"Content-Type: text/plain;\r\n a=" LETTERS_300 LETTERS_300 LETTERS_300
      ";\r\n b=" LETTERS_300 LETTERS_300 LETTERS_300 ";\r\n c=" LETTERS_300 "\r\n",
-     false},
-    {MIME_GATE_HEADER_NONE, "", false},
-    {MIME_GATE_LATE_HEADER, "Content-Type: application/odd\r\n\r\nbase64\r\n", false},
+     MIME_GATE_HEADER_SIZE, false},
+    {"", MIME_GATE_HEADER_NONE, false},
+    {"Content-Type: application/odd\r\n\r\nbase64\r\n", MIME_GATE_LATE_HEADER, false},
 };
 
 #define DOUBT_COUNT (sizeof(doubts) / sizeof(doubts[0]))
