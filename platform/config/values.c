@@ -503,6 +503,9 @@ void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES
                  key->max == 1 ? "one cpu number"
                                : "cpu numbers such as 0-3,8, each once, at most 64");
         return;
+    case SCHEMA_GROUP:
+        snprintf(wanted, VALUES_WANTED_BYTES, "write keys below it");
+        return;
     case SCHEMA_LIST:
         snprintf(wanted, VALUES_WANTED_BYTES, "write a list of %u to %u entries",
                  (unsigned)key->min, (unsigned)key->max);
