@@ -162,6 +162,7 @@ class Addresses(PeerTest):
             peer = self.peer()
             peer.send("S", ether={"src": PORT_MAC})
             self.silence(peer)
+            peer.send("R", seq=peer.isn + 1)  # or its SYN-ACK is sent again under the next test
 
 
 class Fragments(PeerTest):

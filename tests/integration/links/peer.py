@@ -230,6 +230,8 @@ class PeerTest(unittest.TestCase):
                           cls.changes, kernel6=False)
         cls.addClassCleanup(cls.box.stop)
         cls.box.start()
+        # Each of three addresses is announced three times; after that we only send to answer.
+        appliance.wait_for(lambda: cls.box.counters()["tx_packets"] >= 9, 20, "announced")
 
     def setUp(self):
         self.wire = Wire(self.box, self.id())
