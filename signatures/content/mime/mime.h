@@ -156,6 +156,7 @@ struct mime_parser {
     enum mime_gate gate; /* MIME_GATE_NONE as long as all is well; the first reason otherwise, or
                             the first that is malformed */
     bool stopped;        /* nothing is looked at any more */
+    bool nul;            /* there was one */
     unsigned part_count; /* leaf parts begun */
 
     enum mime_state state;

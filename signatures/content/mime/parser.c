@@ -567,8 +567,7 @@ void mime_feed(struct mime_parser *parser, const uint8_t *bytes, size_t length)
 
     if (length == 0 || parser->stopped)
         return;
-    if (memchr(bytes, 0, length) != NULL)
-        parser_gate(parser, MIME_GATE_NUL);
+    parser->nul = parser->nul || memchr(bytes, 0, length) != NULL;
     while (taken < length && !parser->stopped)
         taken += parser->held_length > 0 ? parser_held_line(parser, bytes + taken, length - taken)
                                          : parser_next(parser, bytes + taken, length - taken);
@@ -580,6 +579,9 @@ void mime_end(struct mime_parser *parser)
 {
     if (parser->stopped)
         return;
+    /* Only now: what was a doubt before it does not depend on how the bytes arrive. */
+    if (parser->nul)
+        parser_gate(parser, MIME_GATE_NUL);
     if (parser->held_length > 0)
         mime_stop(parser, MIME_GATE_BARE_CR);
     else if (parser->state == MIME_STATE_HEADER)
