@@ -269,6 +269,13 @@ static void test_passing(void **state)
         check_gate(MIME_GATE_NONE, passing[i]);
 }
 
+/* What is doubted first when a NUL stands where it mattered what stood there. */
+static bool nul_breaks(enum mime_gate gate)
+{
+    return mime_gate_class(gate) == GATE_MALFORMED || gate == MIME_GATE_BARE_CR ||
+           gate == MIME_GATE_NO_RECEIVED || gate == MIME_GATE_MULTIPART_EMPTY;
+}
+
 static void test_nul(void **state)
 {
     static const char *const places[] = {RECEIVED "X-A: b\r\n\r\n", RECEIVED "\r\nabc\r\n",
@@ -284,7 +291,8 @@ static void test_nul(void **state)
             message[at] = '\0';
             harness_run_all(&result, message, strlen(places[i]));
             /* What it was put in place of may be missed first: a CR, our own field. */
-            assert_int_not_equal(result.gate, MIME_GATE_NONE);
+            if (!nul_breaks(result.gate))
+                assert_string_equal(mime_gate_text(result.gate), "NUL byte");
             harness_free(&result);
             free(message);
         }
