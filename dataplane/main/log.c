@@ -22,7 +22,7 @@ void main_close_log(struct main_thread *thread)
 void main_write_log(struct main_thread *thread)
 {
     static char line[LOG_LINE_BYTES];
-    const struct config *config = atomic_load(&thread->orders.policy)->config;
+    const struct config *config = atomic_load(&thread->orders.settings)->config;
     size_t written = 0;
 
     for (unsigned i = 0; i < thread->workers_made; i++) {

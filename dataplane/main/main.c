@@ -22,7 +22,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", error.text);
         return EXIT_CONFIG;
     }
-    if (main_first_policy(&thread) != STATUS_OK || main_open_log(&thread) != STATUS_OK) {
+    if (main_first_settings(&thread) != STATUS_OK || main_open_log(&thread) != STATUS_OK) {
         notice("%s", status_text(STATUS_NO_MEMORY));
         return EXIT_FAILED;
     }

@@ -3,7 +3,7 @@
  *   main_start() -> main_serve() -> main_stop()
  *                       |
  *                       every MAIN_TICK_NS: the link socket, the log, a reload that was asked for,
- *                       policies no longer in use, the prefilter's file, how connections spread
+ *                       settings no longer in use, the prefilter's file, how connections spread
  *
  * It never touches a packet or a message. Workers hear of it by `orders` and answer by the atomic
  * words of struct worker; nothing here waits for a worker except main_stop().
@@ -29,7 +29,7 @@
 #define MAIN_TICK_NS        (2 * CLOCK_NS_PER_MS)
 #define MAIN_DRAIN_LIMIT_NS (30 * CLOCK_NS_PER_SECOND)
 #define MAIN_WHY_BYTES      512u
-#define MAIN_POLICIES_MAX   8u /* configurations in memory at once */
+#define MAIN_SETTINGS_MAX   8u /* configurations in memory at once */
 
 struct main_thread {
     struct config *start_config; /* ports, cores and memory are as they were at the start */
@@ -53,31 +53,31 @@ struct main_thread {
     struct config_source source;
     /* Those that something still goes by, oldest first; the last one is in force. One more than may
      * stay, until the workers have left the oldest. */
-    struct worker_policy *policies[MAIN_POLICIES_MAX + 1];
-    unsigned policy_count;
+    struct worker_settings *settings[MAIN_SETTINGS_MAX + 1];
+    unsigned settings_count;
     struct prefilter_watch prefilter;
     int64_t drain_end_ns; /* 0: not draining */
     char why[MAIN_WHY_BYTES];
 };
 
-/* start.c. Everything up to running workers, from start_config and orders.policy. Otherwise `why`
+/* start.c. Everything up to running workers, from start_config and orders.settings. Otherwise `why`
  * is one line for the operator; main_stop() takes down what was up. */
 enum status main_start(struct main_thread *thread) STATUS_CHECKED;
 
-/* reload.c. The policy of the start; start_config stays the caller's. STATUS_NO_MEMORY. */
-enum status main_first_policy(struct main_thread *thread) STATUS_CHECKED;
+/* reload.c. The settings of the start; start_config stays the caller's. STATUS_NO_MEMORY. */
+enum status main_first_settings(struct main_thread *thread) STATUS_CHECKED;
 
 /* Takes what the source has (with a file: what stands in it now) and hands it to the workers; one
- * that cannot be used is said so, and the policy in force stays. Messages keep the policy they
- * began under, up to MAIN_POLICIES_MAX at once; past that those of the oldest go on by the newest.
+ * that cannot be used is said so, and the settings in force stay. Messages keep the settings they
+ * began under, up to MAIN_SETTINGS_MAX at once; past that those of the oldest go on by the newest.
  * False: the workers have not left the oldest yet; ask again soon. */
 bool main_reload(struct main_thread *thread);
 
-/* Frees the policies that no worker needs any more, and says which are left. */
+/* Frees the settings that no worker needs any more, and says which are left. */
 void main_retire(struct main_thread *thread);
 
 /* After the workers have ended. */
-void main_free_policies(struct main_thread *thread);
+void main_free_settings(struct main_thread *thread);
 
 /* log.c. Standard output, which may be a pipe that nobody reads. STATUS_NO_MEMORY. */
 enum status main_open_log(struct main_thread *thread) STATUS_CHECKED;

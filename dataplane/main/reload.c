@@ -5,94 +5,94 @@
 #include "dataplane/main/main_thread.h"
 #include "platform/check.h"
 
-static struct worker_policy *policy_make(struct config *config)
+static struct worker_settings *settings_make(struct config *config)
 {
-    struct worker_policy *policy = calloc(1, sizeof(*policy));
+    struct worker_settings *settings = calloc(1, sizeof(*settings));
 
-    if (policy == NULL)
+    if (settings == NULL)
         return NULL;
-    policy->generation = config->number;
-    policy->config = config;
-    if (smtp_policy_create(config, &policy->policy) == STATUS_OK)
-        return policy;
-    free(policy);
+    settings->generation = config->number;
+    settings->config = config;
+    if (smtp_customers_create(config, &settings->customers) == STATUS_OK)
+        return settings;
+    free(settings);
     return NULL;
 }
 
-static void policy_free(const struct main_thread *thread, struct worker_policy *policy)
+static void settings_free(const struct main_thread *thread, struct worker_settings *settings)
 {
-    smtp_policy_free(policy->policy);
-    if (policy->config != thread->start_config)
-        config_free(policy->config);
-    free(policy);
+    smtp_customers_free(settings->customers);
+    if (settings->config != thread->start_config)
+        config_free(settings->config);
+    free(settings);
 }
 
-/* Puts `policy` in force. */
-static void policy_add(struct main_thread *thread, struct worker_policy *policy)
+/* Puts `settings` in force. */
+static void settings_add(struct main_thread *thread, struct worker_settings *settings)
 {
-    CHECK(thread->policy_count <= MAIN_POLICIES_MAX);
-    CHECK(thread->policy_count == 0 ||
-          policy->generation > thread->policies[thread->policy_count - 1]->generation);
-    thread->policies[thread->policy_count++] = policy;
-    atomic_store_explicit(&thread->orders.policy, policy, memory_order_release);
+    CHECK(thread->settings_count <= MAIN_SETTINGS_MAX);
+    CHECK(thread->settings_count == 0 ||
+          settings->generation > thread->settings[thread->settings_count - 1]->generation);
+    thread->settings[thread->settings_count++] = settings;
+    atomic_store_explicit(&thread->orders.settings, settings, memory_order_release);
 }
 
-enum status main_first_policy(struct main_thread *thread)
+enum status main_first_settings(struct main_thread *thread)
 {
-    struct worker_policy *policy = policy_make(thread->start_config);
+    struct worker_settings *settings = settings_make(thread->start_config);
 
-    if (policy == NULL)
+    if (settings == NULL)
         return STATUS_NO_MEMORY;
-    policy_add(thread, policy);
+    settings_add(thread, settings);
     return STATUS_OK;
 }
 
 void main_retire(struct main_thread *thread)
 {
-    uint32_t current = thread->policies[thread->policy_count - 1]->generation;
+    uint32_t current = thread->settings[thread->settings_count - 1]->generation;
     uint32_t oldest = current;
     unsigned gone = 0;
 
     for (unsigned i = 0; i < thread->workers_made; i++) {
         uint32_t used =
-            atomic_load_explicit(&thread->workers[i].policy_oldest, memory_order_acquire);
+            atomic_load_explicit(&thread->workers[i].settings_oldest, memory_order_acquire);
 
         oldest = used < oldest ? used : oldest;
     }
-    while (thread->policies[gone]->generation < oldest)
-        policy_free(thread, thread->policies[gone++]);
-    thread->policy_count -= gone;
-    memmove(thread->policies, thread->policies + gone, thread->policy_count * sizeof(void *));
-    source_answer(&thread->source, current, thread->policies[0]->generation, thread->policy_count,
-                  thread->policy_count > 1 ? "messages that began under it" : "");
+    while (thread->settings[gone]->generation < oldest)
+        settings_free(thread, thread->settings[gone++]);
+    thread->settings_count -= gone;
+    memmove(thread->settings, thread->settings + gone, thread->settings_count * sizeof(void *));
+    source_answer(&thread->source, current, thread->settings[0]->generation, thread->settings_count,
+                  thread->settings_count > 1 ? "messages that began under it" : "");
 }
 
 /* With too many in memory the messages of the oldest go on by the newest. */
 static void reload_bound(struct main_thread *thread)
 {
-    const struct worker_policy *oldest = thread->policies[0];
+    const struct worker_settings *oldest = thread->settings[0];
 
-    if (thread->policy_count <= MAIN_POLICIES_MAX)
+    if (thread->settings_count <= MAIN_SETTINGS_MAX)
         return;
     notice("more than %u configurations in use: messages that began under number %u go on by "
            "number %u",
-           MAIN_POLICIES_MAX, oldest->generation,
-           thread->policies[thread->policy_count - 1]->generation);
-    atomic_store_explicit(&thread->orders.policy_left, oldest->generation, memory_order_release);
+           MAIN_SETTINGS_MAX, oldest->generation,
+           thread->settings[thread->settings_count - 1]->generation);
+    atomic_store_explicit(&thread->orders.settings_left, oldest->generation, memory_order_release);
 }
 
 static void reload_with(struct main_thread *thread, struct config *config)
 {
-    struct worker_policy *next = policy_make(config);
+    struct worker_settings *next = settings_make(config);
 
     if (next == NULL) {
         config_free(config);
         notice("configuration not reloaded: %s", status_text(STATUS_NO_MEMORY));
         return;
     }
-    policy_add(thread, next);
+    settings_add(thread, next);
     notice("configuration reloaded from %s: number %u, %u in use", config->file, next->generation,
-           thread->policy_count);
+           thread->settings_count);
     reload_bound(thread);
 }
 
@@ -102,7 +102,7 @@ bool main_reload(struct main_thread *thread)
     struct config *config;
     enum status status;
 
-    if (thread->policy_count > MAIN_POLICIES_MAX)
+    if (thread->settings_count > MAIN_SETTINGS_MAX)
         return false; /* the workers are about to leave the oldest */
     status = source_next(&thread->source, &config, &error, NULL, NULL);
     if (status == STATUS_OK)
@@ -114,10 +114,10 @@ bool main_reload(struct main_thread *thread)
     return true;
 }
 
-void main_free_policies(struct main_thread *thread)
+void main_free_settings(struct main_thread *thread)
 {
-    for (unsigned i = 0; i < thread->policy_count; i++)
-        policy_free(thread, thread->policies[i]);
-    thread->policy_count = 0;
-    atomic_store(&thread->orders.policy, NULL);
+    for (unsigned i = 0; i < thread->settings_count; i++)
+        settings_free(thread, thread->settings[i]);
+    thread->settings_count = 0;
+    atomic_store(&thread->orders.settings, NULL);
 }

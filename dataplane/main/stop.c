@@ -23,7 +23,7 @@ void main_stop(struct main_thread *thread)
         free(thread->log_memory[i]);
     if (thread->region.base != NULL)
         region_close(&thread->region);
-    main_free_policies(thread);
+    main_free_settings(thread);
     config_free(thread->start_config);
     source_close(&thread->source);
 }

@@ -96,9 +96,9 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     worker->spread_key = setup->secret;
     worker->poll = setup->config->cores.idle == CONFIG_IDLE_POLL;
     worker->orders = setup->orders;
-    worker->policy = atomic_load(&setup->orders->policy);
-    worker->policy_least = worker->policy->generation;
-    atomic_store(&worker->policy_oldest, worker->policy->generation);
+    worker->settings = atomic_load(&setup->orders->settings);
+    worker->settings_least = worker->settings->generation;
+    atomic_store(&worker->settings_oldest, worker->settings->generation);
     ring_attach(&worker->log, setup->log_rings[index], LOG_RECORDS_PER_RING,
                 sizeof(struct log_record));
     status = worker_init_store(worker, setup);
@@ -110,7 +110,7 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
         .store = &worker->store,
         .endpoint = &worker->endpoint,
         .counters = worker->counters,
-        .policy = worker->policy->policy,
+        .customers = worker->settings->customers,
         .worker = index,
     };
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))

@@ -56,7 +56,7 @@ struct message {
     char id[20];                          /* upper-case hex, zero-terminated */
     struct connection_handle owner;       /* whom to answer */
     uint64_t client_prefix;               /* who sent it: tcp_peer_prefix() */
-    const struct smtp_customer *customer; /* of its recipients; borrowed from the policy in force */
+    const struct smtp_customer *customer; /* of its recipients; borrowed from the table in force */
     uint32_t share;                       /* the customer's place (share.h); 0: none yet */
     uint32_t share_blocks;                /* what it counts there as held */
     uint32_t envelope_used;               /* bytes used in the last envelope block */

@@ -15,28 +15,28 @@ struct smtp_customer {
     uint32_t share; /* its place among those who share a worker's memory: share_place() */
 };
 
-struct smtp_policy; /* hostname, limits and the tables; dataplane/smtp/customers.c */
+struct smtp_customers; /* hostname, limits and the tables; dataplane/smtp/customers.c */
 
 /* Makes the table. `config` must outlive it. STATUS_NO_MEMORY. */
-enum status smtp_policy_create(const struct config *config,
-                               struct smtp_policy **policy) STATUS_CHECKED;
-void smtp_policy_free(struct smtp_policy *policy);
+enum status smtp_customers_create(const struct config *config,
+                                  struct smtp_customers **customers) STATUS_CHECKED;
+void smtp_customers_free(struct smtp_customers *customers);
 
-const struct config *smtp_policy_config(const struct smtp_policy *policy);
+const struct config *smtp_customers_config(const struct smtp_customers *customers);
 
 /* The customer that serves `domain` (any case, `length` bytes), or null. */
-const struct smtp_customer *smtp_policy_customer(const struct smtp_policy *policy,
-                                                 const char *domain, size_t length);
+const struct smtp_customer *smtp_customers_find(const struct smtp_customers *customers,
+                                                const char *domain, size_t length);
 
-/* Who `customer`, of an older policy, is in this one: the customer of the same name, or, when there
+/* Who `customer`, of an older table, is in this one: the customer of the same name, or, when there
  * is none any more, one whose mail is deferred whatever comes. Never null. */
-const struct smtp_customer *smtp_policy_successor(const struct smtp_policy *policy,
-                                                  const struct smtp_customer *customer);
+const struct smtp_customer *smtp_customers_successor(const struct smtp_customers *customers,
+                                                     const struct smtp_customer *customer);
 
 /* True when `local`@`domain` is one of the customer's recipients, or it takes any. postmaster
  * always is (RFC 5321 4.5.1). */
-bool smtp_policy_recipient(const struct smtp_policy *policy, const struct smtp_customer *customer,
-                           const char *local, size_t local_length, const char *domain,
-                           size_t domain_length);
+bool smtp_customers_recipient(const struct smtp_customers *customers,
+                              const struct smtp_customer *customer, const char *local,
+                              size_t local_length, const char *domain, size_t domain_length);
 
 #endif

@@ -162,9 +162,9 @@ static bool recipient_in_vain(const struct smtp_call *call, const struct smtp_cu
 static const struct smtp_customer *
 recipient_customer(struct smtp_call *call, const struct smtp_path *path, const char *recipient)
 {
-    const struct smtp_policy *policy = call->server->policy;
+    const struct smtp_customers *customers = call->server->customers;
     const struct smtp_customer *customer =
-        path->literal ? NULL : smtp_policy_customer(policy, path->domain, path->domain_length);
+        path->literal ? NULL : smtp_customers_find(customers, path->domain, path->domain_length);
     char local[SMTP_LOCAL_BYTES];
     size_t length = smtp_local_unquoted(path, local);
 
@@ -172,8 +172,8 @@ recipient_customer(struct smtp_call *call, const struct smtp_path *path, const c
         recipient_unknown(call, "554 5.7.1", recipient, "Relay access denied");
         return NULL;
     }
-    if (!smtp_policy_recipient(policy, customer, local, length, path->domain,
-                               path->domain_length)) {
+    if (!smtp_customers_recipient(customers, customer, local, length, path->domain,
+                                  path->domain_length)) {
         recipient_unknown(call, "550 5.1.1", recipient, "Recipient address rejected: User unknown");
         return NULL;
     }
@@ -193,7 +193,7 @@ static void recipient_accept(struct smtp_call *call, const struct smtp_customer 
 
     /* A configuration that came meanwhile has the same customer under another address. */
     if (message != NULL && message->customer != customer &&
-        smtp_policy_successor(call->server->policy, message->customer) != customer) {
+        smtp_customers_successor(call->server->customers, message->customer) != customer) {
         recipient_refuse(call, "452 4.5.3", recipient,
                          "Recipients of different customers: send this one separately");
         return;

@@ -66,7 +66,8 @@ struct smtp_server {
     struct store *store;
     struct tcp_endpoint *endpoint;
     struct region_counters *counters;
-    const struct smtp_policy *policy; /* in force; replaced by the worker at a burst boundary */
+    const struct smtp_customers
+        *customers; /* in force; replaced by the worker at a burst boundary */
     struct smtp_service service;
     uint32_t worker;
     uint64_t sequence;    /* for message ids */
@@ -91,7 +92,7 @@ struct smtp_session; /* dataplane/smtp/state.h */
  * not repeat after a restart, however soon. */
 void smtp_server_identify(struct smtp_server *server, uint32_t random);
 
-/* Fills `application` with the callbacks that speak SMTP for `server`: the policy of a listener. */
+/* Fills `application` with the callbacks that speak SMTP for `server`, of one listener. */
 void smtp_server_application(struct smtp_server *server, struct stream_application *application);
 
 /* The worker has an outcome for a message whose sender still waits: says `reply` (whole lines, each

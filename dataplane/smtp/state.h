@@ -138,7 +138,7 @@ static inline bool smtp_has_sender(const struct smtp_session *session)
 
 static inline const struct config *smtp_config(const struct smtp_call *call)
 {
-    return smtp_policy_config(call->server->policy);
+    return smtp_customers_config(call->server->customers);
 }
 
 #define SMTP_TOO_MANY_UNKNOWN "421 4.7.0 Too many unknown recipients"

@@ -8,7 +8,7 @@
  *
  * Where streams come in is a struct tcp_listener; what is accepted there, and for which
  * application, a struct stream_listener. An application's context carries what is particular to its
- * listener (for SMTP: the server with its policy), so one application may listen in several places
+ * listener (for SMTP: the server), so one application may listen in several places
  * with unlike contexts, and several applications at one endpoint.
  *
  * Threads: the worker's. Hot path, but for stream_listener_init() and stream_each(). Memory: struct

@@ -64,7 +64,7 @@ struct tcp_application {
 };
 
 /* Where connections are accepted, and for whom. The application's context carries what is
- * particular to this listener (its policy), so one application may stand at several with unlike
+ * particular to this listener, so one application may stand at several with unlike
  * contexts. */
 struct tcp_listener {
     uint8_t address[16];                       /* IPv4 as ::ffff:a.b.c.d */

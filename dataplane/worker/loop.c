@@ -104,7 +104,7 @@ static void loop_housekeeping(struct worker *worker, int64_t now_ns)
               worker->store.slot_count - worker->store.free_slot_count);
     worker->counting.news = true;
     loop_announce(worker, now_ns);
-    worker_follow_policy(worker);
+    worker_follow_settings(worker);
     loop_switch_prefilter(worker);
     loop_drain(worker, now_ns);
 }

@@ -29,10 +29,10 @@ struct rte_ring;
 /* A configuration as the workers use it. Main makes it, the workers switch to it at a burst
  * boundary; a message keeps the one of its first recipient. Workers say which is the oldest that
  * something still goes by; those before it go. */
-struct worker_policy {
+struct worker_settings {
     uint32_t generation; /* the configuration's number: from 1, rising */
     struct config *config;
-    struct smtp_policy *policy;
+    struct smtp_customers *customers;
 };
 
 /* A compiled prefilter as the workers use it; switched like a configuration. */
@@ -44,8 +44,8 @@ struct worker_prefilter {
 
 /* What main tells all workers. Written by main, read by workers. */
 struct worker_orders {
-    struct worker_policy *_Atomic policy;
-    _Atomic uint32_t policy_left; /* messages of this generation or older go on by the newest */
+    struct worker_settings *_Atomic settings;
+    _Atomic uint32_t settings_left; /* messages of this generation or older go on by the newest */
     struct worker_prefilter *_Atomic prefilter; /* null: every message is scanned */
     struct cache *cache;                        /* made before the workers; may be null */
     _Atomic bool drain;                         /* no new transactions; idle sessions are closed */
@@ -81,9 +81,9 @@ struct worker {
     struct siphash_key spread_key; /* worker 0: whose a flow is */
     bool poll;                     /* cores.idle: poll */
     struct worker_orders *orders;
-    const struct worker_policy *policy;       /* in force */
-    uint32_t policy_slot;                     /* where the look at all messages has come to */
-    uint32_t policy_least;                    /* the oldest generation met by it so far */
+    const struct worker_settings *settings;   /* in force */
+    uint32_t settings_slot;                   /* where the look at all messages has come to */
+    uint32_t settings_least;                  /* the oldest generation met by it so far */
     const struct worker_prefilter *prefilter; /* in force */
     int64_t housekeeping_ns;
     int64_t announce_ns; /* worker 0: when our addresses are announced again */
@@ -91,7 +91,8 @@ struct worker {
     unsigned idle_rounds;
     int64_t quiet_since_ns; /* draining: nobody is being served since then; 0: somebody is */
     /* Said to main: */
-    _Atomic uint32_t policy_oldest; /* nothing here refers to a policy older than this generation */
+    _Atomic uint32_t
+        settings_oldest; /* nothing here refers to settings older than this generation */
     _Atomic uint32_t prefilter_seen; /* generation in force; 0: none */
     _Atomic bool drained;            /* nothing in progress any more */
 };
@@ -119,9 +120,9 @@ void worker_fini(struct worker *worker);
 /* The loop; returns when told to stop. `argument` is a struct worker. */
 int worker_run(void *argument);
 
-/* policy.c: takes up main's newest policy, and looks on through the messages for the oldest one in
- * use, a bounded number of them a call. Part of housekeeping. */
-void worker_follow_policy(struct worker *worker);
+/* settings.c: takes up main's newest settings, and looks on through the messages for the oldest one
+ * in use, a bounded number of them a call. Part of housekeeping. */
+void worker_follow_settings(struct worker *worker);
 
 /* transmit.c */
 void transmit_init(struct worker *worker, const struct worker_setup *setup);

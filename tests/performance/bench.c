@@ -199,7 +199,7 @@ static void bench_configure(struct bench *bench)
     bench->customer.any_recipient = true;
     config->customer_count = 1;
     config->customers = &bench->customer;
-    CHECK(smtp_policy_create(config, &bench->policy) == STATUS_OK);
+    CHECK(smtp_customers_create(config, &bench->table) == STATUS_OK);
 }
 
 static void bench_application(struct bench *bench)
@@ -220,7 +220,7 @@ static void bench_application(struct bench *bench)
         .store = &bench->store,
         .endpoint = &bench->endpoint,
         .counters = bench->counters,
-        .policy = bench->policy,
+        .customers = bench->table,
         .service = {.context = bench,
                     .submit = service_submit,
                     .abandon = service_abandon,
@@ -302,7 +302,7 @@ void bench_close(struct bench *bench)
     /* What came back to the store is the proof that nothing was left out. */
     CHECK(bench->store.free_count == bench->store.block_count);
     CHECK(bench->store.free_slot_count == bench->store.slot_count);
-    smtp_policy_free(bench->policy);
+    smtp_customers_free(bench->table);
     store_fini(&bench->store);
     region_close(&bench->region);
     free(bench->frames);

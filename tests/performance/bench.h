@@ -71,7 +71,7 @@ struct bench {
     struct smtp_server smtp;
     struct stream_listener mail;
     struct tcp_application reader;
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
     struct config config;
     struct config_customer customer;
     struct region_counters *counters; /* its row */

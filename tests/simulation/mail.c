@@ -21,7 +21,7 @@ struct mail {
     struct stream_listener listener;
     struct config config;
     struct config_customer customers[2];
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
     struct mail_waiting *waiting; /* one for each submission of the run */
     uint32_t waiting_count;
     uint32_t submitted;
@@ -194,12 +194,12 @@ void mail_application(struct tcp_application *application, struct world *world)
     mail_configure(world, mail);
     mail->verdict_ns =
         random_size(&world->random, WORLD_MS, (world->crowd > 0 ? 2 : 20) * WORLD_SECOND);
-    CHECK(smtp_policy_create(&mail->config, &mail->policy) == STATUS_OK);
+    CHECK(smtp_customers_create(&mail->config, &mail->table) == STATUS_OK);
     mail->server = (struct smtp_server){
         .store = &world->store,
         .endpoint = &world->endpoint,
         .counters = world->counters,
-        .policy = mail->policy,
+        .customers = mail->table,
         .service = {.context = world,
                     .submit = mail_submit,
                     .abandon = mail_abandon,
@@ -311,7 +311,7 @@ void mail_fini(struct world *world)
             free(dialogue->items[item].body);
         free(dialogue);
     }
-    smtp_policy_free(mail->policy);
+    smtp_customers_free(mail->table);
     free(mail->waiting);
     free(mail);
 }

@@ -106,7 +106,7 @@ static void world_configure(struct world *world)
     }
     config->customer_count = WORLD_CUSTOMERS;
     config->customers = world->customers;
-    status = smtp_policy_create(config, &world->policy);
+    status = smtp_customers_create(config, &world->table);
     CHECK(status == STATUS_OK);
 }
 
@@ -133,7 +133,7 @@ static void world_worker_init(struct world *world, uint32_t number)
         .store = &worker->store,
         .endpoint = &worker->endpoint,
         .counters = region_counters(&world->region, number),
-        .policy = world->policy,
+        .customers = world->table,
         .worker = number,
         .id_prefix = "7A001B",
     };
@@ -182,7 +182,7 @@ static void world_fini(struct world *world)
     for (uint32_t i = 0; i < world->plan.scanners; i++)
         process_end(world, &world->scanners[i].process);
     process_end(world, &world->control.process);
-    smtp_policy_free(world->policy);
+    smtp_customers_free(world->table);
     peers_fini(&world->peers);
 }
 

@@ -160,7 +160,7 @@ struct world {
     struct region region; /* borrowed by all runs of a process */
     struct config config;
     struct config_customer customers[WORLD_CUSTOMERS];
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
     struct peers peers;
     struct world_worker workers[WORLD_WORKERS];
     struct scanner scanners[WORLD_SCANNERS_MAX];

@@ -82,7 +82,7 @@ static void worker_init(struct appliance *appliance, uint32_t number)
         .store = &worker->store,
         .endpoint = &worker->endpoint,
         .counters = region_counters(&appliance->region, number),
-        .policy = appliance->policy,
+        .customers = appliance->table,
         .worker = number,
         .id_prefix = "7A001B",
     };
@@ -112,7 +112,7 @@ int appliance_set_up(void **state)
                    appliance.directory);
     configure(&appliance);
     assert_int_equal(region_create(&appliance.region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
-    assert_int_equal(smtp_policy_create(&appliance.config, &appliance.policy), STATUS_OK);
+    assert_int_equal(smtp_customers_create(&appliance.config, &appliance.table), STATUS_OK);
     assert_int_equal(peers_init(&appliance.peers, APPLIANCE_WORKERS, APPLIANCE_SCANNERS),
                      STATUS_OK);
     for (uint32_t i = 0; i < APPLIANCE_WORKERS; i++)
@@ -185,7 +185,7 @@ int appliance_tear_down(void **state)
         free(appliance->workers[i].log_memory);
     }
     peers_fini(&appliance->peers);
-    smtp_policy_free(appliance->policy);
+    smtp_customers_free(appliance->table);
     region_close(&appliance->region);
     assert_int_equal(open_descriptors(), appliance->descriptors);
     assert_int_equal(unlink(appliance->path), 0);

@@ -48,7 +48,7 @@ struct appliance {
     struct region region;
     struct config config;
     struct config_customer customers[APPLIANCE_CUSTOMERS];
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
     struct peers peers;
     struct peers_server *server;
     struct appliance_worker workers[APPLIANCE_WORKERS];

@@ -46,7 +46,7 @@ int thread_set_up(void **state)
     thread.source = (struct config_source){.file = thread_file, .feed = -1};
     if (source_first(&thread.source, &thread.start_config, &error) != STATUS_OK)
         fail_msg("%s", error.text);
-    assert_int_equal(main_first_policy(&thread), STATUS_OK);
+    assert_int_equal(main_first_settings(&thread), STATUS_OK);
     thread.workers = calloc(THREAD_WORKERS, sizeof(*thread.workers));
     assert_non_null(thread.workers);
     for (unsigned i = 0; i < THREAD_WORKERS; i++)
@@ -59,7 +59,7 @@ int thread_tear_down(void **state)
 {
     struct main_thread *thread = *state;
 
-    main_free_policies(thread);
+    main_free_settings(thread);
     config_free(thread->start_config);
     free(thread->workers);
     return unlink(thread_file);
@@ -67,15 +67,15 @@ int thread_tear_down(void **state)
 
 void thread_clear(struct main_thread *thread, unsigned index)
 {
-    thread_uses(thread, index, thread_policy(thread)->generation);
+    thread_uses(thread, index, thread_settings(thread)->generation);
 }
 
 void thread_uses(struct main_thread *thread, unsigned index, uint32_t generation)
 {
-    atomic_store(&thread->workers[index].policy_oldest, generation);
+    atomic_store(&thread->workers[index].settings_oldest, generation);
 }
 
-const struct worker_policy *thread_policy(const struct main_thread *thread)
+const struct worker_settings *thread_settings(const struct main_thread *thread)
 {
-    return atomic_load(&thread->orders.policy);
+    return atomic_load(&thread->orders.settings);
 }

@@ -7,8 +7,8 @@
 
 #define THREAD_WORKERS 3u
 
-/* cmocka fixtures: *state is the struct main_thread, with its first policy, loaded from a file that
- * names host "mx0.example". */
+/* cmocka fixtures: *state is the struct main_thread, with its first settings, loaded from a file
+ * that names host "mx0.example". */
 int thread_set_up(void **state);
 int thread_tear_down(void **state);
 
@@ -17,12 +17,12 @@ void thread_write(const struct main_thread *thread, const char *text);
 /* The same with that host's name. */
 void thread_write_host(const struct main_thread *thread, const char *hostname);
 
-/* Worker `index` says that nothing of it refers to a policy older than the one in force. */
+/* Worker `index` says that nothing of it refers to settings older than the one in force. */
 void thread_clear(struct main_thread *thread, unsigned index);
 
 /* Worker `index` says that generation `generation` is the oldest something of it refers to. */
 void thread_uses(struct main_thread *thread, unsigned index, uint32_t generation);
 
-const struct worker_policy *thread_policy(const struct main_thread *thread);
+const struct worker_settings *thread_settings(const struct main_thread *thread);
 
 #endif

@@ -154,12 +154,12 @@ void harness_init(struct harness *harness)
     CHECK(region_create(&harness->region, &plan, REGION_PAGES_NORMAL) == STATUS_OK);
     CHECK(store_init(&harness->store, &harness->region, 0, 0, HARNESS_BLOCKS, 0, HARNESS_SLOTS) ==
           STATUS_OK);
-    CHECK(smtp_policy_create(&harness->config, &harness->policy) == STATUS_OK);
+    CHECK(smtp_customers_create(&harness->config, &harness->table) == STATUS_OK);
     harness->server = (struct smtp_server){
         .store = &harness->store,
         .endpoint = &harness->endpoint,
         .counters = region_counters(&harness->region, 0),
-        .policy = harness->policy,
+        .customers = harness->table,
         .service = {.context = harness,
                     .submit = harness_submit,
                     .abandon = harness_abandon,
@@ -175,7 +175,7 @@ void harness_init(struct harness *harness)
 
 void harness_fini(struct harness *harness)
 {
-    smtp_policy_free(harness->policy);
+    smtp_customers_free(harness->table);
     store_fini(&harness->store);
     region_close(&harness->region);
 }

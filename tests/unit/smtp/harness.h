@@ -30,7 +30,7 @@ struct harness {
     struct store store;
     struct config config;
     struct config_customer customers[2];
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
     struct smtp_server server;
     struct stream_listener listener;
     struct tcp_endpoint endpoint;

@@ -153,7 +153,7 @@ static void test_policy(void **state)
     };
     struct config config = {.customer_count = 2, .customers = customers};
     const struct smtp_customer *customer;
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
     char name[CONFIG_NAME_BYTES];
 
     (void)state;
@@ -162,30 +162,30 @@ static void test_policy(void **state)
         (void)snprintf(many_recipients[i], sizeof(many_recipients[i]),
                        i % 2 == 0 ? "user%u" : "user%u@d7.example", i);
     }
-    assert_int_equal(smtp_policy_create(&config, &policy), STATUS_OK);
-    assert_ptr_equal(smtp_policy_config(policy), &config);
+    assert_int_equal(smtp_customers_create(&config, &table), STATUS_OK);
+    assert_ptr_equal(smtp_customers_config(table), &config);
     for (unsigned i = 0; i < 500; i++) {
         size_t length = (size_t)snprintf(name, sizeof(name), "D%u.EXAMPLE", i);
 
-        customer = smtp_policy_customer(policy, name, length);
+        customer = smtp_customers_find(table, name, length);
         assert_non_null(customer);
         assert_ptr_equal(customer->config, &customers[0]);
-        assert_null(smtp_policy_customer(policy, name, length - 1));
+        assert_null(smtp_customers_find(table, name, length - 1));
         length = (size_t)snprintf(name, sizeof(name), "USER%u", i);
-        assert_true(smtp_policy_recipient(policy, customer, name, length, "D7.example", 10));
-        assert_int_equal(smtp_policy_recipient(policy, customer, name, length, "d8.example", 10),
+        assert_true(smtp_customers_recipient(table, customer, name, length, "D7.example", 10));
+        assert_int_equal(smtp_customers_recipient(table, customer, name, length, "d8.example", 10),
                          i % 2 == 0);
-        assert_false(smtp_policy_recipient(policy, customer, name, length - 1, "x", 1) &&
+        assert_false(smtp_customers_recipient(table, customer, name, length - 1, "x", 1) &&
                      i % 2 == 1 && i < 10);
     }
-    customer = smtp_policy_customer(policy, "d1.example", 10);
-    assert_true(smtp_policy_recipient(policy, customer, "PostMaster", 10, "d1.example", 10));
-    assert_false(smtp_policy_recipient(policy, customer, "postmaste", 9, "d1.example", 10));
-    assert_false(smtp_policy_recipient(policy, customer, "user1000", 8, "d7.example", 10));
-    assert_null(smtp_policy_customer(policy, "", 0));
-    assert_null(smtp_policy_customer(policy, "example", 7));
-    smtp_policy_free(policy);
-    smtp_policy_free(NULL);
+    customer = smtp_customers_find(table, "d1.example", 10);
+    assert_true(smtp_customers_recipient(table, customer, "PostMaster", 10, "d1.example", 10));
+    assert_false(smtp_customers_recipient(table, customer, "postmaste", 9, "d1.example", 10));
+    assert_false(smtp_customers_recipient(table, customer, "user1000", 8, "d7.example", 10));
+    assert_null(smtp_customers_find(table, "", 0));
+    assert_null(smtp_customers_find(table, "example", 7));
+    smtp_customers_free(table);
+    smtp_customers_free(NULL);
 }
 
 static void test_received(void **state)

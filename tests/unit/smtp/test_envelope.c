@@ -56,25 +56,25 @@ static void test_envelope(void **state)
 static void test_reload_between_recipients(void **state)
 {
     struct config newer;
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
 
     (void)state;
     harness_open(&h, NULL);
     say("EHLO c.example\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<a@example.com>\r\n");
     newer = h.config;
     newer.number++;
-    assert_int_equal(smtp_policy_create(&newer, &policy), STATUS_OK);
-    h.server.policy = policy;
+    assert_int_equal(smtp_customers_create(&newer, &table), STATUS_OK);
+    h.server.customers = table;
     say("RCPT TO:<b@example.net>\r\nRCPT TO:<bob@example.org>\r\n");
     assert_non_null(strstr(h.pipe.sent, "452 4.5.3 <bob@example.org>: Recipients of different"));
     assert_null(strstr(h.pipe.sent, "<b@example.net>"));
     say("DATA\r\n.\r\n");
     assert_int_equal(h.submitted, 1);
     assert_int_equal(h.messages[0].message->shared->recipient_count, 2);
-    h.server.policy = h.policy;
+    h.server.customers = h.table;
     assert_true(harness_finish(&h, &delivered));
     harness_close(&h);
-    smtp_policy_free(policy);
+    smtp_customers_free(table);
 }
 
 /* The longest name and the longest address: both are taken, and only where they do not fit beside
@@ -139,10 +139,10 @@ static void test_most_recipients_of_the_longest(void **state)
     for (size_t i = 60; i < 189; i += 60)
         domain[i] = '.';
     domain[189] = '\0';
-    smtp_policy_free(h.policy);
+    smtp_customers_free(h.table);
     (void)snprintf(h.customers[0].domains[1], sizeof(h.customers[0].domains[1]), "%s", domain);
-    assert_int_equal(smtp_policy_create(&h.config, &h.policy), STATUS_OK);
-    h.server.policy = h.policy;
+    assert_int_equal(smtp_customers_create(&h.config, &h.table), STATUS_OK);
+    h.server.customers = h.table;
     harness_open(&h, NULL);
     (void)snprintf(line, sizeof(line), "EHLO %0255d\r\n", 0);
     say(line);

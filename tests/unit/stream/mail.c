@@ -86,12 +86,12 @@ void mail_init(struct mail *mail, struct bed *bed, const struct stream_kind *kin
     mail->customer.any_recipient = true;
     mail->config.customer_count = 1;
     mail->config.customers = &mail->customer;
-    CHECK(smtp_policy_create(&mail->config, &mail->policy) == STATUS_OK);
+    CHECK(smtp_customers_create(&mail->config, &mail->table) == STATUS_OK);
     mail->server = (struct smtp_server){
         .store = &bed->store,
         .endpoint = &bed->endpoint,
         .counters = region_counters(&bed->region, 0),
-        .policy = mail->policy,
+        .customers = mail->table,
         .service = {.context = mail,
                     .submit = mail_submit,
                     .abandon = mail_abandon,
@@ -107,7 +107,7 @@ void mail_init(struct mail *mail, struct bed *bed, const struct stream_kind *kin
 
 void mail_fini(struct mail *mail)
 {
-    smtp_policy_free(mail->policy);
+    smtp_customers_free(mail->table);
 }
 
 void mail_accept(struct mail *mail, int64_t now_ns)

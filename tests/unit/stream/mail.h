@@ -10,7 +10,7 @@
 struct mail {
     struct config config;
     struct config_customer customer;
-    struct smtp_policy *policy;
+    struct smtp_customers *table;
     struct smtp_server server;
     struct stream_listener listener;
     struct message *submitted; /* waits for mail_accept() */

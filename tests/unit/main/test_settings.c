@@ -1,5 +1,5 @@
-/* A worker and the policies its messages go by: the oldest in use is what it says, never a newer
- * one, and a message whose policy is to go finds its customer in the newest. */
+/* A worker and the settings its messages go by: the oldest in use is what it says, never a newer
+ * one, and a message whose settings are to go finds its customer in the newest. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,18 +21,18 @@ struct bed {
     struct config configs[4];
     struct config_customer customers[2];
     char domains[2][1][CONFIG_NAME_BYTES];
-    struct worker_policy policies[4]; /* generations 1 to 4 */
+    struct worker_settings settings[4]; /* generations 1 to 4 */
 };
 
-static void make_policy(struct bed *bed, unsigned index, unsigned first, unsigned customers)
+static void make_settings(struct bed *bed, unsigned index, unsigned first, unsigned customers)
 {
     struct config *config = &bed->configs[index];
 
     config->number = index + 1;
     config->customers = bed->customers + first;
     config->customer_count = customers;
-    bed->policies[index] = (struct worker_policy){.generation = config->number, .config = config};
-    assert_int_equal(smtp_policy_create(config, &bed->policies[index].policy), STATUS_OK);
+    bed->settings[index] = (struct worker_settings){.generation = config->number, .config = config};
+    assert_int_equal(smtp_customers_create(config, &bed->settings[index].customers), STATUS_OK);
 }
 
 static int set_up(void **state)
@@ -49,17 +49,17 @@ static int set_up(void **state)
         bed->customers[i].domain_count = 1;
     }
     for (unsigned i = 0; i < 3; i++)
-        make_policy(bed, i, 0, 2);
-    make_policy(bed, 3, 1, 1); /* customer0 has gone */
+        make_settings(bed, i, 0, 2);
+    make_settings(bed, 3, 1, 1); /* customer0 has gone */
     assert_int_equal(region_create(&bed->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
     assert_int_equal(store_init(&bed->worker.store, &bed->region, 0, 0, SLOTS, 0, SLOTS),
                      STATUS_OK);
     bed->worker.handover.store = &bed->worker.store;
     bed->worker.orders = &bed->orders;
-    bed->worker.policy = &bed->policies[0];
-    bed->worker.policy_least = 1;
-    atomic_store(&bed->orders.policy, &bed->policies[0]);
-    atomic_store(&bed->worker.policy_oldest, 1);
+    bed->worker.settings = &bed->settings[0];
+    bed->worker.settings_least = 1;
+    atomic_store(&bed->orders.settings, &bed->settings[0]);
+    atomic_store(&bed->worker.settings_oldest, 1);
     *state = bed;
     return 0;
 }
@@ -71,33 +71,33 @@ static int tear_down(void **state)
     store_fini(&bed->worker.store);
     region_close(&bed->region);
     for (unsigned i = 0; i < 4; i++)
-        smtp_policy_free(bed->policies[i].policy);
+        smtp_customers_free(bed->settings[i].customers);
     free(bed);
     return 0;
 }
 
-static struct message *take(struct bed *bed, unsigned policy, const char *domain)
+static struct message *take(struct bed *bed, unsigned index, const char *domain)
 {
     struct message *message = message_take(&bed->worker.store);
 
     assert_non_null(message);
-    message->customer = smtp_policy_customer(bed->policies[policy].policy, domain, strlen(domain));
+    message->customer = smtp_customers_find(bed->settings[index].customers, domain, strlen(domain));
     assert_non_null(message->customer);
     return message;
 }
 
-/* Main puts policy `index` in force, and the worker has looked at everything twice since. */
+/* Main puts settings `index` in force, and the worker has looked at everything twice since. */
 static void switch_to(struct bed *bed, unsigned index)
 {
-    atomic_store(&bed->orders.policy, &bed->policies[index]);
+    atomic_store(&bed->orders.settings, &bed->settings[index]);
     for (unsigned i = 0; i < 8; i++)
-        worker_follow_policy(&bed->worker);
-    assert_ptr_equal(bed->worker.smtp.policy, bed->policies[index].policy);
+        worker_follow_settings(&bed->worker);
+    assert_ptr_equal(bed->worker.smtp.customers, bed->settings[index].customers);
 }
 
 static uint32_t oldest(struct bed *bed)
 {
-    return atomic_load(&bed->worker.policy_oldest);
+    return atomic_load(&bed->worker.settings_oldest);
 }
 
 static void test_without_messages_it_is_the_newest(void **state)
@@ -135,12 +135,12 @@ static void test_a_look_under_way_is_not_believed(void **state)
     struct bed *bed = *state;
     struct message *message;
 
-    atomic_store(&bed->orders.policy, &bed->policies[1]);
-    worker_follow_policy(&bed->worker); /* the first slots */
+    atomic_store(&bed->orders.settings, &bed->settings[1]);
+    worker_follow_settings(&bed->worker); /* the first slots */
     message = take(bed, 1, "domain0.example");
-    atomic_store(&bed->orders.policy, &bed->policies[2]);
+    atomic_store(&bed->orders.settings, &bed->settings[2]);
     for (unsigned i = 0; i < 8; i++) {
-        worker_follow_policy(&bed->worker);
+        worker_follow_settings(&bed->worker);
         assert_true(oldest(bed) <= 2);
     }
     message_give(&bed->worker.store, message);
@@ -158,17 +158,17 @@ static void test_messages_leave_the_oldest(void **state)
     newer = take(bed, 1, "domain0.example");
     switch_to(bed, 3);
     assert_int_equal(oldest(bed), 1);
-    atomic_store(&bed->orders.policy_left, 1);
+    atomic_store(&bed->orders.settings_left, 1);
     switch_to(bed, 3);
     assert_int_equal(oldest(bed), 2);
     assert_ptr_equal(newer->customer,
-                     smtp_policy_customer(bed->policies[1].policy, "domain0.example", 15));
+                     smtp_customers_find(bed->settings[1].customers, "domain0.example", 15));
     assert_ptr_equal(stays->customer,
-                     smtp_policy_customer(bed->policies[3].policy, "domain1.example", 15));
+                     smtp_customers_find(bed->settings[3].customers, "domain1.example", 15));
     /* Whose customer is no more: deferred, and of a name that control does not know. */
     assert_int_equal(gone->customer->generation, 4);
     assert_int_equal(gone->customer->config->unscannable[CONFIG_REASON_LIMIT], CONFIG_POLICY_DEFER);
-    assert_ptr_equal(smtp_policy_successor(bed->policies[3].policy, gone->customer),
+    assert_ptr_equal(smtp_customers_successor(bed->settings[3].customers, gone->customer),
                      gone->customer);
 }
 
