@@ -29,6 +29,7 @@
 #include "platform/program.h"
 #include "platform/role.h"
 #include "platform/sandbox.h"
+#include "platform/why.h"
 
 #define CONTROL_DRAIN_SECONDS 30
 #define CONTROL_DRAIN_POLL_MS 20
@@ -213,13 +214,13 @@ static bool control_make_loop(struct control *control)
 static void control_bind(const struct config *config)
 {
     struct core_map cores;
-    char why[256] = "";
-    enum status status = cores_plan(config, -1, &cores, why, sizeof(why));
+    struct why why = {""};
+    enum status status = cores_plan(config, -1, &cores, &why);
 
     if (status == STATUS_OK)
         status = cores_bind(cores.control, cores.control_count);
     if (status != STATUS_OK)
-        notice("not bound to cores.control: %s", why[0] != '\0' ? why : status_text(status));
+        notice("not bound to cores.control: %s", !why_empty(&why) ? why.text : status_text(status));
 }
 
 /* A descriptor each. With fewer than are kept back, a few connections all the same. */

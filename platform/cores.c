@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "platform/check.h"
+#include "platform/why.h"
 
 #define MACHINE_CPUS_MAX      1024u
 #define CPUS_PER_WORKER       4u
@@ -36,8 +37,7 @@ struct plan {
     const struct config_cores *cores;
     struct core_map *map;
     int node;
-    char *why;
-    size_t why_size;
+    struct why *why;
 };
 
 __attribute__((format(printf, 2, 3))) static enum status refuse(const struct plan *plan,
@@ -46,7 +46,7 @@ __attribute__((format(printf, 2, 3))) static enum status refuse(const struct pla
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(plan->why, plan->why_size, format, arguments);
+    why_set_list(plan->why, format, arguments);
     va_end(arguments);
     return STATUS_BAD_CONFIG;
 }
@@ -301,23 +301,22 @@ static void cores_plan_processes(const struct plan *plan, unsigned configured)
     plan->map->scanner_processes = processes;
 }
 
-enum status cores_plan(const struct config *config, int numa_node, struct core_map *map, char *why,
-                       size_t why_size)
+enum status cores_plan(const struct config *config, int numa_node, struct core_map *map,
+                       struct why *why)
 {
     struct machine *machine = malloc(sizeof(*machine));
-    struct plan plan = {machine, &config->cores, map, numa_node, why, why_size};
+    struct plan plan = {machine, &config->cores, map, numa_node, why};
     enum status status = STATUS_OK;
 
-    CHECK(why_size > 0);
-    why[0] = '\0';
+    why_clear(why);
     memset(map, 0, sizeof(*map));
     if (!machine) {
-        snprintf(why, why_size, "out of memory");
+        why_set(why, "out of memory");
         return STATUS_NO_MEMORY;
     }
     status = cores_machine_load(machine);
     if (status != STATUS_OK)
-        snprintf(why, why_size, "hwloc cannot tell which cpus this machine has; is /sys mounted?");
+        why_set(why, "hwloc cannot tell which cpus this machine has; is /sys mounted?");
     if (status == STATUS_OK)
         status = cores_plan_main(&plan);
     if (status == STATUS_OK)

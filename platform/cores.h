@@ -11,6 +11,7 @@
 #define PLATFORM_CORES_H
 
 #include "platform/config/config.h"
+#include "platform/why.h"
 
 struct core_map {
     unsigned main;
@@ -25,8 +26,8 @@ struct core_map {
 
 /* `numa_node` of the NIC, or -1 when unknown or virtual. On STATUS_BAD_CONFIG or
  * STATUS_UNSUPPORTED, `why` (>= 256 bytes) says what is wrong and what would do. */
-enum status cores_plan(const struct config *config, int numa_node, struct core_map *map, char *why,
-                       size_t why_size) STATUS_CHECKED;
+enum status cores_plan(const struct config *config, int numa_node, struct core_map *map,
+                       struct why *why) STATUS_CHECKED;
 
 /* NUMA node of a PCI device by sysfs, or -1. */
 int cores_numa_of_pci(const char *pci_address);

@@ -1,4 +1,5 @@
 #include "platform/sandbox.h"
+#include "platform/why.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,42 +24,17 @@
 /* What is known while the steps are taken. */
 struct steps {
     const struct sandbox *sandbox;
-    char *why;
-    size_t why_size;
-    size_t why_used;
+    struct why *why;
     bool root;
     bool own_mounts; /* this process has a mount namespace of its own */
     uint32_t uid;    /* to become */
     uint32_t gid;
 };
 
-/* Adds "; step" to the list of what could not be done. */
-static void sandbox_steps_say(struct steps *steps, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void sandbox_steps_say(struct steps *steps, const char *format, ...)
-{
-    size_t room = steps->why_size - steps->why_used;
-    va_list arguments;
-    int length;
-
-    if (steps->why_used > 0 && room > 2) {
-        memcpy(steps->why + steps->why_used, "; ", 3);
-        steps->why_used += 2;
-        room -= 2;
-    }
-    va_start(arguments, format);
-    length = vsnprintf(steps->why + steps->why_used, room, format, arguments);
-    va_end(arguments);
-    if (length > 0)
-        steps->why_used += (size_t)length < room ? (size_t)length : room - 1;
-}
-
 /* A step without which the process must not go on. */
 static enum status sandbox_steps_fail(struct steps *steps, const char *step, int error)
 {
-    steps->why_used = 0;
-    sandbox_steps_say(steps, "%s: %s", step, strerror(error));
+    why_set(steps->why, "%s: %s", step, strerror(error));
     return error == EPERM || error == EACCES ? STATUS_NOT_PERMITTED : STATUS_SYSTEM;
 }
 
@@ -96,19 +72,19 @@ static bool sandbox_enter_user_namespace(struct steps *steps)
     char map[64];
 
     if (unshare(CLONE_NEWUSER) != 0) {
-        sandbox_steps_say(steps, "no namespaces (user namespace: %s)", strerror(errno));
+        why_add(steps->why, "no namespaces (user namespace: %s)", strerror(errno));
         return false;
     }
     (void)sandbox_write_whole("/proc/self/setgroups",
                               "deny"); /* without it the group map is refused */
     (void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
     if (!sandbox_write_whole("/proc/self/uid_map", map)) {
-        sandbox_steps_say(steps, "no namespaces (uid map: %s)", strerror(errno));
+        why_add(steps->why, "no namespaces (uid map: %s)", strerror(errno));
         return false;
     }
     (void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
     if (!sandbox_write_whole("/proc/self/gid_map", map)) {
-        sandbox_steps_say(steps, "no namespaces (gid map: %s)", strerror(errno));
+        why_add(steps->why, "no namespaces (gid map: %s)", strerror(errno));
         return false;
     }
     return true;
@@ -119,7 +95,7 @@ static void sandbox_enter_namespace(struct steps *steps, int flag, const char *n
     bool done = unshare(flag) == 0;
 
     if (!done)
-        sandbox_steps_say(steps, "no %s namespace (%s)", name, strerror(errno));
+        why_add(steps->why, "no %s namespace (%s)", name, strerror(errno));
     if (entered != NULL)
         *entered = done;
 }
@@ -143,7 +119,7 @@ static void sandbox_mount_scratch(struct steps *steps)
     if (sandbox->scratch == NULL)
         return;
     if (!steps->own_mounts) {
-        sandbox_steps_say(steps, "no private tmpfs");
+        why_add(steps->why, "no private tmpfs");
         return;
     }
     (void)snprintf(options, sizeof(options), "size=%llu,nr_inodes=65536,mode=0700,uid=%u,gid=%u",
@@ -151,7 +127,7 @@ static void sandbox_mount_scratch(struct steps *steps)
     /* Private first: or the mount would show in the namespace we came from. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", sandbox->scratch, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0)
-        sandbox_steps_say(steps, "no private tmpfs (%s)", strerror(errno));
+        why_add(steps->why, "no private tmpfs (%s)", strerror(errno));
 }
 
 static enum status sandbox_set_limit(struct steps *steps, int resource, const char *name,
@@ -238,24 +214,20 @@ static enum status sandbox_bind_to_parent(struct steps *steps)
     return STATUS_OK;
 }
 
-enum status sandbox_enter(const struct sandbox *sandbox, char *why, size_t why_size)
+enum status sandbox_enter(const struct sandbox *sandbox, struct why *why)
 {
-    struct steps steps = {.sandbox = sandbox,
-                          .why = why,
-                          .why_size = why_size,
-                          .root = geteuid() == 0,
-                          .uid = geteuid(),
-                          .gid = getegid()};
+    struct steps steps = {
+        .sandbox = sandbox, .why = why, .root = geteuid() == 0, .uid = geteuid(), .gid = getegid()};
     enum status status;
 
-    why[0] = '\0';
+    why_clear(why);
     if (steps.root && sandbox->user != NULL &&
         sandbox_user(sandbox->user, &steps.uid, &steps.gid) != STATUS_OK) {
-        (void)snprintf(why, why_size, "there is no user \"%s\" on this machine", sandbox->user);
+        why_set(why, "there is no user \"%s\" on this machine", sandbox->user);
         return STATUS_NOT_FOUND;
     }
     if (steps.root && sandbox->user == NULL)
-        sandbox_steps_say(&steps, "still root (no user named)");
+        why_add(why, "still root (no user named)");
     sandbox_enter_namespaces(&steps);
     sandbox_mount_scratch(&steps);
     status = sandbox_set_limits(&steps);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "platform/status.h"
+#include "platform/why.h"
 
 struct sandbox {
     const char *user;       /* drop to this user and its group when root; null: keep */
@@ -26,7 +27,7 @@ struct sandbox {
  * parent. On failure `why` says which step. On STATUS_OK `why` is empty, or lists the steps that
  * the kernel or the lack of root forbade (namespaces, tmpfs): the caller logs it. The process must
  * have one thread. A parent that died before the call is not noticed: compare getppid() after. */
-enum status sandbox_enter(const struct sandbox *sandbox, char *why, size_t why_size) STATUS_CHECKED;
+enum status sandbox_enter(const struct sandbox *sandbox, struct why *why) STATUS_CHECKED;
 
 /* uid and gid of a user by name; STATUS_NOT_FOUND. */
 enum status sandbox_user(const char *name, uint32_t *uid, uint32_t *gid) STATUS_CHECKED;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "platform/link/region.h"
+#include "platform/why.h"
 
 /* Beside its data a message has a block of extents, one of envelope, and the one that is begun. */
 #define SUMS_BLOCKS_BESIDE 3u
@@ -11,8 +12,7 @@
 /* What is being worked on, and what is on its way out. */
 #define SUMS_BUFFERS_AT_WORK 512u
 
-enum status sums_of_memory(const struct config *config, unsigned workers, char *why,
-                           size_t why_size)
+enum status sums_of_memory(const struct config *config, unsigned workers, struct why *why)
 {
     uint64_t blocks = config->memory.messages_bytes / MESSAGE_BLOCK_BYTES;
     uint64_t slice = blocks / workers;
@@ -25,24 +25,23 @@ enum status sums_of_memory(const struct config *config, unsigned workers, char *
 
     if (usable >= needed)
         return STATUS_OK;
-    snprintf(
-        why, why_size,
-        "memory.messages is %llu blocks of 16K, for each of %u workers %llu, of which data may "
-        "have %llu; a message of limits.message_size needs %llu: write memory.messages: %lluM, "
-        "lower limits.message_size, or name fewer cores.workers",
-        (unsigned long long)blocks, workers, (unsigned long long)slice, (unsigned long long)usable,
-        (unsigned long long)needed, (unsigned long long)enough_mib);
+    why_set(why,
+            "memory.messages is %llu blocks of 16K, for each of %u workers %llu, of which data may "
+            "have %llu; a message of limits.message_size needs %llu: write memory.messages: %lluM, "
+            "lower limits.message_size, or name fewer cores.workers",
+            (unsigned long long)blocks, workers, (unsigned long long)slice,
+            (unsigned long long)usable, (unsigned long long)needed, (unsigned long long)enough_mib);
     return STATUS_BAD_CONFIG;
 }
 
 enum status sums_of_packets(unsigned buffers, unsigned workers, unsigned ports,
-                            unsigned descriptors, char *why, size_t why_size)
+                            unsigned descriptors, struct why *why)
 {
     if (buffers >= ports * descriptors + SUMS_BUFFERS_AT_WORK)
         return STATUS_OK;
-    snprintf(why, why_size,
-             "memory.packets gives each of %u workers %u buffers; %u ports keep %u each and %u are "
-             "at work: raise memory.packets, or name fewer cores.workers",
-             workers, buffers, ports, descriptors, SUMS_BUFFERS_AT_WORK);
+    why_set(why,
+            "memory.packets gives each of %u workers %u buffers; %u ports keep %u each and %u are "
+            "at work: raise memory.packets, or name fewer cores.workers",
+            workers, buffers, ports, descriptors, SUMS_BUFFERS_AT_WORK);
     return STATUS_BAD_CONFIG;
 }

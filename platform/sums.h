@@ -10,13 +10,14 @@
 #define PLATFORM_SUMS_H
 
 #include "platform/config/config.h"
+#include "platform/why.h"
 
 /* STATUS_BAD_CONFIG: `why` is the sum in one line, and what would do. */
-enum status sums_of_memory(const struct config *config, unsigned workers, char *why,
-                           size_t why_size) STATUS_CHECKED;
+enum status sums_of_memory(const struct config *config, unsigned workers,
+                           struct why *why) STATUS_CHECKED;
 
 /* `buffers` a worker has, of which each port with `descriptors` posted keeps that many. */
 enum status sums_of_packets(unsigned buffers, unsigned workers, unsigned ports,
-                            unsigned descriptors, char *why, size_t why_size) STATUS_CHECKED;
+                            unsigned descriptors, struct why *why) STATUS_CHECKED;
 
 #endif

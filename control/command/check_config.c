@@ -9,6 +9,7 @@
 #include "platform/config/config.h"
 #include "platform/cores.h"
 #include "platform/sums.h"
+#include "platform/why.h"
 
 #define CHECK_HUGEPAGE_BYTES (UINT64_C(2) << 20)
 
@@ -100,18 +101,18 @@ static void check_memory(const char *file, const struct config *config, unsigned
 static void check_cores(const char *file, const struct config *config)
 {
     struct core_map map;
-    char why[512];
+    struct why why;
     int numa_node = -1;
 
     if (config->port_count > 0 && config->ports[0].kind == CONFIG_PORT_PCI)
         numa_node = cores_numa_of_pci(config->ports[0].pci_address);
-    if (cores_plan(config, numa_node, &map, why, sizeof(why)) != STATUS_OK) {
-        check_warn(file, "cores: %s", why);
+    if (cores_plan(config, numa_node, &map, &why) != STATUS_OK) {
+        check_warn(file, "cores: %s", why.text);
         return;
     }
     check_memory(file, config, map.scanner_processes);
-    if (sums_of_memory(config, map.worker_count, why, sizeof(why)) != STATUS_OK)
-        check_warn(file, "%s", why);
+    if (sums_of_memory(config, map.worker_count, &why) != STATUS_OK)
+        check_warn(file, "%s", why.text);
 }
 
 int command_check_config(int argc, char **argv)

@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     }
     main_catch_signals();
     if (main_start(&thread) != STATUS_OK) {
-        notice("%s", thread.why);
+        notice("%s", thread.why.text);
         main_stop(&thread);
         return EXIT_FAILED;
     }

@@ -25,10 +25,10 @@
 #include "platform/config/source.h"
 #include "platform/log/notice.h"
 #include "platform/log/writer.h"
+#include "platform/why.h"
 
 #define MAIN_TICK_NS        (2 * CLOCK_NS_PER_MS)
 #define MAIN_DRAIN_LIMIT_NS (30 * CLOCK_NS_PER_SECOND)
-#define MAIN_WHY_BYTES      512u
 #define MAIN_SETTINGS_MAX   8u /* configurations in memory at once */
 
 struct main_thread {
@@ -57,7 +57,7 @@ struct main_thread {
     unsigned settings_count;
     struct prefilter_watch prefilter;
     int64_t drain_end_ns; /* 0: not draining */
-    char why[MAIN_WHY_BYTES];
+    struct why why;
 };
 
 /* start.c. Everything up to running workers, from start_config and orders.settings. Otherwise `why`

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "platform/log/notice.h"
+#include "platform/why.h"
 
 /* A file limit below which a message's parts are never many for the engine: it counts more than the
  * parts (the forms of HTML, forced decodings). */
@@ -125,11 +126,11 @@ static void prefilter_load(struct prefilter_watch *watch)
 {
     const char *file = watch->config->prefilter.file;
     struct worker_prefilter *made = calloc(1, sizeof(*made));
-    char why[256] = "";
+    struct why why = {""};
     enum status status = STATUS_NO_MEMORY;
 
     if (made != NULL)
-        status = prefilter_open(&made->prefilter, file, why, sizeof(why));
+        status = prefilter_open(&made->prefilter, file, &why);
     if (status == STATUS_OK) {
         made->generation = ++watch->generation;
         status = prefilter_make(watch, made);
@@ -149,8 +150,8 @@ static void prefilter_load(struct prefilter_watch *watch)
     } else {
         free(made);
     }
-    notice("prefilter %s not used: %s%s%s", file, status_text(status), why[0] != '\0' ? ": " : "",
-           why);
+    notice("prefilter %s not used: %s%s%s", file, status_text(status), !why_empty(&why) ? ": " : "",
+           why.text);
 }
 
 /* True when all workers have switched. */

@@ -38,9 +38,9 @@ static enum status start_region(struct main_thread *thread)
         status = region_create(&thread->region, &plan, REGION_PAGES_NORMAL);
     }
     if (status != STATUS_OK)
-        snprintf(thread->why, sizeof(thread->why),
-                 "cannot have %llu MiB of memory for messages: %s; lower memory.messages",
-                 (unsigned long long)(region_bytes(&plan) >> 20), status_text(status));
+        why_set(&thread->why,
+                "cannot have %llu MiB of memory for messages: %s; lower memory.messages",
+                (unsigned long long)(region_bytes(&plan) >> 20), status_text(status));
     return status;
 }
 
@@ -74,13 +74,13 @@ static enum status start_pools(struct main_thread *thread)
     while (mbufs > START_MBUFS_MIN &&
            port_pool_bytes(mbufs, mtu) * workers > config->memory.packets_bytes / 4 * 3)
         mbufs /= 2;
-    if (sums_of_packets(mbufs, workers, start_cards(config), PORT_DESCRIPTORS, thread->why,
-                        sizeof(thread->why)) != STATUS_OK)
+    if (sums_of_packets(mbufs, workers, start_cards(config), PORT_DESCRIPTORS, &thread->why) !=
+        STATUS_OK)
         return STATUS_BAD_CONFIG;
     for (unsigned i = 0; i < workers; i++) {
         int node = eal_worker_node(i);
 
-        thread->pools[i] = port_make_pool(i, mbufs, mtu, node, thread->why, sizeof(thread->why));
+        thread->pools[i] = port_make_pool(i, mbufs, mtu, node, &thread->why);
         if (thread->pools[i] == NULL)
             return STATUS_NO_MEMORY;
     }
@@ -90,9 +90,8 @@ static enum status start_pools(struct main_thread *thread)
 static enum status start_ports(struct main_thread *thread)
 {
     for (unsigned i = 0; i < thread->start_config->port_count; i++) {
-        enum status status =
-            port_open(&thread->ports[i], thread->start_config, i, thread->cores.worker_count,
-                      thread->pools, thread->why, sizeof(thread->why));
+        enum status status = port_open(&thread->ports[i], thread->start_config, i,
+                                       thread->cores.worker_count, thread->pools, &thread->why);
 
         if (status != STATUS_OK)
             return status;
@@ -125,7 +124,7 @@ static enum status start_workers(struct main_thread *thread)
     };
     size_t log_bytes = ring_bytes(LOG_RECORDS_PER_RING, sizeof(struct log_record));
 
-    snprintf(thread->why, sizeof(thread->why), "not enough memory for the workers");
+    why_set(&thread->why, "not enough memory for the workers");
     if (getrandom(&setup.secret, sizeof(setup.secret), 0) != (ssize_t)sizeof(setup.secret))
         return STATUS_SYSTEM;
     thread->workers =
@@ -167,9 +166,9 @@ static enum status start_links(struct main_thread *thread)
     enum status status;
 
     if (geteuid() == 0 && sandbox_user(config->control_user, &uid, &gid) != STATUS_OK) {
-        snprintf(thread->why, sizeof(thread->why),
-                 "user %s (control.user) does not exist; make it with: adduser --system --group %s",
-                 config->control_user, config->control_user);
+        why_set(&thread->why,
+                "user %s (control.user) does not exist; make it with: adduser --system --group %s",
+                config->control_user, config->control_user);
         return STATUS_NOT_FOUND;
     }
     snprintf(path, sizeof(path), "%s/dataplane.sock", config->runtime_directory);
@@ -180,11 +179,11 @@ static enum status start_links(struct main_thread *thread)
         return status;
     status = peers_server_create(&thread->server, &thread->peers, &thread->region, path, uid, gid);
     if (status == STATUS_IN_USE)
-        snprintf(thread->why, sizeof(thread->why),
-                 "%s is in use: another postern-dataplane runs with this runtime_directory", path);
+        why_set(&thread->why,
+                "%s is in use: another postern-dataplane runs with this runtime_directory", path);
     else if (status != STATUS_OK)
-        snprintf(thread->why, sizeof(thread->why), "cannot listen at %s: %s", path,
-                 errno != 0 ? strerror(errno) : status_text(status));
+        why_set(&thread->why, "cannot listen at %s: %s", path,
+                errno != 0 ? strerror(errno) : status_text(status));
     return status;
 }
 
@@ -196,13 +195,13 @@ enum status main_start(struct main_thread *thread)
 
     if (config->ports[0].kind == CONFIG_PORT_PCI)
         node = cores_numa_of_pci(config->ports[0].pci_address);
-    status = cores_plan(config, node, &thread->cores, thread->why, sizeof(thread->why));
+    status = cores_plan(config, node, &thread->cores, &thread->why);
     if (status != STATUS_OK)
         return status;
-    status = sums_of_memory(config, thread->cores.worker_count, thread->why, sizeof(thread->why));
+    status = sums_of_memory(config, thread->cores.worker_count, &thread->why);
     if (status != STATUS_OK)
         return status;
-    status = eal_start(config, &thread->cores, &thread->eal, thread->why, sizeof(thread->why));
+    status = eal_start(config, &thread->cores, &thread->eal, &thread->why);
     if (status != STATUS_OK)
         return status;
     status = start_region(thread);

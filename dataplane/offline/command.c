@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/offline/scan.h"
+#include "platform/why.h"
 #include "signatures/compile/build.h"
 
 #define OFFLINE_EXIT_CLEAN    0
@@ -99,13 +100,13 @@ static bool offline_build(const char *database, char *path)
 {
     struct build_options build = {.database = database, .output = path};
     struct build_report report = {0};
-    char why[512] = "";
+    struct why why = {""};
     enum status status = STATUS_SYSTEM;
     int fd = mkstemp(path);
 
     if (fd >= 0) {
         close(fd);
-        status = build_prefilter(&build, &report, why, sizeof(why));
+        status = build_prefilter(&build, &report, &why);
         build_report_free(&report);
     }
     if (status == STATUS_OK)
@@ -113,7 +114,7 @@ static bool offline_build(const char *database, char *path)
     if (fd >= 0)
         unlink(path);
     fprintf(stderr, "postern scan: no prefilter could be built: %s\n",
-            why[0] != '\0' ? why : status_text(status));
+            !why_empty(&why) ? why.text : status_text(status));
     return false;
 }
 

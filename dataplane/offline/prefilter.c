@@ -1,13 +1,14 @@
 #include "dataplane/offline/prefilter.h"
 
 #include "platform/check.h"
+#include "platform/why.h"
 
 #define OFFLINE_CACHE_BYTES       (UINT64_C(16) << 20)
 #define OFFLINE_MESSAGE_BYTES_MAX (UINT64_C(25) << 20) /* prefilter.message_size's default */
 #define OFFLINE_PARTS_MAX         625u                 /* a sixteenth of scanner.files' default */
 
 enum status offline_prefilter_open(struct offline_prefilter *prefilter, const char *file,
-                                   const struct config_scanner *limits, char *why, size_t why_size)
+                                   const struct config_scanner *limits, struct why *why)
 {
     struct inspect_settings settings = {
         .prefilter = &prefilter->prefilter,
@@ -16,7 +17,7 @@ enum status offline_prefilter_open(struct offline_prefilter *prefilter, const ch
         .message_bytes_max = OFFLINE_MESSAGE_BYTES_MAX,
         .parts_max = limits == NULL ? OFFLINE_PARTS_MAX : limits->files_max / 16,
     };
-    enum status status = prefilter_open(&prefilter->prefilter, file, why, why_size);
+    enum status status = prefilter_open(&prefilter->prefilter, file, why);
 
     if (status != STATUS_OK)
         return status;

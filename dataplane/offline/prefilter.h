@@ -11,6 +11,7 @@
 
 #include "dataplane/message/store.h"
 #include "platform/config/config.h"
+#include "platform/why.h"
 #include "signatures/content/inspect/inspect.h"
 
 struct offline_prefilter {
@@ -21,8 +22,8 @@ struct offline_prefilter {
 
 /* `limits` may be null: the scanner's defaults. `why` gets one line on an error. */
 enum status offline_prefilter_open(struct offline_prefilter *prefilter, const char *file,
-                                   const struct config_scanner *limits, char *why,
-                                   size_t why_size) STATUS_CHECKED;
+                                   const struct config_scanner *limits,
+                                   struct why *why) STATUS_CHECKED;
 void offline_prefilter_close(struct offline_prefilter *prefilter);
 
 /* Looks at a whole stored message. */

@@ -16,6 +16,7 @@
 #include "dataplane/policy/learn.h"
 #include "platform/check.h"
 #include "platform/program.h"
+#include "platform/why.h"
 
 #define SCAN_TIME_LIMIT_NS  (30 * CLOCK_NS_PER_SECOND) /* scanner.time_limit's default */
 #define SCAN_TRACE_BYTES    4096u
@@ -401,16 +402,16 @@ static void scan_stop(struct scan *scan)
 
 static enum status scan_open_prefilter(struct scan *scan)
 {
-    char why[256] = "";
+    struct why why = {""};
     enum status status;
 
     if (scan->options->prefilter == NULL)
         return STATUS_OK;
     status = offline_prefilter_open(&scan->prefilter, scan->options->prefilter,
-                                    scan->options->limits, why, sizeof(why));
+                                    scan->options->limits, &why);
     if (status != STATUS_OK)
         fprintf(stderr, "postern scan: prefilter %s not used: %s%s%s\n", scan->options->prefilter,
-                status_text(status), why[0] != '\0' ? ": " : "", why);
+                status_text(status), !why_empty(&why) ? ": " : "", why.text);
     return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 

@@ -18,6 +18,7 @@
 #include "platform/check.h"
 #include "platform/dpdk/arguments.h"
 #include "platform/dpdk/chatter.h"
+#include "platform/why.h"
 
 static bool device_has_capability(unsigned capability)
 {
@@ -29,8 +30,7 @@ static bool device_has_capability(unsigned capability)
     return (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
 }
 
-enum status device_enter(const char *network_namespace, struct device_visit *visit, char *why,
-                         size_t why_size)
+enum status device_enter(const char *network_namespace, struct device_visit *visit, struct why *why)
 {
     char path[128];
 
@@ -40,8 +40,8 @@ enum status device_enter(const char *network_namespace, struct device_visit *vis
     snprintf(path, sizeof(path), "/run/netns/%s", network_namespace);
     int there = open(path, O_RDONLY | O_CLOEXEC);
     if (there < 0) {
-        snprintf(why, why_size, "network namespace %s does not exist; run: ip netns add %s",
-                 network_namespace, network_namespace);
+        why_set(why, "network namespace %s does not exist; run: ip netns add %s", network_namespace,
+                network_namespace);
         return STATUS_NOT_FOUND;
     }
     int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -55,14 +55,12 @@ enum status device_enter(const char *network_namespace, struct device_visit *vis
     if (home >= 0)
         close(home);
     if (error == EPERM) {
-        snprintf(why, why_size,
-                 "network namespace %s may not be entered: run as root (CAP_SYS_ADMIN)",
-                 network_namespace);
+        why_set(why, "network namespace %s may not be entered: run as root (CAP_SYS_ADMIN)",
+                network_namespace);
         return STATUS_NOT_PERMITTED;
     }
-    snprintf(why, why_size,
-             "network namespace %s cannot be entered: %s; make it anew with ip netns",
-             network_namespace, strerror(error));
+    why_set(why, "network namespace %s cannot be entered: %s; make it anew with ip netns",
+            network_namespace, strerror(error));
     return STATUS_SYSTEM;
 }
 
@@ -113,31 +111,28 @@ enum status device_set_interface_mtu(const char *interface, unsigned mtu)
     return device_interface_request(interface, SIOCSIFMTU, &request);
 }
 
-static enum status device_check_tap(const struct config_port *port, char *why, size_t why_size)
+static enum status device_check_tap(const struct config_port *port, struct why *why)
 {
     if (access("/dev/net/tun", F_OK) != 0) {
-        snprintf(why, why_size, "TAP port %s: /dev/net/tun is missing; run: modprobe tun",
-                 port->interface);
+        why_set(why, "TAP port %s: /dev/net/tun is missing; run: modprobe tun", port->interface);
         return STATUS_UNSUPPORTED;
     }
     if (!device_has_capability(CAP_NET_ADMIN) || access("/dev/net/tun", R_OK | W_OK) != 0) {
-        snprintf(why, why_size, "TAP port %s cannot be made: run as root (CAP_NET_ADMIN)",
-                 port->interface);
+        why_set(why, "TAP port %s cannot be made: run as root (CAP_NET_ADMIN)", port->interface);
         return STATUS_NOT_PERMITTED;
     }
     if (if_nametoindex(port->interface) != 0) {
-        snprintf(why, why_size,
-                 "TAP port %s: an interface of that name exists already; choose another name or "
-                 "run: ip %s%s link delete %s",
-                 port->interface, port->network_namespace[0] != '\0' ? "-n " : "",
-                 port->network_namespace, port->interface);
+        why_set(why,
+                "TAP port %s: an interface of that name exists already; choose another name or "
+                "run: ip %s%s link delete %s",
+                port->interface, port->network_namespace[0] != '\0' ? "-n " : "",
+                port->network_namespace, port->interface);
         return STATUS_IN_USE;
     }
     return STATUS_OK;
 }
 
-static enum status device_check_af_packet(const struct config_port *port, char *why,
-                                          size_t why_size)
+static enum status device_check_af_packet(const struct config_port *port, struct why *why)
 {
     struct ifreq request = {0};
     enum status status = device_interface_request(port->interface, SIOCGIFFLAGS, &request);
@@ -146,30 +141,28 @@ static enum status device_check_af_packet(const struct config_port *port, char *
     const char *blank = name_space[0] != '\0' ? " " : "";
 
     if (status != STATUS_OK) {
-        snprintf(why, why_size,
-                 "AF_PACKET port %s: no such interface; list them with: ip %s%s%slink",
-                 port->interface, option, name_space, blank);
+        why_set(why, "AF_PACKET port %s: no such interface; list them with: ip %s%s%slink",
+                port->interface, option, name_space, blank);
         return STATUS_NOT_FOUND;
     }
     if (!device_has_capability(CAP_NET_RAW) || !device_has_capability(CAP_NET_ADMIN)) {
-        snprintf(why, why_size,
-                 "AF_PACKET port %s cannot be opened: run as root (CAP_NET_RAW, CAP_NET_ADMIN)",
-                 port->interface);
+        why_set(why, "AF_PACKET port %s cannot be opened: run as root (CAP_NET_RAW, CAP_NET_ADMIN)",
+                port->interface);
         return STATUS_NOT_PERMITTED;
     }
     if ((request.ifr_flags & IFF_UP) == 0) {
-        snprintf(why, why_size, "AF_PACKET port %s is down; run: ip %s%s%slink set %s up",
-                 port->interface, option, name_space, blank, port->interface);
+        why_set(why, "AF_PACKET port %s is down; run: ip %s%s%slink set %s up", port->interface,
+                option, name_space, blank, port->interface);
         return STATUS_BAD_CONFIG;
     }
     unsigned mtu = 0;
     status = device_interface_mtu(port->interface, &mtu);
     if (status == STATUS_OK && mtu < port->mtu) {
-        snprintf(
-            why, why_size,
-            "AF_PACKET port %s has MTU %u, less than the configured %u; run: ip %s%s%slink set "
-            "%s mtu %u",
-            port->interface, mtu, port->mtu, option, name_space, blank, port->interface, port->mtu);
+        why_set(why,
+                "AF_PACKET port %s has MTU %u, less than the configured %u; run: ip %s%s%slink set "
+                "%s mtu %u",
+                port->interface, mtu, port->mtu, option, name_space, blank, port->interface,
+                port->mtu);
         return STATUS_BAD_CONFIG;
     }
     return status;
@@ -212,49 +205,48 @@ bool device_pci_is_uio(const char *address)
            (strcmp(driver, "uio_pci_generic") == 0 || strcmp(driver, "igb_uio") == 0);
 }
 
-enum status device_check_pci(const char *address, char *why, size_t why_size)
+enum status device_check_pci(const char *address, struct why *why)
 {
     char path[128];
     char driver[256];
 
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
     if (access(path, F_OK) != 0) {
-        snprintf(why, why_size,
-                 "PCI port %s: no such device; list them with: dpdk-devbind.py --status-dev net",
-                 address);
+        why_set(why,
+                "PCI port %s: no such device; list them with: dpdk-devbind.py --status-dev net",
+                address);
         return STATUS_NOT_FOUND;
     }
     if (!device_pci_driver(address, driver, sizeof(driver))) {
-        snprintf(why, why_size, "PCI port %s has no driver; run: dpdk-devbind.py -b vfio-pci %s",
-                 address, address);
+        why_set(why, "PCI port %s has no driver; run: dpdk-devbind.py -b vfio-pci %s", address,
+                address);
         return STATUS_BAD_CONFIG;
     }
     if (device_usable_driver(driver))
         return STATUS_OK;
-    snprintf(why, why_size,
-             "PCI port %s is bound to the kernel driver %s; run: dpdk-devbind.py -b vfio-pci %s",
-             address, driver, address);
+    why_set(why,
+            "PCI port %s is bound to the kernel driver %s; run: dpdk-devbind.py -b vfio-pci %s",
+            address, driver, address);
     return STATUS_IN_USE;
 }
 
-static enum status device_find_pci(const struct config_port *port, uint16_t *id, char *why,
-                                   size_t why_size)
+static enum status device_find_pci(const struct config_port *port, uint16_t *id, struct why *why)
 {
-    enum status status = device_check_pci(port->pci_address, why, why_size);
+    enum status status = device_check_pci(port->pci_address, why);
 
     if (status != STATUS_OK)
         return status;
     if (rte_eth_dev_get_port_by_name(port->pci_address, id) == 0)
         return STATUS_OK;
-    snprintf(why, why_size,
-             "PCI port %s was not taken by any DPDK driver; check that it is a network device DPDK "
-             "22.11 knows, and its IOMMU group (dmesg | grep -i vfio)",
-             port->pci_address);
+    why_set(why,
+            "PCI port %s was not taken by any DPDK driver; check that it is a network device DPDK "
+            "22.11 knows, and its IOMMU group (dmesg | grep -i vfio)",
+            port->pci_address);
     return STATUS_UNSUPPORTED;
 }
 
 enum status device_attach(const struct config_port *port, unsigned index, unsigned queues,
-                          uint16_t *id, char *why, size_t why_size)
+                          uint16_t *id, struct why *why)
 {
     char name[32];
     char arguments[EAL_DEVARGS_BYTES];
@@ -262,17 +254,17 @@ enum status device_attach(const struct config_port *port, unsigned index, unsign
     struct chatter chatter;
 
     if (port->kind == CONFIG_PORT_PCI)
-        return device_find_pci(port, id, why, why_size);
+        return device_find_pci(port, id, why);
     enum status status = eal_device_arguments(port, index, queues, name, arguments);
     if (status != STATUS_OK) {
-        snprintf(why, why_size,
-                 "port %u: '%s' is no usable interface name; use letters, digits, "
-                 "'-', '_' and '.'",
-                 index, port->interface);
+        why_set(why,
+                "port %u: '%s' is no usable interface name; use letters, digits, "
+                "'-', '_' and '.'",
+                index, port->interface);
         return status;
     }
-    status = port->kind == CONFIG_PORT_TAP ? device_check_tap(port, why, why_size)
-                                           : device_check_af_packet(port, why, why_size);
+    status = port->kind == CONFIG_PORT_TAP ? device_check_tap(port, why)
+                                           : device_check_af_packet(port, why);
     if (status != STATUS_OK)
         return status;
 
@@ -281,8 +273,8 @@ enum status device_attach(const struct config_port *port, unsigned index, unsign
     chatter_end(&chatter, last, sizeof(last));
     if (result == 0 && rte_eth_dev_get_port_by_name(name, id) == 0)
         return STATUS_OK;
-    snprintf(why, why_size, "port %s cannot be opened: %s (%s)", port->interface,
-             result == 0 ? "it made no DPDK port" : rte_strerror(-result), last);
+    why_set(why, "port %s cannot be opened: %s (%s)", port->interface,
+            result == 0 ? "it made no DPDK port" : rte_strerror(-result), last);
     return result == -EEXIST ? STATUS_IN_USE : STATUS_SYSTEM;
 }
 

@@ -12,6 +12,7 @@
 #define PLATFORM_DPDK_DEVICE_H
 
 #include "platform/config/config.h"
+#include "platform/why.h"
 
 /* A visit to a network namespace: the way back. `home` is -1 when none was needed. */
 struct device_visit {
@@ -19,20 +20,20 @@ struct device_visit {
 };
 
 /* Enters /run/netns/NAME; an empty name stays where we are. */
-enum status device_enter(const char *network_namespace, struct device_visit *visit, char *why,
-                         size_t why_size) STATUS_CHECKED;
+enum status device_enter(const char *network_namespace, struct device_visit *visit,
+                         struct why *why) STATUS_CHECKED;
 void device_leave(struct device_visit *visit);
 
 /* Attaches (or finds) the device of port `index` and gives its DPDK port id. The caller stands in
  * the port's namespace. */
 enum status device_attach(const struct config_port *port, unsigned index, unsigned queues,
-                          uint16_t *id, char *why, size_t why_size) STATUS_CHECKED;
+                          uint16_t *id, struct why *why) STATUS_CHECKED;
 
 /* Closes port `id` and removes its virtual device. The port is stopped. */
 void device_detach(uint16_t id);
 
 /* A PCI device of that address exists and is bound to a driver that DPDK can use. */
-enum status device_check_pci(const char *address, char *why, size_t why_size) STATUS_CHECKED;
+enum status device_check_pci(const char *address, struct why *why) STATUS_CHECKED;
 
 /* Its driver leaves DMA unprotected and knows physical addresses only (uio). */
 bool device_pci_is_uio(const char *address);

@@ -15,6 +15,7 @@
 #include "platform/dpdk/arguments.h"
 #include "platform/dpdk/chatter.h"
 #include "platform/dpdk/device.h"
+#include "platform/why.h"
 
 static enum { EAL_NEVER, EAL_RUNNING, EAL_OVER } eal_state;
 
@@ -55,8 +56,8 @@ static uint64_t eal_hugepages_free(void)
 }
 
 /* Whether to use hugepages; STATUS_NO_MEMORY when they are required and too few are free. */
-static enum status eal_choose_hugepages(const struct config_memory *memory, bool *use, char *why,
-                                        size_t why_size)
+static enum status eal_choose_hugepages(const struct config_memory *memory, bool *use,
+                                        struct why *why)
 {
     uint64_t needed = eal_hugepages_needed(memory);
     uint64_t free_pages = eal_hugepages_free() / EAL_HUGEPAGE_BYTES;
@@ -65,47 +66,46 @@ static enum status eal_choose_hugepages(const struct config_memory *memory, bool
     if (*use || memory->hugepages != CONFIG_HUGEPAGES_REQUIRED)
         return STATUS_OK;
     uint64_t total = eal_read_number("/proc/sys/vm/nr_hugepages");
-    snprintf(why, why_size,
-             "memory.hugepages is required, but %llu free 2 MiB pages are too few: %llu are needed "
-             "(memory.packets + memory.messages); run: echo %llu > /proc/sys/vm/nr_hugepages",
-             (unsigned long long)free_pages, (unsigned long long)needed,
-             (unsigned long long)(total + needed - free_pages));
+    why_set(why,
+            "memory.hugepages is required, but %llu free 2 MiB pages are too few: %llu are needed "
+            "(memory.packets + memory.messages); run: echo %llu > /proc/sys/vm/nr_hugepages",
+            (unsigned long long)free_pages, (unsigned long long)needed,
+            (unsigned long long)(total + needed - free_pages));
     return STATUS_NO_MEMORY;
 }
 
 static enum status eal_explain_init(int error, const struct config *config, bool hugepages,
-                                    const char *last, char *why, size_t why_size)
+                                    const char *last, struct why *why)
 {
     unsigned long long mib = config->memory.packets_bytes >> 20;
 
     if (error == EALREADY) {
-        snprintf(why, why_size, "DPDK was already started in this process");
+        why_set(why, "DPDK was already started in this process");
         return STATUS_IN_USE;
     }
     if (error == EACCES || error == EPERM) {
-        snprintf(why, why_size,
-                 "DPDK may not start: run as root, or with CAP_NET_ADMIN, "
-                 "CAP_SYS_ADMIN and CAP_IPC_LOCK (%s)",
-                 last);
+        why_set(why,
+                "DPDK may not start: run as root, or with CAP_NET_ADMIN, "
+                "CAP_SYS_ADMIN and CAP_IPC_LOCK (%s)",
+                last);
         return STATUS_NOT_PERMITTED;
     }
     if (error == ENOMEM) {
-        snprintf(
-            why, why_size,
+        why_set(
+            why,
             "not enough memory for packets: %llu MiB%s cannot be had; lower memory.packets or %s "
             "(%s)",
             mib, hugepages ? " of hugepages" : "",
             hugepages ? "set memory.hugepages: off" : "free some memory", last);
         return STATUS_NO_MEMORY;
     }
-    snprintf(why, why_size, "DPDK did not start: %s (%s)", rte_strerror(error),
-             last[0] != '\0' ? last : "it gave no reason");
+    why_set(why, "DPDK did not start: %s (%s)", rte_strerror(error),
+            last[0] != '\0' ? last : "it gave no reason");
     return STATUS_SYSTEM;
 }
 
 /* Everything that can be seen before DPDK touches a device. */
-static enum status eal_check_devices(const struct config *config, bool hugepages, char *why,
-                                     size_t why_size)
+static enum status eal_check_devices(const struct config *config, bool hugepages, struct why *why)
 {
     enum status status = STATUS_OK;
 
@@ -114,21 +114,20 @@ static enum status eal_check_devices(const struct config *config, bool hugepages
 
         if (config->ports[i].kind != CONFIG_PORT_PCI)
             continue;
-        status = device_check_pci(address, why, why_size);
+        status = device_check_pci(address, why);
         if (status != STATUS_OK || hugepages || !device_pci_is_uio(address))
             continue;
-        snprintf(why, why_size,
-                 "PCI port %s is bound to a uio driver, which needs hugepages; run: "
-                 "echo %llu > /proc/sys/vm/nr_hugepages, or use vfio-pci",
-                 address, (unsigned long long)eal_hugepages_needed(&config->memory));
+        why_set(why,
+                "PCI port %s is bound to a uio driver, which needs hugepages; run: "
+                "echo %llu > /proc/sys/vm/nr_hugepages, or use vfio-pci",
+                address, (unsigned long long)eal_hugepages_needed(&config->memory));
         status = STATUS_NO_MEMORY;
     }
     return status;
 }
 
 /* DPDK starts without a device it cannot use, and says why in its log only. */
-static enum status eal_check_probed(const struct config *config, const char *last, char *why,
-                                    size_t why_size)
+static enum status eal_check_probed(const struct config *config, const char *last, struct why *why)
 {
     uint16_t id;
 
@@ -138,33 +137,33 @@ static enum status eal_check_probed(const struct config *config, const char *las
         if (config->ports[i].kind != CONFIG_PORT_PCI ||
             rte_eth_dev_get_port_by_name(address, &id) == 0)
             continue;
-        snprintf(why, why_size,
-                 "PCI port %s was not taken by any DPDK driver: is it a network device that DPDK "
-                 "22.11 knows? (%s)",
-                 address, last[0] != '\0' ? last : "DPDK gave no reason");
+        why_set(why,
+                "PCI port %s was not taken by any DPDK driver: is it a network device that DPDK "
+                "22.11 knows? (%s)",
+                address, last[0] != '\0' ? last : "DPDK gave no reason");
         return STATUS_UNSUPPORTED;
     }
     return STATUS_OK;
 }
 
 enum status eal_start(const struct config *config, const struct core_map *map,
-                      struct eal_choice *choice, char *why, size_t why_size)
+                      struct eal_choice *choice, struct why *why)
 {
     if (eal_state != EAL_NEVER) {
-        snprintf(why, why_size, "DPDK was already started in this process%s",
-                 eal_state == EAL_OVER ? " and cannot be started again; start a new one" : "");
+        why_set(why, "DPDK was already started in this process%s",
+                eal_state == EAL_OVER ? " and cannot be started again; start a new one" : "");
         return STATUS_IN_USE;
     }
-    enum status status = eal_choose_hugepages(&config->memory, &choice->hugepages, why, why_size);
+    enum status status = eal_choose_hugepages(&config->memory, &choice->hugepages, why);
 
     if (status == STATUS_OK)
-        status = eal_check_devices(config, choice->hugepages, why, why_size);
+        status = eal_check_devices(config, choice->hugepages, why);
     if (status != STATUS_OK)
         return status;
 
     struct eal_arguments *arguments = malloc(sizeof(*arguments));
     if (arguments == NULL) {
-        snprintf(why, why_size, "out of memory");
+        why_set(why, "out of memory");
         return STATUS_NO_MEMORY;
     }
     eal_arguments_build(config, map, choice->hugepages, arguments);
@@ -177,9 +176,9 @@ enum status eal_start(const struct config *config, const struct core_map *map,
     chatter_end(&chatter, last, sizeof(last));
     free(arguments);
     if (result < 0)
-        return eal_explain_init(error, config, choice->hugepages, last, why, why_size);
+        return eal_explain_init(error, config, choice->hugepages, last, why);
     eal_state = EAL_RUNNING;
-    return eal_check_probed(config, last, why, why_size);
+    return eal_check_probed(config, last, why);
 }
 
 void eal_stop(void)

@@ -10,6 +10,7 @@
 #define PLATFORM_DPDK_EAL_H
 
 #include "platform/cores.h"
+#include "platform/why.h"
 
 /* What start-up decided. */
 struct eal_choice {
@@ -19,7 +20,7 @@ struct eal_choice {
 /* STATUS_OK; otherwise `why` (>= 512 bytes) is one line for the operator: what failed and the
  * command that would mend it (no hugepages, not root, interface missing or in use, ...). */
 enum status eal_start(const struct config *config, const struct core_map *map,
-                      struct eal_choice *choice, char *why, size_t why_size) STATUS_CHECKED;
+                      struct eal_choice *choice, struct why *why) STATUS_CHECKED;
 
 void eal_stop(void);
 

@@ -7,6 +7,7 @@
 
 #include "platform/dpdk/chatter.h"
 #include "platform/dpdk/device.h"
+#include "platform/why.h"
 
 #define EXCEPTION_DESCRIPTORS 512u
 
@@ -40,19 +41,19 @@ static int exception_start(const struct port *port, uint16_t id, struct rte_memp
     return result;
 }
 
-enum status exception_open(struct port *port, unsigned index, struct rte_mempool *pool, char *why,
-                           size_t why_size)
+enum status exception_open(struct port *port, unsigned index, struct rte_mempool *pool,
+                           struct why *why)
 {
     struct config_port config = exception_config(port->config);
     struct device_visit visit;
     struct chatter chatter;
     uint16_t id;
     int result;
-    enum status status = device_enter(config.network_namespace, &visit, why, why_size);
+    enum status status = device_enter(config.network_namespace, &visit, why);
 
     if (status != STATUS_OK)
         return status;
-    status = device_attach(&config, CONFIG_PORTS_MAX + index, 1, &id, why, why_size);
+    status = device_attach(&config, CONFIG_PORTS_MAX + index, 1, &id, why);
     if (status == STATUS_OK) {
         chatter_begin(&chatter);
         result = exception_start(port, id, pool);
@@ -61,8 +62,8 @@ enum status exception_open(struct port *port, unsigned index, struct rte_mempool
             port->has_exception = true;
             port->exception_id = id;
         } else {
-            snprintf(why, why_size, "exception interface %s cannot be started: %s",
-                     config.interface, rte_strerror(-result));
+            why_set(why, "exception interface %s cannot be started: %s", config.interface,
+                    rte_strerror(-result));
             device_detach(id);
             status = STATUS_SYSTEM;
         }

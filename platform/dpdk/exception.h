@@ -11,11 +11,12 @@
 #define PLATFORM_DPDK_EXCEPTION_H
 
 #include "platform/dpdk/port.h"
+#include "platform/why.h"
 
 /* Makes and starts the interface that config_port.exception_interface names, for an open `port`
  * (number `index`); its packets come from `pool`. Sets port->has_exception and exception_id. */
-enum status exception_open(struct port *port, unsigned index, struct rte_mempool *pool, char *why,
-                           size_t why_size) STATUS_CHECKED;
+enum status exception_open(struct port *port, unsigned index, struct rte_mempool *pool,
+                           struct why *why) STATUS_CHECKED;
 
 void exception_close(struct port *port);
 

@@ -18,6 +18,7 @@
 #include "platform/dpdk/chatter.h"
 #include "platform/dpdk/device.h"
 #include "platform/dpdk/exception.h"
+#include "platform/why.h"
 
 #define POOL_CACHE      256u
 #define LINK_WAIT_MS    5000
@@ -35,8 +36,7 @@ struct setup {
     struct rte_eth_dev_info information;
     struct rte_eth_conf conf;
     uint8_t rss_key[RSS_KEY_BYTES];
-    char *why;
-    size_t why_size;
+    struct why *why;
 };
 
 static const char *name_of(const struct config_port *port)
@@ -97,7 +97,7 @@ static struct rte_mempool *port_create_pool(const char *name, unsigned mbufs, un
 }
 
 struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu, int numa_node,
-                                   char *why, size_t why_size)
+                                   struct why *why)
 {
     char name[RTE_MEMPOOL_NAMESIZE];
     /* A cache may hold one and a half times its size; on a tiny pool it would hide every buffer. */
@@ -111,12 +111,12 @@ struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu
     if (pool != NULL)
         return pool;
     if (rte_errno == EEXIST)
-        snprintf(why, why_size, "worker %u has a packet pool already", worker);
+        why_set(why, "worker %u has a packet pool already", worker);
     else
-        snprintf(why, why_size,
-                 "no memory for %u packet buffers of worker %u (%s): they take %" PRIu64
-                 " MiB for each worker; raise memory.packets",
-                 mbufs, worker, rte_strerror(rte_errno), (port_pool_bytes(mbufs, mtu) >> 20) + 1);
+        why_set(why,
+                "no memory for %u packet buffers of worker %u (%s): they take %" PRIu64
+                " MiB for each worker; raise memory.packets",
+                mbufs, worker, rte_strerror(rte_errno), (port_pool_bytes(mbufs, mtu) >> 20) + 1);
     return NULL;
 }
 
@@ -145,11 +145,11 @@ static enum status port_choose_spreading(struct setup *setup, unsigned worker_co
     port->queue_count = port->rss ? (uint16_t)worker_count : 1;
     if (!port->rss || able)
         return STATUS_OK;
-    snprintf(setup->why, setup->why_size,
-             "port %s cannot spread connections over %u workers (%u queue pairs%s); set spreading: "
-             "software, or use fewer workers",
-             name_of(setup->config), worker_count, queues,
-             queues >= worker_count ? ", no RSS for TCP" : "");
+    why_set(setup->why,
+            "port %s cannot spread connections over %u workers (%u queue pairs%s); set spreading: "
+            "software, or use fewer workers",
+            name_of(setup->config), worker_count, queues,
+            queues >= worker_count ? ", no RSS for TCP" : "");
     return STATUS_UNSUPPORTED;
 }
 
@@ -199,8 +199,8 @@ static void port_set_offloads(struct setup *setup)
 
 static enum status port_fail(const struct setup *setup, const char *what, int result)
 {
-    snprintf(setup->why, setup->why_size, "port %s: %s failed: %s", name_of(setup->config), what,
-             rte_strerror(-result));
+    why_set(setup->why, "port %s: %s failed: %s", name_of(setup->config), what,
+            rte_strerror(-result));
     if (result == -ENOMEM)
         return STATUS_NO_MEMORY;
     return result == -EPERM || result == -EACCES ? STATUS_NOT_PERMITTED : STATUS_SYSTEM;
@@ -231,9 +231,9 @@ static enum status port_set_mtu(const struct setup *setup)
         result = rte_eth_dev_set_mtu(id, (uint16_t)mtu);
     if (result == 0 || (result == -ENOTSUP && mtu == RTE_ETHER_MTU))
         return STATUS_OK;
-    snprintf(setup->why, setup->why_size,
-             "port %s refuses MTU %u (%s); its frames are of %u bytes at most: lower mtu",
-             name_of(setup->config), mtu, rte_strerror(-result), setup->information.max_rx_pktlen);
+    why_set(setup->why,
+            "port %s refuses MTU %u (%s); its frames are of %u bytes at most: lower mtu",
+            name_of(setup->config), mtu, rte_strerror(-result), setup->information.max_rx_pktlen);
     return STATUS_BAD_CONFIG;
 }
 
@@ -357,11 +357,11 @@ static enum status port_start(struct setup *setup, unsigned worker_count,
 }
 
 enum status port_open(struct port *port, const struct config *config, unsigned index,
-                      unsigned worker_count, struct rte_mempool **pools, char *why, size_t why_size)
+                      unsigned worker_count, struct rte_mempool **pools, struct why *why)
 {
     CHECK(index < config->port_count && worker_count > 0);
     const struct config_port *wanted = &config->ports[index];
-    struct setup setup = {.port = port, .config = wanted, .why = why, .why_size = why_size};
+    struct setup setup = {.port = port, .config = wanted, .why = why};
     struct device_visit visit;
     struct chatter chatter;
 
@@ -369,12 +369,11 @@ enum status port_open(struct port *port, const struct config *config, unsigned i
                           .mtu = (uint16_t)wanted->mtu,
                           .tx_mtu = (uint16_t)wanted->mtu,
                           .numa_node = -1};
-    enum status status = device_enter(
-        wanted->kind == CONFIG_PORT_PCI ? "" : wanted->network_namespace, &visit, why, why_size);
+    enum status status =
+        device_enter(wanted->kind == CONFIG_PORT_PCI ? "" : wanted->network_namespace, &visit, why);
     if (status != STATUS_OK)
         return status;
-    status = device_attach(wanted, index, port_queues_to_ask(wanted, worker_count), &port->id, why,
-                           why_size);
+    status = device_attach(wanted, index, port_queues_to_ask(wanted, worker_count), &port->id, why);
     if (status == STATUS_OK) {
         chatter_begin(&chatter);
         status = port_start(&setup, worker_count, pools);
@@ -388,7 +387,7 @@ enum status port_open(struct port *port, const struct config *config, unsigned i
     if (wanted->kind == CONFIG_PORT_PCI)
         port->numa_node = rte_eth_dev_socket_id(port->id);
     if (wanted->exception_interface[0] != '\0') {
-        status = exception_open(port, index, pools[0], why, why_size);
+        status = exception_open(port, index, pools[0], why);
         if (status != STATUS_OK)
             port_close(port);
     }
@@ -400,10 +399,10 @@ void port_close(struct port *port)
     const struct config_port *config = port->config;
     struct device_visit visit = {.home = -1};
     struct chatter chatter;
-    char why[512];
+    struct why why;
     exception_close(port);
     bool there = config != NULL && config->kind != CONFIG_PORT_PCI &&
-                 device_enter(config->network_namespace, &visit, why, sizeof(why)) == STATUS_OK;
+                 device_enter(config->network_namespace, &visit, &why) == STATUS_OK;
 
     chatter_begin(&chatter);
     /* The interface outlives us. The driver finds it by its name, which outside of its namespace

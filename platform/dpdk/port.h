@@ -12,6 +12,7 @@
 #define PLATFORM_DPDK_PORT_H
 
 #include "platform/dpdk/eal.h"
+#include "platform/why.h"
 
 #define PORT_DESCRIPTORS 1024u /* asked for, of each queue */
 
@@ -44,13 +45,13 @@ uint64_t port_pool_bytes(unsigned mbufs, unsigned mtu);
  * largest of all ports, so that every packet lies in one mbuf. The caller frees it after
  * port_close(). Null and `why` when memory is short. */
 struct rte_mempool *port_make_pool(unsigned worker, unsigned mbufs, unsigned mtu, int numa_node,
-                                   char *why, size_t why_size);
+                                   struct why *why);
 
 /* Opens and starts port number `index` of the configuration. `pools[worker]` feed its RX queues.
  * Otherwise nothing stays open and `why` (>= 512 bytes) is one line: the cause and its cure. */
 enum status port_open(struct port *port, const struct config *config, unsigned index,
-                      unsigned worker_count, struct rte_mempool **pools, char *why,
-                      size_t why_size) STATUS_CHECKED;
+                      unsigned worker_count, struct rte_mempool **pools,
+                      struct why *why) STATUS_CHECKED;
 
 void port_close(struct port *port);
 

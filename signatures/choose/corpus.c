@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "platform/why.h"
 #include "signatures/choose/views.h"
 
 static enum status corpus_append(struct corpus *corpus, const char *path)
@@ -69,13 +70,13 @@ static enum status corpus_walk(struct corpus *corpus, const char *path, unsigned
     return status;
 }
 
-enum status corpus_add(struct corpus *corpus, const char *path, char *why, size_t why_size)
+enum status corpus_add(struct corpus *corpus, const char *path, struct why *why)
 {
     enum status status = corpus_walk(corpus, path, 0);
 
     if (status != STATUS_OK)
-        (void)snprintf(why, why_size, "%s: %s", path,
-                       status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
+        why_set(why, "%s: %s", path,
+                status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
     return status;
 }
 

@@ -11,6 +11,7 @@
 #ifndef SIGNATURES_CHOOSE_CORPUS_H
 #define SIGNATURES_CHOOSE_CORPUS_H
 
+#include "platform/why.h"
 #include "signatures/choose/model.h"
 #include "signatures/draft/draft.h"
 
@@ -26,8 +27,7 @@ struct corpus {
 
 /* Zeroes are an empty corpus. Adds a file or what lies below a directory. STATUS_NOT_FOUND,
  * STATUS_SYSTEM, STATUS_NO_MEMORY, STATUS_NO_SPACE; `why` gets one line. */
-enum status corpus_add(struct corpus *corpus, const char *path, char *why,
-                       size_t why_size) STATUS_CHECKED;
+enum status corpus_add(struct corpus *corpus, const char *path, struct why *why) STATUS_CHECKED;
 void corpus_free(struct corpus *corpus);
 
 /* Reads a mail into `buffer` of CORPUS_MAIL_MAX bytes; 0 when it cannot be read. */

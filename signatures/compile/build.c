@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "platform/why.h"
 #include "signatures/compile/builder.h"
 #include "signatures/prefilter/digest.h"
 
@@ -74,7 +75,7 @@ static void build_warn(struct builder *builder, const struct corpus_counts *coun
 static enum status build_compile(struct builder *builder)
 {
     struct build_report *report = builder->report;
-    enum status status = draft_compile(&builder->draft, builder->why, builder->why_size);
+    enum status status = draft_compile(&builder->draft, builder->why);
 
     for (unsigned round = 0; status == STATUS_OK && builder->corpus.count > 0; round++) {
         struct corpus_counts counts;
@@ -96,7 +97,7 @@ static enum status build_compile(struct builder *builder)
         status = build_choose_again(builder, &counts);
         corpus_counts_free(&counts);
         if (status == STATUS_OK)
-            status = draft_compile(&builder->draft, builder->why, builder->why_size);
+            status = draft_compile(&builder->draft, builder->why);
     }
     return status;
 }
@@ -144,7 +145,7 @@ static enum status build_prepare(struct builder *builder)
     enum status status = STATUS_OK;
 
     for (unsigned i = 0; i < options->corpus_count && status == STATUS_OK; i++)
-        status = corpus_add(&builder->corpus, options->corpora[i], builder->why, builder->why_size);
+        status = corpus_add(&builder->corpus, options->corpora[i], builder->why);
     if (status != STATUS_OK)
         return status;
     memcpy(builder->report->library, builder->library.version, sizeof(builder->report->library));
@@ -166,8 +167,7 @@ static enum status build_prepare(struct builder *builder)
 static enum status build_read(struct builder *builder)
 {
     struct source_sink sink = builder_sink(builder);
-    enum status status =
-        source_read(builder->options->database, &sink, builder->why, builder->why_size);
+    enum status status = source_read(builder->options->database, &sink, builder->why);
 
     if (status == STATUS_OK && builder->status == STATUS_OK && !builder->own_types)
         builder_add_library_types(builder);
@@ -179,8 +179,7 @@ static enum status build_digest(struct builder *builder, uint8_t *digest)
     enum status status = database_digest(builder->options->database, digest);
 
     if (status != STATUS_OK)
-        (void)snprintf(builder->why, builder->why_size, "%s: %s", builder->options->database,
-                       status_text(status));
+        why_set(builder->why, "%s: %s", builder->options->database, status_text(status));
     return status;
 }
 
@@ -190,7 +189,7 @@ static bool build_unchanged(const struct builder *builder, const uint8_t *digest
     struct prefilter prefilter;
     bool same;
 
-    if (prefilter_open(&prefilter, builder->options->output, NULL, 0) != STATUS_OK)
+    if (prefilter_open(&prefilter, builder->options->output, NULL) != STATUS_OK)
         return false;
     same = memcmp(prefilter.header->database, digest, PREFILTER_DIGEST_BYTES) == 0 &&
            strcmp(prefilter.header->library, builder->library.version) == 0;
@@ -205,8 +204,7 @@ static enum status build_steps(struct builder *builder)
     enum status status = build_digest(builder, identity.database);
 
     if (status == STATUS_OK)
-        status = library_describe(&builder->library, builder->options->library_table, builder->why,
-                                  builder->why_size);
+        status = library_describe(&builder->library, builder->options->library_table, builder->why);
     if (status == STATUS_OK && builder->options->if_changed &&
         build_unchanged(builder, identity.database)) {
         builder->report->unchanged = true;
@@ -221,13 +219,11 @@ static enum status build_steps(struct builder *builder)
     if (status == STATUS_OK)
         status = build_digest(builder, after);
     if (status == STATUS_OK && memcmp(after, identity.database, sizeof(after)) != 0) {
-        (void)snprintf(builder->why, builder->why_size, "%s has changed meanwhile",
-                       builder->options->database);
+        why_set(builder->why, "%s has changed meanwhile", builder->options->database);
         status = STATUS_AGAIN;
     }
     if (status == STATUS_OK)
-        status = draft_write(&builder->draft, &identity, builder->options->output, builder->why,
-                             builder->why_size);
+        status = draft_write(&builder->draft, &identity, builder->options->output, builder->why);
     if (status == STATUS_OK)
         build_report_sizes(builder);
     return status;
@@ -242,17 +238,16 @@ static double build_now(void)
 }
 
 enum status build_prefilter(const struct build_options *options, struct build_report *report,
-                            char *why, size_t why_size)
+                            struct why *why)
 {
-    struct builder builder = {
-        .options = options, .report = report, .why = why, .why_size = why_size};
+    struct builder builder = {.options = options, .report = report, .why = why};
     double begun = build_now();
     enum status status;
 
-    why[0] = '\0';
+    why_clear(why);
     status = build_steps(&builder);
-    if (status != STATUS_OK && why[0] == '\0')
-        (void)snprintf(why, why_size, "%s", status_text(status));
+    if (status != STATUS_OK && why_empty(why))
+        why_set(why, "%s", status_text(status));
     report->seconds = build_now() - begun;
     draft_free(&builder.draft);
     corpus_free(&builder.corpus);

@@ -12,6 +12,7 @@
 #ifndef SIGNATURES_COMPILE_BUILD_H
 #define SIGNATURES_COMPILE_BUILD_H
 
+#include "platform/why.h"
 #include "signatures/compile/report.h"
 
 #define BUILD_ROUNDS_MAX 3u
@@ -31,6 +32,6 @@ struct build_options {
  * `why` has one line. The report is filled as far as it came; build_report_free() it in any case.
  */
 enum status build_prefilter(const struct build_options *options, struct build_report *report,
-                            char *why, size_t why_size) STATUS_CHECKED;
+                            struct why *why) STATUS_CHECKED;
 
 #endif

@@ -16,7 +16,7 @@ void builder_fail(struct builder *builder, enum status status, const char *forma
         return;
     builder->status = status;
     va_start(arguments, format);
-    (void)vsnprintf(builder->why, builder->why_size, format, arguments);
+    (void)why_set_list(builder->why, format, arguments);
     va_end(arguments);
 }
 

@@ -2,6 +2,7 @@
 #ifndef SIGNATURES_COMPILE_BUILDER_H
 #define SIGNATURES_COMPILE_BUILDER_H
 
+#include "platform/why.h"
 #include "signatures/choose/choose.h"
 #include "signatures/choose/corpus.h"
 #include "signatures/choose/verify.h"
@@ -22,8 +23,7 @@ struct builder_formula {
 struct builder {
     const struct build_options *options;
     struct build_report *report;
-    char *why;
-    size_t why_size;
+    struct why *why;
     enum status status; /* the first thing that went wrong */
     struct library library;
     struct model *model;

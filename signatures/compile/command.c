@@ -6,9 +6,8 @@
 #include <string.h>
 
 #include "platform/exit.h"
+#include "platform/why.h"
 #include "signatures/compile/build.h"
-
-#define SIGNATURES_WHY_BYTES 512u
 
 static const char signatures_usage[] =
     "usage: postern signatures build [--corpus DIR|FILE]... [--report FILE] [--library-table "
@@ -95,11 +94,11 @@ static bool signatures_build_report(const struct build_report *report,
 static int signatures_build_run(const struct signatures_arguments *arguments)
 {
     struct build_report report = {0};
-    char why[SIGNATURES_WHY_BYTES];
+    struct why why;
     int code = EXIT_FAILED;
 
-    if (build_prefilter(&arguments->build, &report, why, sizeof(why)) != STATUS_OK)
-        fprintf(stderr, "postern signatures: %s\n", why);
+    if (build_prefilter(&arguments->build, &report, &why) != STATUS_OK)
+        fprintf(stderr, "postern signatures: %s\n", why.text);
     else if (signatures_build_report(&report, arguments))
         code = EXIT_OK;
     build_report_free(&report);
@@ -129,12 +128,12 @@ static int signatures_build(int argc, char **argv)
 static int signatures_report(int argc, char **argv)
 {
     struct prefilter prefilter;
-    char why[SIGNATURES_WHY_BYTES];
+    struct why why;
 
     if (argc != 2 || argv[1][0] == '-')
         return signatures_usage_wrong();
-    if (prefilter_open(&prefilter, argv[1], why, sizeof(why)) != STATUS_OK) {
-        fprintf(stderr, "postern signatures: %s: %s\n", argv[1], why);
+    if (prefilter_open(&prefilter, argv[1], &why) != STATUS_OK) {
+        fprintf(stderr, "postern signatures: %s: %s\n", argv[1], why.text);
         return EXIT_FAILED;
     }
     prefilter_report_print(&prefilter, stdout);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "platform/program.h"
+#include "platform/why.h"
 
 #define LIBRARY_SCANNER "postern-scanner"
 
@@ -32,19 +33,19 @@ static enum status library_read(FILE *from, char **text)
     return STATUS_OK;
 }
 
-static enum status library_from_file(const char *path, char **text, char *why, size_t why_size)
+static enum status library_from_file(const char *path, char **text, struct why *why)
 {
     FILE *file = fopen(path, "re");
     enum status status;
 
     if (file == NULL) {
-        (void)snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        why_set(why, "%s: %s", path, strerror(errno));
         return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM;
     }
     status = library_read(file, text);
     (void)fclose(file);
     if (status != STATUS_OK)
-        (void)snprintf(why, why_size, "%s: %s", path, status_text(status));
+        why_set(why, "%s: %s", path, status_text(status));
     return status;
 }
 
@@ -81,7 +82,7 @@ static int library_spawn(const char *path, FILE **from, pid_t *process)
     return 0;
 }
 
-static enum status library_from_scanner(char **text, char *why, size_t why_size)
+static enum status library_from_scanner(char **text, struct why *why)
 {
     char path[PATH_MAX] = LIBRARY_SCANNER;
     enum status status = program_find(LIBRARY_SCANNER, path, sizeof(path));
@@ -90,12 +91,12 @@ static enum status library_from_scanner(char **text, char *why, size_t why_size)
     int error, ended = 0;
 
     if (status != STATUS_OK) {
-        (void)snprintf(why, why_size, "%s: %s", path, status_text(status));
+        why_set(why, "%s: %s", path, status_text(status));
         return status;
     }
     error = library_spawn(path, &from, &process);
     if (error != 0) {
-        (void)snprintf(why, why_size, "%s: %s", path, strerror(error));
+        why_set(why, "%s: %s", path, strerror(error));
         return STATUS_SYSTEM;
     }
     status = from == NULL ? STATUS_NO_MEMORY : library_read(from, text);
@@ -106,7 +107,7 @@ static enum status library_from_scanner(char **text, char *why, size_t why_size)
     if (status == STATUS_OK && !(WIFEXITED(ended) && WEXITSTATUS(ended) == 0))
         status = STATUS_BROKEN_PEER;
     if (status != STATUS_OK)
-        (void)snprintf(why, why_size, "%s --describe: %s", path, status_text(status));
+        why_set(why, "%s --describe: %s", path, status_text(status));
     return status;
 }
 
@@ -130,14 +131,14 @@ static bool library_parse(struct library *library)
     return library->version[0] != '\0' && library->flevel != 0 && library->type_count > 0;
 }
 
-enum status library_describe(struct library *library, const char *file, char *why, size_t why_size)
+enum status library_describe(struct library *library, const char *file, struct why *why)
 {
     enum status status;
     size_t lines = 1;
 
     *library = (struct library){0};
-    status = file != NULL ? library_from_file(file, &library->text, why, why_size)
-                          : library_from_scanner(&library->text, why, why_size);
+    status = file != NULL ? library_from_file(file, &library->text, why)
+                          : library_from_scanner(&library->text, why);
     if (status != STATUS_OK) {
         library_free(library);
         return status;
@@ -150,9 +151,9 @@ enum status library_describe(struct library *library, const char *file, char *wh
     else if (!library_parse(library))
         status = STATUS_BAD_FORMAT;
     if (status != STATUS_OK) {
-        (void)snprintf(why, why_size, "%s: %s", file != NULL ? file : LIBRARY_SCANNER " --describe",
-                       status == STATUS_BAD_FORMAT ? "no version, level or file types in it"
-                                                   : status_text(status));
+        why_set(why, "%s: %s", file != NULL ? file : LIBRARY_SCANNER " --describe",
+                status == STATUS_BAD_FORMAT ? "no version, level or file types in it"
+                                            : status_text(status));
         library_free(library);
     }
     return status;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "platform/status.h"
+#include "platform/why.h"
 #include "signatures/prefilter/prefilter.h"
 
 #define LIBRARY_TEXT_MAX (1u << 20) /* bytes of a description */
@@ -25,8 +26,8 @@ struct library {
 
 /* `file` null: asks the scanner. STATUS_NOT_FOUND, STATUS_SYSTEM, STATUS_NO_MEMORY,
  * STATUS_BAD_FORMAT when something is missing in it; `why` gets one line. */
-enum status library_describe(struct library *library, const char *file, char *why,
-                             size_t why_size) STATUS_CHECKED;
+enum status library_describe(struct library *library, const char *file,
+                             struct why *why) STATUS_CHECKED;
 
 void library_free(struct library *library);
 

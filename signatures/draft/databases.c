@@ -1,4 +1,5 @@
 #include "signatures/draft/databases.h"
+#include "platform/why.h"
 
 #include <ctype.h>
 #include <hs/hs.h>
@@ -11,24 +12,22 @@
 #define DATABASE_NAME_FLAGS \
     (HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_ALLOWEMPTY | HS_FLAG_PREFILTER)
 
-static enum status database_refuse(hs_error_t error, hs_compile_error_t *details, char *why,
-                                   size_t why_size)
+static enum status database_refuse(hs_error_t error, hs_compile_error_t *details, struct why *why)
 {
-    (void)snprintf(why, why_size, "Hyperscan: %s",
-                   details != NULL && details->message != NULL ? details->message
-                                                               : "does not compile");
+    why_set(why, "Hyperscan: %s",
+            details != NULL && details->message != NULL ? details->message : "does not compile");
     (void)hs_free_compile_error(details);
     return error == HS_NOMEM ? STATUS_NO_MEMORY : STATUS_BAD_FORMAT;
 }
 
 /* Takes `made`. */
 static enum status database_serialise(hs_database_t *made, struct draft_database *database,
-                                      char *why, size_t why_size)
+                                      struct why *why)
 {
     hs_error_t error = hs_serialize_database(made, &database->bytes, &database->length);
 
     (void)hs_free_database(made);
-    return error == HS_SUCCESS ? STATUS_OK : database_refuse(error, NULL, why, why_size);
+    return error == HS_SUCCESS ? STATUS_OK : database_refuse(error, NULL, why);
 }
 
 /* What hs_compile_lit_multi() takes. */
@@ -54,7 +53,7 @@ static void literals_fill(struct database_literals *literals, const struct draft
 }
 
 static enum status literals_compile(const struct database_literals *literals,
-                                    struct draft_database *database, char *why, size_t why_size)
+                                    struct draft_database *database, struct why *why)
 {
     hs_platform_info_t platform;
     hs_compile_error_t *details = NULL;
@@ -66,12 +65,12 @@ static enum status literals_compile(const struct database_literals *literals,
             hs_compile_lit_multi(literals->bytes, literals->flags, literals->ids, literals->lengths,
                                  literals->count, HS_MODE_STREAM, &platform, &made, &details);
     if (error != HS_SUCCESS)
-        return database_refuse(error, details, why, why_size);
-    return database_serialise(made, database, why, why_size);
+        return database_refuse(error, details, why);
+    return database_serialise(made, database, why);
 }
 
 enum status database_of_leaves(const struct draft_leaf *leaves, size_t count, bool squeezed,
-                               struct draft_database *database, char *why, size_t why_size)
+                               struct draft_database *database, struct why *why)
 {
     struct database_literals literals = {
         .bytes = calloc(count + 1, sizeof(*literals.bytes)),
@@ -82,12 +81,11 @@ enum status database_of_leaves(const struct draft_leaf *leaves, size_t count, bo
     enum status status = STATUS_NO_MEMORY;
 
     *database = (struct draft_database){0};
-    (void)snprintf(why, why_size, "%s", status_text(STATUS_NO_MEMORY));
+    why_set(why, "%s", status_text(STATUS_NO_MEMORY));
     if (literals.bytes != NULL && literals.flags != NULL && literals.ids != NULL &&
         literals.lengths != NULL) {
         literals_fill(&literals, leaves, count, squeezed);
-        status =
-            literals.count == 0 ? STATUS_OK : literals_compile(&literals, database, why, why_size);
+        status = literals.count == 0 ? STATUS_OK : literals_compile(&literals, database, why);
     }
     free(literals.bytes);
     free(literals.flags);
@@ -97,7 +95,7 @@ enum status database_of_leaves(const struct draft_leaf *leaves, size_t count, bo
 }
 
 enum status database_of_names(char *const *patterns, const unsigned *ids, size_t count,
-                              struct draft_database *database, char *why, size_t why_size)
+                              struct draft_database *database, struct why *why)
 {
     unsigned *flags = calloc(count + 1, sizeof(*flags));
     hs_platform_info_t platform;
@@ -120,8 +118,8 @@ enum status database_of_names(char *const *patterns, const unsigned *ids, size_t
                                  HS_MODE_BLOCK, &platform, &made, &details);
     free(flags);
     if (error != HS_SUCCESS)
-        return database_refuse(error, details, why, why_size);
-    return database_serialise(made, database, why, why_size);
+        return database_refuse(error, details, why);
+    return database_serialise(made, database, why);
 }
 
 /* A bracket expression from its '['; returns what follows it, or null when it has no counterpart.

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "platform/status.h"
+#include "platform/why.h"
 #include "signatures/draft/hashes.h"
 #include "signatures/prefilter/prefilter.h"
 
@@ -112,7 +113,7 @@ enum status draft_add_hash(struct draft *draft, enum prefilter_digest digest, co
 /* Orders leaves, forgets those without a group, and makes the databases, after the last addition.
  * May be called again after changes: indices of leaves and groups are others then. STATUS_NO_SPACE:
  * more than a file can hold. `why` gets one line. */
-enum status draft_compile(struct draft *draft, char *why, size_t why_size) STATUS_CHECKED;
+enum status draft_compile(struct draft *draft, struct why *why) STATUS_CHECKED;
 
 /* What draft_write() puts into the header. */
 struct draft_identity {
@@ -123,6 +124,6 @@ struct draft_identity {
 /* Writes a compiled draft to `path`: whole or not at all (a temporary file beside it, synced,
  * renamed). STATUS_SYSTEM: `why` says which call and errno's text. */
 enum status draft_write(const struct draft *draft, const struct draft_identity *identity,
-                        const char *path, char *why, size_t why_size) STATUS_CHECKED;
+                        const char *path, struct why *why) STATUS_CHECKED;
 
 #endif

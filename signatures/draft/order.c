@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "platform/why.h"
 #include "signatures/draft/databases.h"
 
 /* When bits run out a group keeps its longest leaf alone: it fires more often, never too rarely. */
@@ -77,12 +78,12 @@ static void order_forget(struct draft_database *database)
     *database = (struct draft_database){0};
 }
 
-enum status draft_compile(struct draft *draft, char *why, size_t why_size)
+enum status draft_compile(struct draft *draft, struct why *why)
 {
     uint32_t *place = calloc(draft->leaf_count + 1, sizeof(*place));
     enum status status = STATUS_NO_MEMORY;
 
-    (void)snprintf(why, why_size, "%s", status_text(STATUS_NO_MEMORY));
+    why_set(why, "%s", status_text(STATUS_NO_MEMORY));
     order_forget(&draft->squeezed);
     order_forget(&draft->exact);
     order_forget(&draft->names);
@@ -93,13 +94,11 @@ enum status draft_compile(struct draft *draft, char *why, size_t why_size)
     }
     free(place);
     if (status == STATUS_OK)
-        status = database_of_leaves(draft->leaves, draft->leaf_count, true, &draft->squeezed, why,
-                                    why_size);
+        status = database_of_leaves(draft->leaves, draft->leaf_count, true, &draft->squeezed, why);
     if (status == STATUS_OK)
-        status = database_of_leaves(draft->leaves, draft->leaf_count, false, &draft->exact, why,
-                                    why_size);
+        status = database_of_leaves(draft->leaves, draft->leaf_count, false, &draft->exact, why);
     if (status == STATUS_OK)
         status = database_of_names(draft->name_patterns, draft->name_ids, draft->name_count,
-                                   &draft->names, why, why_size);
+                                   &draft->names, why);
     return status;
 }

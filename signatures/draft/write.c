@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "platform/check.h"
+#include "platform/why.h"
 #include "signatures/draft/draft.h"
 
 #define WRITE_ALIGNMENT 64u
@@ -245,7 +246,7 @@ static enum status write_temporary(const struct draft *draft, const struct draft
 }
 
 enum status draft_write(const struct draft *draft, const struct draft_identity *identity,
-                        const char *path, char *why, size_t why_size)
+                        const char *path, struct why *why)
 {
     char temporary[PATH_MAX];
     const char *failed = NULL;
@@ -254,12 +255,12 @@ enum status draft_write(const struct draft *draft, const struct draft_identity *
     enum status status;
 
     if (length < 0 || (size_t)length >= sizeof(temporary)) {
-        (void)snprintf(why, why_size, "%s: the path is too long", path);
+        why_set(why, "%s: the path is too long", path);
         return STATUS_NO_SPACE;
     }
     descriptor = mkostemp(temporary, O_CLOEXEC);
     if (descriptor < 0) {
-        (void)snprintf(why, why_size, "%s: %s", temporary, strerror(errno));
+        why_set(why, "%s: %s", temporary, strerror(errno));
         return STATUS_SYSTEM;
     }
     status = write_temporary(draft, identity, descriptor, &failed);
@@ -268,13 +269,13 @@ enum status draft_write(const struct draft *draft, const struct draft_identity *
     if (status == STATUS_OK) {
         if (write_sync_directory(path))
             return STATUS_OK;
-        (void)snprintf(why, why_size, "%s: fsync of its directory: %s", path, strerror(errno));
+        why_set(why, "%s: fsync of its directory: %s", path, strerror(errno));
         return STATUS_SYSTEM;
     }
     if (status == STATUS_SYSTEM)
-        (void)snprintf(why, why_size, "%s: %s: %s", path, failed, strerror(errno));
+        why_set(why, "%s: %s: %s", path, failed, strerror(errno));
     else
-        (void)snprintf(why, why_size, "%s: %s", path, status_text(status));
+        why_set(why, "%s: %s", path, status_text(status));
     (void)unlink(temporary);
     return status;
 }

@@ -8,18 +8,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform/why.h"
 #include "signatures/prefilter/internal.h"
 
-static enum status open_refuse(enum status status, const char *reason, char *why, size_t why_size)
+static enum status open_refuse(enum status status, const char *reason, struct why *why)
 {
-    if (why != NULL)
-        snprintf(why, why_size, "%s", reason);
+    why_set(why, "%s", reason);
     return status;
 }
 
 /* Maps the file read-only. */
-static enum status open_map(struct prefilter *prefilter, const char *path, char *why,
-                            size_t why_size)
+static enum status open_map(struct prefilter *prefilter, const char *path, struct why *why)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     struct stat file;
@@ -28,21 +27,20 @@ static enum status open_map(struct prefilter *prefilter, const char *path, char 
 
     if (descriptor < 0) {
         status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM;
-        return open_refuse(status, strerror(errno), why, why_size);
+        return open_refuse(status, strerror(errno), why);
     }
     if (fstat(descriptor, &file) != 0) {
-        status = open_refuse(STATUS_SYSTEM, strerror(errno), why, why_size);
+        status = open_refuse(STATUS_SYSTEM, strerror(errno), why);
         (void)close(descriptor);
         return status;
     }
     if (!S_ISREG(file.st_mode) || (uint64_t)file.st_size < sizeof(struct prefilter_header)) {
         (void)close(descriptor);
-        return open_refuse(STATUS_BAD_FORMAT, "is no prefilter", why, why_size);
+        return open_refuse(STATUS_BAD_FORMAT, "is no prefilter", why);
     }
     prefilter->bytes = (size_t)file.st_size;
     memory = mmap(NULL, prefilter->bytes, PROT_READ, MAP_SHARED, descriptor, 0);
-    status = memory == MAP_FAILED ? open_refuse(STATUS_SYSTEM, strerror(errno), why, why_size)
-                                  : STATUS_OK;
+    status = memory == MAP_FAILED ? open_refuse(STATUS_SYSTEM, strerror(errno), why) : STATUS_OK;
     (void)close(descriptor);
     prefilter->header = status == STATUS_OK ? memory : NULL;
     return status;
@@ -102,7 +100,7 @@ static bool open_mode_right(const hs_database_t *database, bool streaming)
 
 static enum status open_database(const struct prefilter *prefilter,
                                  const struct prefilter_section *section, bool streaming,
-                                 struct hs_database **database, char *why, size_t why_size)
+                                 struct hs_database **database, struct why *why)
 {
     const char *bytes = (const char *)prefilter->header + section->offset;
     hs_database_t *found = NULL;
@@ -113,47 +111,46 @@ static enum status open_database(const struct prefilter *prefilter,
         return STATUS_OK;
     error = hs_deserialize_database(bytes, section->count, &found);
     if (error == HS_NOMEM)
-        return open_refuse(STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY), why, why_size);
+        return open_refuse(STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY), why);
     if (error == HS_SUCCESS && !open_mode_right(found, streaming)) {
         (void)hs_free_database(found);
         error = HS_DB_MODE_ERROR;
     }
     if (error != HS_SUCCESS)
-        return open_refuse(STATUS_BAD_FORMAT, open_database_error(error), why, why_size);
+        return open_refuse(STATUS_BAD_FORMAT, open_database_error(error), why);
     *database = found;
     return STATUS_OK;
 }
 
-static enum status open_databases(struct prefilter *prefilter, char *why, size_t why_size)
+static enum status open_databases(struct prefilter *prefilter, struct why *why)
 {
     const struct prefilter_header *header = prefilter->header;
     enum status status;
 
     if (hs_valid_platform() != HS_SUCCESS)
-        return open_refuse(STATUS_BAD_FORMAT, "Hyperscan does not know this CPU", why, why_size);
-    status = open_database(prefilter, &header->squeezed, true, &prefilter->squeezed, why, why_size);
+        return open_refuse(STATUS_BAD_FORMAT, "Hyperscan does not know this CPU", why);
+    status = open_database(prefilter, &header->squeezed, true, &prefilter->squeezed, why);
     if (status == STATUS_OK)
-        status = open_database(prefilter, &header->exact, true, &prefilter->exact, why, why_size);
+        status = open_database(prefilter, &header->exact, true, &prefilter->exact, why);
     if (status == STATUS_OK)
-        status = open_database(prefilter, &header->names, false, &prefilter->names, why, why_size);
+        status = open_database(prefilter, &header->names, false, &prefilter->names, why);
     return status;
 }
 
-enum status prefilter_open(struct prefilter *prefilter, const char *path, char *why,
-                           size_t why_size)
+enum status prefilter_open(struct prefilter *prefilter, const char *path, struct why *why)
 {
     const char *wrong;
     enum status status;
 
     *prefilter = (struct prefilter){0};
-    status = open_map(prefilter, path, why, why_size);
+    status = open_map(prefilter, path, why);
     if (status != STATUS_OK)
         return status;
     wrong = open_check_header(prefilter);
     if (wrong == NULL)
         wrong = prefilter_check(prefilter);
-    status = wrong == NULL ? open_databases(prefilter, why, why_size)
-                           : open_refuse(STATUS_BAD_FORMAT, wrong, why, why_size);
+    status =
+        wrong == NULL ? open_databases(prefilter, why) : open_refuse(STATUS_BAD_FORMAT, wrong, why);
     if (status != STATUS_OK)
         prefilter_close(prefilter);
     return status;

@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "platform/status.h"
+#include "platform/why.h"
 
 #define PREFILTER_MAGIC  UINT64_C(0x31746c6966657250) /* "Prefilt1" */
 #define PREFILTER_FORMAT 2u
@@ -194,8 +195,8 @@ struct prefilter {
  * profile, or made for another Hyperscan or CPU), STATUS_NO_MEMORY, STATUS_SYSTEM; `why` (may be
  * null) gets one line. Checked is all but the ids that the Hyperscan databases report: whoever
  * searches compares them with the counts. The file must not be changed in place: it is replaced. */
-enum status prefilter_open(struct prefilter *prefilter, const char *path, char *why,
-                           size_t why_size) STATUS_CHECKED;
+enum status prefilter_open(struct prefilter *prefilter, const char *path,
+                           struct why *why) STATUS_CHECKED;
 
 void prefilter_close(struct prefilter *prefilter);
 

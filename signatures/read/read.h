@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "platform/why.h"
 #include "signatures/read/expression.h"
 #include "signatures/read/source.h"
 
@@ -45,8 +46,7 @@ struct reader {
     bool inside_container;
     uint64_t unpacked;  /* bytes taken out of containers so far */
     enum status status; /* the first error of the sink's side of things: no memory */
-    char *why;
-    size_t why_size;
+    struct why *why;
     /* YARA: names of all rules; of those whose strings a rule without any may have got. */
     struct yara_names *yara_names;
     struct yara_names *yara_before;

@@ -11,7 +11,7 @@ enum status read_fail(struct reader *reader, enum status status, const char *for
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(reader->why, reader->why_size, format, arguments);
+    (void)why_set_list(reader->why, format, arguments);
     va_end(arguments);
     return status;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform/why.h"
 #include "signatures/read/read.h"
 
 static bool read_ends_with(const char *name, const char *suffix)
@@ -80,11 +81,11 @@ static enum status source_content(struct reader *reader, struct read_input *inpu
     reader->buffer_end = 0;
     reader->at_end = false;
     errno = 0;
-    reader->why[0] = '\0';
+    why_clear(reader->why);
     status = format(reader);
     if (status == STATUS_OK && reader->status != STATUS_OK)
         status = reader->status;
-    if (status != STATUS_OK && reader->why[0] == '\0')
+    if (status != STATUS_OK && why_empty(reader->why))
         status = read_fail(reader, status, "%s: %s: line %u: %s", reader->path, name,
                            reader->line_number, errno != 0 ? strerror(errno) : status_text(status));
     return status;
@@ -148,11 +149,9 @@ static enum status read_directory(struct reader *reader, const char *path)
     return status;
 }
 
-enum status source_read(const char *path, const struct source_sink *sink, char *why,
-                        size_t why_size)
+enum status source_read(const char *path, const struct source_sink *sink, struct why *why)
 {
     struct reader *reader = calloc(1, sizeof(*reader));
-    char none[1];
     struct stat about;
     enum status status;
 
@@ -162,9 +161,8 @@ enum status source_read(const char *path, const struct source_sink *sink, char *
     reader->loads = source_loads;
     reader->content = source_content;
     reader->path = path;
-    reader->why = why_size > 0 ? why : none;
-    reader->why_size = why_size > 0 ? why_size : sizeof(none);
-    reader->why[0] = '\0';
+    reader->why = why;
+    why_clear(reader->why);
     reader->arena = expression_arena_create();
     reader->line = malloc(SOURCE_LINE_MAX + 1);
     if (reader->arena == NULL || reader->line == NULL)

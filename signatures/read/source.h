@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "platform/status.h"
+#include "platform/why.h"
 #include "signatures/read/expression.h"
 
 #define SOURCE_LINE_MAX     (1u << 20)
@@ -84,7 +85,7 @@ struct source_sink {
 
 /* Reads `path` (file or directory). On an error `why` gets one line that names file and reason:
  * STATUS_NOT_FOUND, STATUS_BAD_FORMAT, STATUS_NO_MEMORY, STATUS_SYSTEM. */
-enum status source_read(const char *path, const struct source_sink *sink, char *why,
-                        size_t why_size) STATUS_CHECKED;
+enum status source_read(const char *path, const struct source_sink *sink,
+                        struct why *why) STATUS_CHECKED;
 
 #endif

@@ -17,6 +17,7 @@
 #include "platform/cores.h"
 #include "platform/role.h"
 #include "platform/sandbox.h"
+#include "platform/why.h"
 #include "signatures/scanner/scratch.h"
 #include "signatures/scanner/verdict.h"
 
@@ -111,7 +112,7 @@ static void child_prepare(struct child *child, struct child_setting *setting)
         .no_network = 1,
         .no_processes = 1,
     };
-    char why[CHILD_TEXT_BYTES];
+    struct why why;
 
     child_signals();
     (void)role_begin(ROLE_SCANNER_CHILD);
@@ -128,11 +129,11 @@ static void child_prepare(struct child *child, struct child_setting *setting)
         child_fail(setting, "out of memory");
     (void)prctl(PR_SET_NAME, "postern-scan", 0, 0, 0);
     (void)prctl(PR_SET_TIMERSLACK, CHILD_TIMER_SLACK_NS, 0, 0, 0);
-    if (sandbox_enter(&sandbox, why, sizeof(why)) != STATUS_OK)
-        child_fail(setting, why);
+    if (sandbox_enter(&sandbox, &why) != STATUS_OK)
+        child_fail(setting, why.text);
     if (getppid() != setting->parent)
         _exit(1); /* it died before we asked to die with it */
-    child_report(setting, CHILD_READY, why);
+    child_report(setting, CHILD_READY, why.text);
     close(setting->report_fd);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/why.h"
 #include "signatures/prefilter/digest.h"
 #include "signatures/scanner/shortage.h"
 #include "signatures/scanner/verdict.h"
@@ -59,8 +60,7 @@ void engine_quiet(void)
     cl_set_clcb_msg(engine_message_dropped);
 }
 
-static enum status engine_options_check(const struct engine_options *options, char *why,
-                                        size_t why_size)
+static enum status engine_options_check(const struct engine_options *options, struct why *why)
 {
     const char *wrong = NULL;
 
@@ -75,7 +75,7 @@ static enum status engine_options_check(const struct engine_options *options, ch
         wrong = "recursion must be 1 to 100";
     if (wrong == NULL)
         return STATUS_OK;
-    (void)snprintf(why, why_size, "%s", wrong);
+    why_set(why, "%s", wrong);
     return STATUS_BAD_CONFIG;
 }
 
@@ -111,18 +111,17 @@ static cl_error_t engine_limit(struct cl_engine *library, const struct engine_op
 
 /* Once. */
 static enum status engine_load_now(struct engine *engine, const struct engine_options *options,
-                                   char *why, size_t why_size)
+                                   struct why *why)
 {
     cl_error_t result = engine_limit(engine->library, options);
 
     engine->signatures = 0;
     if (result != CL_SUCCESS) {
-        (void)snprintf(why, why_size, "engine limits: %s", cl_strerror(result));
+        why_set(why, "engine limits: %s", cl_strerror(result));
         return STATUS_BAD_CONFIG;
     }
     if (access(options->database, R_OK) != 0) {
-        (void)snprintf(why, why_size, "signature database %s: %s", options->database,
-                       strerror(errno));
+        why_set(why, "signature database %s: %s", options->database, strerror(errno));
         return STATUS_BAD_CONFIG;
     }
     engine_said[0] = '\0';
@@ -130,33 +129,32 @@ static enum status engine_load_now(struct engine *engine, const struct engine_op
     if (result == CL_SUCCESS && engine->signatures > 0)
         result = cl_engine_compile(engine->library);
     if (result != CL_SUCCESS) {
-        (void)snprintf(why, why_size, "signature database %s: %s%s%s", options->database,
-                       cl_strerror(result), engine_said[0] != '\0' ? ": " : "", engine_said);
+        why_set(why, "signature database %s: %s%s%s", options->database, cl_strerror(result),
+                engine_said[0] != '\0' ? ": " : "", engine_said);
         return STATUS_BAD_CONFIG;
     }
     if (engine->signatures == 0) {
-        (void)snprintf(why, why_size, "signature database %s holds no signatures",
-                       options->database);
+        why_set(why, "signature database %s holds no signatures", options->database);
         return STATUS_BAD_CONFIG;
     }
     return STATUS_OK;
 }
 
-static enum status engine_new(struct engine *engine, char *why, size_t why_size)
+static enum status engine_new(struct engine *engine, struct why *why)
 {
     if (engine->library != NULL)
         (void)cl_engine_free(engine->library);
     engine->library = cl_engine_new();
     if (engine->library != NULL)
         return STATUS_OK;
-    (void)snprintf(why, why_size, "libclamav does not start");
+    why_set(why, "libclamav does not start");
     return STATUS_NO_MEMORY;
 }
 
 /* Until the database is the same before and after, so that what it is called is what was loaded.
  * The last engine is used whatever happens: mail is scanned without knowing that name. */
 static enum status engine_load(struct engine *engine, const struct engine_options *options,
-                               char *why, size_t why_size)
+                               struct why *why)
 {
     uint8_t before[PREFILTER_DIGEST_BYTES];
     uint8_t after[PREFILTER_DIGEST_BYTES];
@@ -164,11 +162,11 @@ static enum status engine_load(struct engine *engine, const struct engine_option
     enum status status = STATUS_OK;
 
     for (unsigned i = 0; i < ENGINE_LOADS_MAX && known == STATUS_AGAIN; i++) {
-        status = engine_new(engine, why, why_size);
+        status = engine_new(engine, why);
         if (status != STATUS_OK)
             return status;
         known = database_digest(options->database, before);
-        status = engine_load_now(engine, options, why, why_size);
+        status = engine_load_now(engine, options, why);
         if (known == STATUS_OK)
             known = database_digest(options->database, after);
         if (known == STATUS_OK && memcmp(before, after, sizeof(before)) != 0)
@@ -208,11 +206,11 @@ static void engine_describe(struct engine *engine)
     verdict_printable(engine->text, sizeof(engine->text), whole);
 }
 
-enum status engine_open(struct engine **engine, const struct engine_options *options, char *why,
-                        size_t why_size)
+enum status engine_open(struct engine **engine, const struct engine_options *options,
+                        struct why *why)
 {
     struct engine *made;
-    enum status status = engine_options_check(options, why, why_size);
+    enum status status = engine_options_check(options, why);
 
     *engine = NULL;
     if (status != STATUS_OK)
@@ -220,7 +218,7 @@ enum status engine_open(struct engine **engine, const struct engine_options *opt
     cl_set_clcb_msg(engine_message);
     made = calloc(1, sizeof(*made));
     if (made == NULL || cl_init(CL_INIT_DEFAULT) != CL_SUCCESS) {
-        (void)snprintf(why, why_size, "libclamav does not start");
+        why_set(why, "libclamav does not start");
         free(made);
         return STATUS_NO_MEMORY;
     }
@@ -232,7 +230,7 @@ enum status engine_open(struct engine **engine, const struct engine_options *opt
         .heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX | CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE |
                      CL_SCAN_HEURISTIC_ENCRYPTED_DOC,
     };
-    status = engine_load(made, options, why, why_size);
+    status = engine_load(made, options, why);
     if (status != STATUS_OK) {
         engine_close(made);
         return status;

@@ -14,6 +14,7 @@
 #include "platform/link/channel.h"
 #include "platform/link/link.h"
 #include "platform/link/message_view.h"
+#include "platform/why.h"
 
 #define ENGINE_LOADS_MAX      3u
 #define ENGINE_SCAN_BYTES_MAX ((UINT64_C(1) << 31) - 3) /* beyond it libclamav looks away */
@@ -38,8 +39,8 @@ struct engine_options {
 
 /* Loads and compiles the signatures (seconds, with the official set). STATUS_BAD_CONFIG with one
  * line in `why` when the database is missing, empty or broken or an option is out of range. */
-enum status engine_open(struct engine **engine, const struct engine_options *options, char *why,
-                        size_t why_size) STATUS_CHECKED;
+enum status engine_open(struct engine **engine, const struct engine_options *options,
+                        struct why *why) STATUS_CHECKED;
 
 void engine_close(struct engine *engine);
 

@@ -17,6 +17,7 @@
 #include "platform/program.h"
 #include "platform/role.h"
 #include "platform/sandbox.h"
+#include "platform/why.h"
 #include "signatures/scanner/describe.h"
 #include "signatures/scanner/engine.h"
 #include "signatures/scanner/memory.h"
@@ -151,10 +152,10 @@ static enum status take_config(struct arguments *arguments, const struct config 
 {
     struct core_map *map = &arguments->map;
     const struct config_scanner *scanner = &config->scanner;
-    char why[512];
+    struct why why;
 
-    if (cores_plan(config, numa_node(config), map, why, sizeof(why)) != STATUS_OK) {
-        parent_log("%s", why);
+    if (cores_plan(config, numa_node(config), map, &why) != STATUS_OK) {
+        parent_log("%s", why.text);
         return STATUS_BAD_CONFIG;
     }
     arguments->engine.database = scanner->database;
@@ -193,7 +194,7 @@ static void stop_at_once(int number_of_signal)
 static int run(struct arguments *arguments)
 {
     struct engine *engine;
-    char why[512];
+    struct why why;
     uint32_t uid;
     uint32_t gid;
     int result;
@@ -207,8 +208,8 @@ static int run(struct arguments *arguments)
     (void)signal(SIGHUP, SIG_IGN); /* the supervisor sees to new signatures */
     (void)signal(SIGTERM, stop_at_once);
     (void)signal(SIGINT, stop_at_once);
-    if (engine_open(&engine, &arguments->engine, why, sizeof(why)) != STATUS_OK) {
-        parent_log("%s", why);
+    if (engine_open(&engine, &arguments->engine, &why) != STATUS_OK) {
+        parent_log("%s", why.text);
         return EXIT_CONFIG;
     }
     parent_log("%u signatures loaded, %s", engine_signatures(engine), engine_text(engine));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "platform/check.h"
+#include "platform/why.h"
 #include "signatures/draft/draft.h"
 
 #define EDIT_BYTES 12u
@@ -50,13 +51,13 @@ static void base_make(void)
     int descriptor = mkstemp(path);
     struct draft draft = {0};
     struct draft_identity identity = {.library = "1.4.6"};
-    char why[256];
+    struct why why;
     FILE *file;
 
     CHECK(descriptor >= 0);
     base_fill(&draft);
-    CHECK(draft_compile(&draft, why, sizeof(why)) == STATUS_OK);
-    CHECK(draft_write(&draft, &identity, path, why, sizeof(why)) == STATUS_OK);
+    CHECK(draft_compile(&draft, &why) == STATUS_OK);
+    CHECK(draft_write(&draft, &identity, path, &why) == STATUS_OK);
     draft_free(&draft);
     file = fopen(path, "rb");
     CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0);
@@ -146,7 +147,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     struct prefilter_header *header;
     struct prefilter prefilter;
     uint8_t *bytes;
-    char path[64], why[128];
+    char path[64];
+    struct why why;
     int file = memfd_create("fuzz", MFD_CLOEXEC);
 
     if (base == NULL)
@@ -160,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
                      NULL) == 1);
     CHECK(write(file, bytes, base_bytes) == (ssize_t)base_bytes);
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-    if (prefilter_open(&prefilter, path, why, sizeof(why)) == STATUS_OK) {
+    if (prefilter_open(&prefilter, path, &why) == STATUS_OK) {
         use(&prefilter);
         prefilter_close(&prefilter);
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "platform/check.h"
+#include "platform/why.h"
 #include "signatures/read/source.h"
 
 #define FUZZ_BYTES_MAX 65536u
@@ -133,11 +134,11 @@ static uint64_t fuzz_read(const char *path)
         .ignored = fuzz_ignored,
         .counted = fuzz_counted,
     };
-    char why[256];
-    enum status status = source_read(path, &sink, why, sizeof(why));
+    struct why why;
+    enum status status = source_read(path, &sink, &why);
 
     CHECK(status == STATUS_OK || status == STATUS_BAD_FORMAT);
-    CHECK((status == STATUS_OK) == (why[0] == '\0'));
+    CHECK((status == STATUS_OK) == (why_empty(&why)));
     return sum.hash;
 }
 

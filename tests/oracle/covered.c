@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "platform/why.h"
 #include "signatures/prefilter/prefilter.h"
 #include "tests/oracle/witness.h"
 
@@ -221,19 +222,19 @@ static bool covered_buffer(const struct probe *probe, const struct bytes *messag
 }
 
 bool covered(const struct probe *probe, const struct bytes *message, struct covered_counts *counts,
-             size_t *index, char *why, size_t why_size)
+             size_t *index, struct why *why)
 {
     *index = SIZE_MAX;
     if (!witness_whole()) {
-        (void)snprintf(why, why_size, "the watch did not see whole buffers");
+        why_set(why, "the watch did not see whole buffers");
         return false;
     }
     for (size_t i = 0; i < witness_layer_count(); i++) {
         const struct witness_layer *layer = witness_layer(i);
 
         if (!covered_type(layer)) {
-            (void)snprintf(why, why_size, "a layer of type %s at depth %u (%zu bytes)", layer->type,
-                           layer->level, layer->bytes);
+            why_set(why, "a layer of type %s at depth %u (%zu bytes)", layer->type, layer->level,
+                    layer->bytes);
             return false;
         }
     }
@@ -246,8 +247,8 @@ bool covered(const struct probe *probe, const struct bytes *message, struct cove
         if (covered_buffer(probe, message, buffer, counts, &what))
             continue;
         *index = i;
-        (void)snprintf(why, why_size, "a buffer of type %s, Target %u, %zu bytes, %s", buffer->type,
-                       buffer->target, buffer->length, what);
+        why_set(why, "a buffer of type %s, Target %u, %zu bytes, %s", buffer->type, buffer->target,
+                buffer->length, what);
         return false;
     }
     return true;

@@ -18,6 +18,7 @@
 #ifndef TESTS_ORACLE_COVERED_H
 #define TESTS_ORACLE_COVERED_H
 
+#include "platform/why.h"
 #include "tests/oracle/probe.h"
 
 struct covered_counts {
@@ -29,6 +30,6 @@ struct covered_counts {
 /* Looks at the last message of `probe` and of witness.h. False when something is not covered: `why`
  * says what, in one line, and *index (a buffer of witness.h, or SIZE_MAX) which. */
 bool covered(const struct probe *probe, const struct bytes *message, struct covered_counts *counts,
-             size_t *index, char *why, size_t why_size);
+             size_t *index, struct why *why);
 
 #endif

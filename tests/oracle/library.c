@@ -1,4 +1,5 @@
 #include "tests/oracle/library.h"
+#include "platform/why.h"
 
 #include <clamav.h>
 #include <errno.h>
@@ -31,7 +32,7 @@ cl_error_t __wrap_cl_engine_compile(struct cl_engine *engine)
     return __real_cl_engine_compile(engine);
 }
 
-struct library *library_open(const char *database, bool watched, char *why, size_t why_size)
+struct library *library_open(const char *database, bool watched, struct why *why)
 {
     struct engine_options options = ENGINE_OPTIONS_DEFAULT;
     struct library *library = calloc(1, sizeof(*library));
@@ -44,11 +45,11 @@ struct library *library_open(const char *database, bool watched, char *why, size
     library->watched = watched;
     witness_unfiltered(watched);
     if (mkdtemp(library->scratch) == NULL) {
-        (void)snprintf(why, why_size, "%s: %s", library->scratch, strerror(errno));
+        why_set(why, "%s: %s", library->scratch, strerror(errno));
         free(library);
         return NULL;
     }
-    if (engine_open(&library->engine, &options, why, why_size) != STATUS_OK ||
+    if (engine_open(&library->engine, &options, why) != STATUS_OK ||
         engine_use_scratch(library->engine, library->scratch) != STATUS_OK) {
         library_close(library);
         return NULL;

@@ -8,6 +8,7 @@
 #ifndef TESTS_ORACLE_LIBRARY_H
 #define TESTS_ORACLE_LIBRARY_H
 
+#include "platform/why.h"
 #include "signatures/scanner/engine.h"
 #include "tests/oracle/bytes.h"
 #include "tests/oracle/witness.h"
@@ -16,7 +17,7 @@ struct library;
 
 /* Loads `database` (file or directory), `watched`: for scans that see whole buffers. Null with one
  * line in `why` when it does not load. */
-struct library *library_open(const char *database, bool watched, char *why, size_t why_size);
+struct library *library_open(const char *database, bool watched, struct why *why);
 void library_close(struct library *library);
 
 /* Scans; when opened so, what was matched is in witness.h afterwards. */

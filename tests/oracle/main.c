@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/why.h"
 #include "tests/oracle/mail.h"
 #include "tests/oracle/sample.h"
 #include "tests/oracle/selftest.h"
@@ -73,12 +74,12 @@ static int witness_files(const struct work_options *options)
 {
     struct bytes message = {0};
     struct scan_result result;
-    char why[512] = "";
-    struct library *library = library_open(options->trial.database, true, why, sizeof(why));
+    struct why why = {""};
+    struct library *library = library_open(options->trial.database, true, &why);
     int failed = 0;
 
     if (library == NULL) {
-        (void)fprintf(stderr, "oracle: %s\n", why);
+        (void)fprintf(stderr, "oracle: %s\n", why.text);
         return 1;
     }
     for (unsigned i = 0; i < options->path_count; i++) {

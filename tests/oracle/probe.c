@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "platform/clock.h"
+#include "platform/why.h"
 #include "signatures/content/decode/base64.h"
 #include "signatures/content/decode/squeeze.h"
 
@@ -90,7 +91,7 @@ static void probe_tap_bytes(void *context, enum search_kind kind, uint32_t domai
     probe_tap_bytes(context, kind, domains, exact, bytes, length);
 }
 
-struct probe *probe_open(const char *path, bool tapped, char *why, size_t why_size)
+struct probe *probe_open(const char *path, bool tapped, struct why *why)
 {
     struct probe *probe = calloc(1, sizeof(*probe));
     struct inspect_settings settings = {
@@ -103,7 +104,7 @@ struct probe *probe_open(const char *path, bool tapped, char *why, size_t why_si
         return NULL;
     squeeze_init(false);
     base64_init(false);
-    if (prefilter_open(&probe->prefilter, path, why, why_size) != STATUS_OK) {
+    if (prefilter_open(&probe->prefilter, path, why) != STATUS_OK) {
         free(probe);
         return NULL;
     }
@@ -112,7 +113,7 @@ struct probe *probe_open(const char *path, bool tapped, char *why, size_t why_si
         settings.tap = (struct search_tap){
             .context = probe, .begin = probe_tap_begin, .bytes = probe_tap_bytes};
     if (inspector_create(&probe->inspector, &settings) != STATUS_OK) {
-        (void)snprintf(why, why_size, "no memory for an inspector");
+        why_set(why, "no memory for an inspector");
         prefilter_close(&probe->prefilter);
         free(probe);
         return NULL;

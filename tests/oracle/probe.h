@@ -5,6 +5,7 @@
 #ifndef TESTS_ORACLE_PROBE_H
 #define TESTS_ORACLE_PROBE_H
 
+#include "platform/why.h"
 #include "signatures/content/inspect/inspect.h"
 #include "tests/oracle/bytes.h"
 #include "tests/simulation/random.h"
@@ -31,7 +32,7 @@ struct probe_stream {
 struct probe;
 
 /* Opens a compiled prefilter; `tapped`: what is searched is recorded. Null with a line in `why`. */
-struct probe *probe_open(const char *path, bool tapped, char *why, size_t why_size);
+struct probe *probe_open(const char *path, bool tapped, struct why *why);
 void probe_close(struct probe *probe);
 
 /* Inspects. The message is fed in pieces cut by `cuts`, or as large as they may be when null. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "platform/why.h"
 #include "tests/oracle/database.h"
 #include "tests/oracle/generate.h"
 #include "tests/oracle/library.h"
@@ -172,12 +173,12 @@ static void selftest_chance(const struct samples *samples)
 
 static struct library *selftest_library(const struct database *database)
 {
-    char why[512] = "";
-    struct library *library = library_open(database->directory, true, why, sizeof(why));
+    struct why why = {""};
+    struct library *library = library_open(database->directory, true, &why);
 
     if (library == NULL) {
         selftest_failed++;
-        (void)fprintf(stderr, "oracle: %s\n", why);
+        (void)fprintf(stderr, "oracle: %s\n", why.text);
     }
     return library;
 }

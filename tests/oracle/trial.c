@@ -1,4 +1,5 @@
 #include "tests/oracle/trial.h"
+#include "platform/why.h"
 
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -7,21 +8,20 @@
 #include <string.h>
 
 #define TRIAL_PATH_BYTES 512
-#define TRIAL_WHY_BYTES  512
 
 static const char *const trial_digests[3] = {"md5", "sha1", "sha256"};
 
 bool trial_open(struct trial *trial, const struct trial_options *options)
 {
-    char why[TRIAL_WHY_BYTES] = "";
+    struct why why = {""};
 
     *trial = (struct trial){.options = *options};
-    trial->library = library_open(options->database, !options->verdict_only, why, sizeof(why));
+    trial->library = library_open(options->database, !options->verdict_only, &why);
     if (trial->library != NULL && options->prefilter != NULL)
-        trial->probe = probe_open(options->prefilter, !options->verdict_only, why, sizeof(why));
+        trial->probe = probe_open(options->prefilter, !options->verdict_only, &why);
     if (trial->library != NULL && (options->prefilter == NULL || trial->probe != NULL))
         return true;
-    (void)fprintf(stderr, "oracle: %s\n", why);
+    (void)fprintf(stderr, "oracle: %s\n", why.text);
     trial_close(trial);
     return false;
 }
@@ -99,7 +99,7 @@ static void trial_save(const struct trial *trial, const struct bytes *message, c
 static void trial_finding(const struct trial *trial, const struct bytes *message, const char *kind,
                           const char *label, const char *why, size_t buffer)
 {
-    char text[TRIAL_WHY_BYTES * 2];
+    char text[WHY_BYTES * 2];
 
     if (trial->quiet)
         return;
@@ -111,24 +111,23 @@ static void trial_finding(const struct trial *trial, const struct bytes *message
 
 static bool trial_settled(struct trial *trial, const struct bytes *message, const char *label)
 {
-    char why[TRIAL_WHY_BYTES];
+    struct why why;
     size_t buffer;
 
     if (trial->result.verdict != VERDICT_CLEAN) {
         trial->counts.missed++;
-        (void)snprintf(why, sizeof(why), "settled as clean, and libclamav says %s",
-                       trial->result.name);
-        trial_finding(trial, message, "missed", label, why, SIZE_MAX);
+        why_set(&why, "settled as clean, and libclamav says %s", trial->result.name);
+        trial_finding(trial, message, "missed", label, why.text, SIZE_MAX);
         return false;
     }
     if (trial->options.verdict_only)
         return true;
     if (trial->options.hashes != NULL)
         trial_hash(trial);
-    if (covered(trial->probe, message, &trial->counts.covered, &buffer, why, sizeof(why)))
+    if (covered(trial->probe, message, &trial->counts.covered, &buffer, &why))
         return true;
     trial->counts.uncovered++;
-    trial_finding(trial, message, "uncovered", label, why, buffer);
+    trial_finding(trial, message, "uncovered", label, why.text, buffer);
     return false;
 }
 

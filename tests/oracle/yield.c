@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/why.h"
 #include "tests/oracle/mail.h"
 #include "tests/oracle/work.h"
 
@@ -80,8 +81,8 @@ static bool yield_path(const struct work_options *options, const char *path)
 {
     struct mails mails = {0};
     struct yield *yield = calloc(1, sizeof(*yield));
-    char why[512] = "";
-    struct probe *probe = probe_open(options->trial.prefilter, false, why, sizeof(why));
+    struct why why = {""};
+    struct probe *probe = probe_open(options->trial.prefilter, false, &why);
     bool read = probe != NULL && mails_add(&mails, path, YIELD_MAIL_BYTES_MAX);
 
     if (yield == NULL)
@@ -95,7 +96,7 @@ static bool yield_path(const struct work_options *options, const char *path)
     if (read)
         yield_print(yield, path, probe, mails.count);
     else
-        (void)fprintf(stderr, "oracle: %s: %s\n", path, probe == NULL ? why : "no mail");
+        (void)fprintf(stderr, "oracle: %s: %s\n", path, probe == NULL ? why.text : "no mail");
     mails_free(&mails);
     probe_close(probe);
     free(yield);

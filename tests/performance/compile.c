@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "platform/check.h"
+#include "platform/why.h"
 #include "signatures/compile/build.h"
 #include "signatures/content/decode/squeeze.h"
 #include "signatures/draft/draft.h"
@@ -163,10 +164,10 @@ static void build_in_child(const char *database, const char *table, const char *
     CHECK(child >= 0);
     if (child == 0) {
         struct build_report report = {0};
-        char why[256];
+        struct why why;
 
-        if (build_prefilter(&options, &report, why, sizeof(why)) != STATUS_OK) {
-            (void)fprintf(stderr, "performance_compile: %s\n", why);
+        if (build_prefilter(&options, &report, &why) != STATUS_OK) {
+            (void)fprintf(stderr, "performance_compile: %s\n", why.text);
             _exit(1);
         }
         _exit(0);
@@ -232,7 +233,8 @@ static size_t stream_bytes(const hs_database_t *database)
 static void measure_signatures(unsigned count, const char *text, size_t length,
                                const char *squeezed, size_t squeezed_length)
 {
-    char database[PATH_BYTES], table[PATH_BYTES], output[PATH_BYTES], why[256];
+    char database[PATH_BYTES], table[PATH_BYTES], output[PATH_BYTES];
+    struct why why;
     struct rusage usage;
     struct prefilter prefilter;
     uint64_t hits, exact_hits;
@@ -245,7 +247,7 @@ static void measure_signatures(unsigned count, const char *text, size_t length,
     seconds = now_seconds();
     build_in_child(database, table, output, &usage);
     seconds = now_seconds() - seconds;
-    CHECK(prefilter_open(&prefilter, output, why, sizeof(why)) == STATUS_OK);
+    CHECK(prefilter_open(&prefilter, output, &why) == STATUS_OK);
     rate = scan_rate(prefilter.squeezed, squeezed, squeezed_length, &hits);
     exact_rate = scan_rate(prefilter.exact, text, length, &exact_hits);
     printf("%10u %9.2f %9ld %9.2f %9.2f %9.2f %9zu %9zu %9.2f %9.2f %9.1f %9.1f\n", count, seconds,
@@ -274,7 +276,8 @@ static void measure_hashes(unsigned count)
     struct draft draft = {0};
     struct draft_identity identity = {.library = "1.4.6"};
     struct prefilter prefilter;
-    char output[PATH_BYTES], why[256];
+    char output[PATH_BYTES];
+    struct why why;
     uint8_t digest[16];
     uint64_t listed = 0;
     double seconds = now_seconds(), lookups;
@@ -285,12 +288,12 @@ static void measure_hashes(unsigned count)
         CHECK(draft_add_hash(&draft, PREFILTER_MD5, digest, false, next_random() % 400000) ==
               STATUS_OK);
     }
-    CHECK(draft_compile(&draft, why, sizeof(why)) == STATUS_OK);
-    CHECK(draft_write(&draft, &identity, output, why, sizeof(why)) == STATUS_OK);
+    CHECK(draft_compile(&draft, &why) == STATUS_OK);
+    CHECK(draft_write(&draft, &identity, output, &why) == STATUS_OK);
     draft_free(&draft);
     seconds = now_seconds() - seconds;
     lookups = now_seconds();
-    CHECK(prefilter_open(&prefilter, output, why, sizeof(why)) == STATUS_OK);
+    CHECK(prefilter_open(&prefilter, output, &why) == STATUS_OK);
     printf("\n%10s %8s %10s %8s %10s %10s\n%10u %8.2f %10.1f %8.2f", "hashes", "made s", "file MB",
            "open s", "ns, miss", "false", count, seconds, (double)prefilter.bytes / 1e6,
            now_seconds() - lookups);

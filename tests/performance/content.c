@@ -15,6 +15,7 @@
 
 #include "platform/check.h"
 #include "platform/clock.h"
+#include "platform/why.h"
 #include "signatures/content/decode/squeeze.h"
 #include "signatures/content/inspect/inspect.h"
 #include "tests/oracle/library.h"
@@ -154,12 +155,12 @@ static void content_open(struct content *content, const char *database, const ch
         .message_bytes_max = CONTENT_BYTES_MAX,
         .parts_max = 1000,
     };
-    char why[256] = "";
+    struct why why = {""};
 
-    if (prefilter_open(&content->prefilter, file, why, sizeof(why)) != STATUS_OK ||
+    if (prefilter_open(&content->prefilter, file, &why) != STATUS_OK ||
         inspector_create(&content->inspector, &settings) != STATUS_OK ||
-        (content->library = library_open(database, false, why, sizeof(why))) == NULL) {
-        fprintf(stderr, "performance_content: %s\n", why);
+        (content->library = library_open(database, false, &why)) == NULL) {
+        fprintf(stderr, "performance_content: %s\n", why.text);
         exit(1);
     }
     content->room = malloc(CONTENT_BYTES_MAX + SQUEEZE_SLACK);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "platform/why.h"
 #include "signatures/content/type/type.h"
 #include "tests/simulation/random.h"
 
@@ -190,7 +191,7 @@ static struct part_type judge_decide(struct judge *judge, const uint8_t *bytes, 
 }
 
 static bool judge_same(struct judge *judge, enum prefilter_type_class class, const char *name,
-                       char *why, size_t why_size)
+                       struct why *why)
 {
     unsigned allowed = judge_allowed(class);
 
@@ -199,40 +200,39 @@ static bool judge_same(struct judge *judge, enum prefilter_type_class class, con
     if (class == PREFILTER_CLASS_HTML && judge->layers > 1)
         allowed = ~0u; /* what was inside: data: URLs, which signatures/content/html/html.h gates */
     if (strcmp(judge->type, name) != 0)
-        (void)snprintf(why, why_size, "the library says %s, type.h %s", judge->type, name);
+        why_set(why, "the library says %s, type.h %s", judge->type, name);
     else if (judge->layers != 1 && class != PREFILTER_CLASS_HTML)
-        (void)snprintf(why, why_size, "%s: %u layers", name, judge->layers);
+        why_set(why, "%s: %u layers", name, judge->layers);
     else if ((judge->targets & ~allowed) != 0)
-        (void)snprintf(why, why_size, "%s: matched as targets 0x%x", name, judge->targets);
+        why_set(why, "%s: matched as targets 0x%x", name, judge->targets);
     else if (judge->other[0] != '\0')
-        (void)snprintf(why, why_size, "%s: reported as %s", name, judge->other);
+        why_set(why, "%s: reported as %s", name, judge->other);
     else
         return true;
     return false;
 }
 
-bool judge_case(struct judge *judge, const uint8_t *bytes, size_t length, char *why,
-                size_t why_size)
+bool judge_case(struct judge *judge, const uint8_t *bytes, size_t length, struct why *why)
 {
     size_t look = length < TYPE_LOOK ? length : TYPE_LOOK;
     struct part_type type = judge_decide(judge, bytes, length);
     struct part_type first = type_of(judge->table->types, bytes, look, look == length);
 
     if (!judge_scan(judge, bytes, length)) {
-        (void)snprintf(why, why_size, "not scanned");
+        why_set(why, "not scanned");
         return false;
     }
     judge->counts.cases++;
     judge->counts.classes[type.class]++;
     if (type.class == PREFILTER_CLASS_ESCALATE) {
         if (first.class != PREFILTER_CLASS_ESCALATE &&
-            judge_same(judge, first.class, first.name, why, why_size))
+            judge_same(judge, first.class, first.name, why))
             judge->counts.needless++;
         return true;
     }
     if (judge->targets != 0)
         judge->counts.marked++;
-    return judge_same(judge, type.class, type.name, why, why_size);
+    return judge_same(judge, type.class, type.name, why);
 }
 
 const struct judge_counts *judge_counts(const struct judge *judge)

@@ -10,6 +10,7 @@
 #ifndef TESTS_ORACLE_TYPE_JUDGE_H
 #define TESTS_ORACLE_TYPE_JUDGE_H
 
+#include "platform/why.h"
 #include "tests/oracle/type/table.h"
 
 #define JUDGE_MARK "zqmarkerqz"
@@ -28,8 +29,7 @@ struct judge *judge_create(const struct table *table);
 void judge_destroy(struct judge *judge);
 
 /* True when they agree; otherwise `why` says what they differ in. */
-bool judge_case(struct judge *judge, const uint8_t *bytes, size_t length, char *why,
-                size_t why_size);
+bool judge_case(struct judge *judge, const uint8_t *bytes, size_t length, struct why *why);
 
 const struct judge_counts *judge_counts(const struct judge *judge);
 

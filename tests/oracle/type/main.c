@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "platform/why.h"
 #include "tests/oracle/type/judge.h"
 #include "tests/simulation/random.h"
 
@@ -254,7 +255,7 @@ static void report(const struct judge_counts *counts)
 static int run(struct oracle *oracle, time_t seconds, const char *keep_path)
 {
     time_t end = time(NULL) + seconds;
-    char why[256];
+    struct why why;
     size_t unchanged = 0;
 
     while (time(NULL) < end || unchanged < oracle->seed_count) {
@@ -266,8 +267,8 @@ static int run(struct oracle *oracle, time_t seconds, const char *keep_path)
         } else {
             make_case(oracle);
         }
-        if (!judge_case(oracle->judge, oracle->bytes, oracle->length, why, sizeof(why))) {
-            (void)fprintf(stderr, "difference: %s (%zu bytes, after %llu cases)\n", why,
+        if (!judge_case(oracle->judge, oracle->bytes, oracle->length, &why)) {
+            (void)fprintf(stderr, "difference: %s (%zu bytes, after %llu cases)\n", why.text,
                           oracle->length, (unsigned long long)judge_counts(oracle->judge)->cases);
             keep(oracle, keep_path);
             return 1;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "platform/why.h"
 #include "signatures/compile/command.h"
 #include "signatures/prefilter/digest.h"
 
@@ -88,7 +89,7 @@ static void test_build_and_report(void **state)
     struct prefilter prefilter;
     uint8_t digest[PREFILTER_DIGEST_BYTES];
     json_t *report;
-    char why[128];
+    struct why why;
 
     (void)state;
     assert_int_equal(RUN("build", "--database", in("db"), "--output", in("out"), "--library-table",
@@ -108,7 +109,7 @@ static void test_build_and_report(void **state)
     assert_int_equal(json_array_size(json_object_get(report, "always")), 1);
     json_decref(report);
 
-    assert_int_equal(prefilter_open(&prefilter, in("out"), why, sizeof(why)), STATUS_OK);
+    assert_int_equal(prefilter_open(&prefilter, in("out"), &why), STATUS_OK);
     assert_int_equal(database_digest(in("db"), digest), STATUS_OK);
     assert_memory_equal(prefilter.header->database, digest, sizeof(digest));
     assert_int_equal(prefilter.header->magics.count, 2);
@@ -162,7 +163,7 @@ static void test_phishing(void **state)
 {
     struct prefilter prefilter;
     unsigned found = 0;
-    char why[128];
+    struct why why;
 
     (void)state;
     write_text("db/four.pdb", "H:example.com\nH:example.net\n");
@@ -170,7 +171,7 @@ static void test_phishing(void **state)
                          in("table")),
                      0);
     expect_said("text with a link is sent to a scanner");
-    assert_int_equal(prefilter_open(&prefilter, in("out2"), why, sizeof(why)), STATUS_OK);
+    assert_int_equal(prefilter_open(&prefilter, in("out2"), &why), STATUS_OK);
     for (uint64_t i = 0; i < prefilter.header->signatures.count; i++)
         found += prefilter.signatures[i].kind == PREFILTER_PHISHING;
     assert_int_equal(found, 1);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "platform/why.h"
 #include "signatures/draft/draft.h"
 
 static char path[] = "/tmp/test_hashes.XXXXXX";
@@ -24,11 +25,11 @@ static void digest_of(uint64_t number, uint8_t *digest)
 static void open_draft(struct draft *draft, struct prefilter *prefilter)
 {
     struct draft_identity identity = {.library = "1.4.6"};
-    char why[256];
+    struct why why;
 
-    assert_int_equal(draft_compile(draft, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(draft_write(draft, &identity, path, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(prefilter_open(prefilter, path, why, sizeof(why)), STATUS_OK);
+    assert_int_equal(draft_compile(draft, &why), STATUS_OK);
+    assert_int_equal(draft_write(draft, &identity, path, &why), STATUS_OK);
+    assert_int_equal(prefilter_open(prefilter, path, &why), STATUS_OK);
     draft_free(draft);
 }
 

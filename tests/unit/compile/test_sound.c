@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <zlib.h>
 
+#include "platform/why.h"
 #include "signatures/choose/verify.h"
 #include "signatures/compile/build.h"
 #include "signatures/content/mime/start.h"
@@ -166,13 +167,13 @@ static void try_database(const char *path, unsigned signatures_min)
     struct prefilter prefilter;
     struct seen seen = {.prefilter = &prefilter, .verifier = {.random = 88172645463325252}};
     struct source_sink sink = {.context = &seen, .signature = see_signature};
-    char why[256];
+    struct why why;
 
-    if (build_prefilter(&options, &report, why, sizeof(why)) != STATUS_OK)
-        fail_msg("%s", why);
-    assert_int_equal(prefilter_open(&prefilter, output, why, sizeof(why)), STATUS_OK);
+    if (build_prefilter(&options, &report, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    assert_int_equal(prefilter_open(&prefilter, output, &why), STATUS_OK);
     seen.searcher = searcher_create(&prefilter);
-    assert_int_equal(source_read(path, &sink, why, sizeof(why)), STATUS_OK);
+    assert_int_equal(source_read(path, &sink, &why), STATUS_OK);
     print_message("%s: %u signatures that mail could match (%llu always), %u buffers\n", path,
                   seen.signatures, (unsigned long long)report.always.count, seen.buffers);
     assert_int_equal(seen.missing, 0);

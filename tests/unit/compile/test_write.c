@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <hs/hs.h>
 
+#include "platform/why.h"
 #include "signatures/draft/draft.h"
 #include "tests/unit/compile/search.h"
 
@@ -29,12 +30,12 @@ static struct draft_leaf leaf(const char *bytes, size_t length, bool squeezed, b
 static void open_written(struct draft *draft, struct prefilter *prefilter)
 {
     struct draft_identity identity = {.library = "1.4.6", .database = {1, 2, 3}};
-    char why[256] = "";
+    struct why why = {""};
 
-    assert_int_equal(draft_compile(draft, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(draft_write(draft, &identity, path, why, sizeof(why)), STATUS_OK);
-    if (prefilter_open(prefilter, path, why, sizeof(why)) != STATUS_OK)
-        fail_msg("%s", why);
+    assert_int_equal(draft_compile(draft, &why), STATUS_OK);
+    assert_int_equal(draft_write(draft, &identity, path, &why), STATUS_OK);
+    if (prefilter_open(prefilter, path, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
 }
 
 static void test_empty(void **state)
@@ -253,15 +254,14 @@ static void test_failure(void **state)
 {
     struct draft draft = {0};
     struct draft_identity identity = {.library = "1.4.6"};
-    char why[256] = "";
+    struct why why = {""};
 
     (void)state;
-    assert_int_equal(draft_compile(&draft, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(draft_write(&draft, &identity, "/proc/none/file", why, sizeof(why)),
-                     STATUS_SYSTEM);
-    assert_non_null(strstr(why, "/proc/none/file"));
-    assert_int_equal(draft_write(&draft, &identity, directory, why, sizeof(why)), STATUS_SYSTEM);
-    assert_non_null(strstr(why, "rename"));
+    assert_int_equal(draft_compile(&draft, &why), STATUS_OK);
+    assert_int_equal(draft_write(&draft, &identity, "/proc/none/file", &why), STATUS_SYSTEM);
+    assert_non_null(strstr(why.text, "/proc/none/file"));
+    assert_int_equal(draft_write(&draft, &identity, directory, &why), STATUS_SYSTEM);
+    assert_non_null(strstr(why.text, "rename"));
     draft_free(&draft);
 }
 

@@ -1,4 +1,5 @@
 #include "tests/unit/dpdk/fixture.h"
+#include "platform/why.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@ struct config config = {
 };
 struct core_map map = {.worker_count = WORKERS};
 struct rte_mempool *pools[WORKERS];
-char why[512];
+struct why why;
 
 int group_setup(void **state)
 {
@@ -30,14 +31,14 @@ int group_setup(void **state)
     (void)state;
     /* All on one cpu: a machine may allow us no more. */
     map.main = map.workers[0] = map.workers[1] = cpu;
-    if (eal_start(&config, &map, &choice, why, sizeof(why)) != STATUS_OK || choice.hugepages) {
-        fprintf(stderr, "DPDK did not start: %s\n", why);
+    if (eal_start(&config, &map, &choice, &why) != STATUS_OK || choice.hugepages) {
+        fprintf(stderr, "DPDK did not start: %s\n", why.text);
         return -1;
     }
     for (unsigned i = 0; i < WORKERS; i++) {
-        pools[i] = port_make_pool(i, POOL_MBUFS, MTU_MAX, -1, why, sizeof(why));
+        pools[i] = port_make_pool(i, POOL_MBUFS, MTU_MAX, -1, &why);
         if (pools[i] == NULL) {
-            fprintf(stderr, "%s\n", why);
+            fprintf(stderr, "%s\n", why.text);
             return -1;
         }
     }
@@ -74,6 +75,6 @@ struct config_port *configure(unsigned index, enum config_port_kind kind, const 
 
 enum status open_port(struct port *port, unsigned index)
 {
-    why[0] = '\0';
-    return port_open(port, &config, index, WORKERS, pools, why, sizeof(why));
+    why_clear(&why);
+    return port_open(port, &config, index, WORKERS, pools, &why);
 }

@@ -5,6 +5,7 @@
 #define TESTS_UNIT_DPDK_FIXTURE_H
 
 #include "platform/dpdk/port.h"
+#include "platform/why.h"
 
 #define WORKERS    2u
 #define MTU_MAX    9000u
@@ -13,7 +14,7 @@
 extern struct config config;
 extern struct core_map map;
 extern struct rte_mempool *pools[WORKERS];
-extern char why[512];
+extern struct why why;
 
 /* For cmocka_run_group_tests(). */
 int group_setup(void **state);

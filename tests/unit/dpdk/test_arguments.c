@@ -11,6 +11,7 @@
 
 #include "platform/dpdk/arguments.h"
 #include "platform/dpdk/eal.h"
+#include "platform/why.h"
 
 #define MIB (1ull << 20)
 
@@ -196,17 +197,17 @@ static void start_refuses_what_cannot_work(void **state)
     struct config *config = calloc(1, sizeof(*config));
     struct core_map map = {.worker_count = 1};
     struct eal_choice choice;
-    char why[512];
+    struct why why;
 
     (void)state;
     assert_non_null(config);
     config->memory = (struct config_memory){.hugepages = CONFIG_HUGEPAGES_REQUIRED,
                                             .messages_bytes = 1ull << 50,
                                             .packets_bytes = 64 * MIB};
-    assert_int_equal(eal_start(config, &map, &choice, why, sizeof(why)), STATUS_NO_MEMORY);
-    assert_non_null(strstr(why, "memory.hugepages is required, but "));
-    assert_non_null(strstr(why, ": 536870944 are needed"));
-    const char *command = strstr(why, "run: echo ");
+    assert_int_equal(eal_start(config, &map, &choice, &why), STATUS_NO_MEMORY);
+    assert_non_null(strstr(why.text, "memory.hugepages is required, but "));
+    assert_non_null(strstr(why.text, ": 536870944 are needed"));
+    const char *command = strstr(why.text, "run: echo ");
     assert_non_null(command);
     /* The setting is a total, so what is in use already comes on top. */
     assert_true(strtoull(command + strlen("run: echo "), NULL, 10) >= 536870944ull);
@@ -214,8 +215,8 @@ static void start_refuses_what_cannot_work(void **state)
 
     config->memory.hugepages = CONFIG_HUGEPAGES_OFF;
     config->ports[config->port_count++] = pci("ffff:1f:1f.7");
-    assert_int_equal(eal_start(config, &map, &choice, why, sizeof(why)), STATUS_NOT_FOUND);
-    assert_non_null(strstr(why, "PCI port ffff:1f:1f.7: no such device"));
+    assert_int_equal(eal_start(config, &map, &choice, &why), STATUS_NOT_FOUND);
+    assert_non_null(strstr(why.text, "PCI port ffff:1f:1f.7: no such device"));
     free(config);
 }
 

@@ -25,8 +25,8 @@ static void second_start_is_refused(void **state)
     struct eal_choice choice;
 
     (void)state;
-    assert_int_equal(eal_start(&config, &map, &choice, why, sizeof(why)), STATUS_IN_USE);
-    assert_string_equal(why, "DPDK was already started in this process");
+    assert_int_equal(eal_start(&config, &map, &choice, &why), STATUS_IN_USE);
+    assert_string_equal(why.text, "DPDK was already started in this process");
 }
 
 static void pool_rooms_fit_the_mtu(void **state)
@@ -44,7 +44,7 @@ static void pool_rooms_fit_the_mtu(void **state)
 static void pool_takes_what_was_planned(void **state)
 {
     const unsigned mbufs = 8000;
-    struct rte_mempool *pool = port_make_pool(5, mbufs, 1500, -1, why, sizeof(why));
+    struct rte_mempool *pool = port_make_pool(5, mbufs, 1500, -1, &why);
     uint64_t bytes = 0;
     struct rte_mempool_memhdr *header;
 
@@ -83,11 +83,11 @@ static void pool_buffers_have_device_addresses(void **state)
 static void pool_failures_are_explained(void **state)
 {
     (void)state;
-    assert_null(port_make_pool(0, 100, 1500, -1, why, sizeof(why)));
-    assert_string_equal(why, "worker 0 has a packet pool already");
-    assert_null(port_make_pool(7, 1u << 20, 9000, -1, why, sizeof(why)));
-    assert_non_null(strstr(why, "no memory for 1048576 packet buffers of worker 7"));
-    assert_non_null(strstr(why, "raise memory.packets"));
+    assert_null(port_make_pool(0, 100, 1500, -1, &why));
+    assert_string_equal(why.text, "worker 0 has a packet pool already");
+    assert_null(port_make_pool(7, 1u << 20, 9000, -1, &why));
+    assert_non_null(strstr(why.text, "no memory for 1048576 packet buffers of worker 7"));
+    assert_non_null(strstr(why.text, "raise memory.packets"));
 }
 
 static int add_one(void *argument)
@@ -139,8 +139,9 @@ static void missing_namespace_is_named(void **state)
     (void)state;
     configure(0, CONFIG_PORT_TAP, "ptap0", "no-such-space");
     assert_int_equal(open_port(&port, 0), STATUS_NOT_FOUND);
-    assert_string_equal(why, "network namespace no-such-space does not exist; run: ip netns add "
-                             "no-such-space");
+    assert_string_equal(why.text,
+                        "network namespace no-such-space does not exist; run: ip netns add "
+                        "no-such-space");
 }
 
 static void missing_pci_device_is_named(void **state)
@@ -151,8 +152,8 @@ static void missing_pci_device_is_named(void **state)
     (void)state;
     snprintf(wanted->pci_address, sizeof(wanted->pci_address), "ffff:1f:1f.7");
     assert_int_equal(open_port(&port, 0), STATUS_NOT_FOUND);
-    assert_string_equal(why, "PCI port ffff:1f:1f.7: no such device; list them with: "
-                             "dpdk-devbind.py --status-dev net");
+    assert_string_equal(why.text, "PCI port ffff:1f:1f.7: no such device; list them with: "
+                                  "dpdk-devbind.py --status-dev net");
 }
 
 /* Any device of this machine that a kernel driver holds will do; it is only looked at. */
@@ -183,7 +184,7 @@ static void kernel_driver_is_named(void **state)
              address, target, address);
     globfree(&found);
     assert_int_equal(open_port(&port, 0), STATUS_IN_USE);
-    assert_string_equal(why, expected);
+    assert_string_equal(why.text, expected);
 }
 
 static void missing_interface_is_named(void **state)
@@ -193,7 +194,8 @@ static void missing_interface_is_named(void **state)
     (void)state;
     configure(0, CONFIG_PORT_AF_PACKET, "nosuch0", "");
     assert_int_equal(open_port(&port, 0), STATUS_NOT_FOUND);
-    assert_string_equal(why, "AF_PACKET port nosuch0: no such interface; list them with: ip link");
+    assert_string_equal(why.text,
+                        "AF_PACKET port nosuch0: no such interface; list them with: ip link");
 }
 
 static void odd_names_never_reach_dpdk(void **state)
@@ -203,7 +205,7 @@ static void odd_names_never_reach_dpdk(void **state)
     (void)state;
     configure(0, CONFIG_PORT_TAP, "a,remote=b", "");
     assert_int_equal(open_port(&port, 0), STATUS_BAD_CONFIG);
-    assert_non_null(strstr(why, "'a,remote=b' is no usable interface name"));
+    assert_non_null(strstr(why.text, "'a,remote=b' is no usable interface name"));
 }
 
 static void rights_are_asked_for(void **state)
@@ -217,7 +219,7 @@ static void rights_are_asked_for(void **state)
     }
     configure(0, CONFIG_PORT_TAP, "ptap0", "");
     assert_int_equal(open_port(&port, 0), STATUS_NOT_PERMITTED);
-    assert_string_equal(why, "TAP port ptap0 cannot be made: run as root (CAP_NET_ADMIN)");
+    assert_string_equal(why.text, "TAP port ptap0 cannot be made: run as root (CAP_NET_ADMIN)");
 }
 
 int main(void)

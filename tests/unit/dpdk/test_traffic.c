@@ -169,7 +169,7 @@ static void tap_answers_in_its_namespace(void **state)
     need_root();
     configure(0, CONFIG_PORT_TAP, "ptap0", spaces[0]);
     assert_int_equal(open_port(&port, 0), STATUS_OK);
-    assert_string_equal(why, "");
+    assert_string_equal(why.text, "");
     assert_int_equal(if_nametoindex("ptap0"), 0); /* not in our own namespace */
     assert_memory_equal(port.mac, own, 6);
     assert_int_equal(port.queue_count, 1);
@@ -374,7 +374,7 @@ static void af_packet_needs_are_named(void **state)
     assert_int_equal(open_port(&port, 0), STATUS_BAD_CONFIG);
     snprintf(expected, sizeof(expected),
              "AF_PACKET port pveth1 is down; run: ip -n %s link set pveth1 up", spaces[0]);
-    assert_string_equal(why, expected);
+    assert_string_equal(why.text, expected);
 
     assert_int_equal(run("ip -n %s link set pveth1 up", spaces[0]), 0);
     wanted->mtu = 9000;
@@ -383,7 +383,7 @@ static void af_packet_needs_are_named(void **state)
              "AF_PACKET port pveth1 has MTU 1500, less than the configured 9000; run: ip -n %s "
              "link set pveth1 mtu 9000",
              spaces[0]);
-    assert_string_equal(why, expected);
+    assert_string_equal(why.text, expected);
 }
 
 static void name_in_use_is_named(void **state)
@@ -402,7 +402,7 @@ static void name_in_use_is_named(void **state)
              "TAP port ptap0: an interface of that name exists already; choose another name or "
              "run: ip -n %s link delete ptap0",
              spaces[0]);
-    assert_string_equal(why, expected);
+    assert_string_equal(why.text, expected);
     port_close(&port);
     assert_pools_whole();
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 
+#include "platform/why.h"
 #include "signatures/compile/types.h"
 
 #define RIG_BOUNDARY "=_rig_7f3a"
@@ -86,13 +87,13 @@ void rig_open(struct rig *rig)
     const struct draft_identity identity = {.library = PREFILTER_LIBRARY, .database = {1}};
     char path[] = "/tmp/test_inspect.XXXXXX";
     int file = mkstemp(path);
-    char why[256] = "";
+    struct why why = {""};
 
     assert_true(file >= 0);
     close(file);
-    assert_int_equal(draft_compile(&rig->draft, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(draft_write(&rig->draft, &identity, path, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(prefilter_open(&rig->prefilter, path, why, sizeof(why)), STATUS_OK);
+    assert_int_equal(draft_compile(&rig->draft, &why), STATUS_OK);
+    assert_int_equal(draft_write(&rig->draft, &identity, path, &why), STATUS_OK);
+    assert_int_equal(prefilter_open(&rig->prefilter, path, &why), STATUS_OK);
     unlink(path);
     assert_int_equal(inspector_create(&rig->inspector, &rig->settings), STATUS_OK);
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "platform/why.h"
 #include "signatures/compile/command.h"
 #include "tests/unit/inspect/rig.h"
 
@@ -44,7 +45,8 @@ static void remove_file(const char *name)
 /* Builds with the command, as an appliance does, and opens what it wrote. */
 static void open_with(const char *pdb)
 {
-    char database[128], output[128], table[128], option[] = "--database", why[256] = "";
+    char database[128], output[128], table[128], option[] = "--database";
+    struct why why = {""};
     char command[] = "signatures", build[] = "build", quiet[] = "--quiet", to[] = "--output",
          library[] = "--library-table";
     char *arguments[] = {command, build, quiet, option, database, to, output, library, table, NULL};
@@ -60,7 +62,7 @@ static void open_with(const char *pdb)
                         "type 0:0:89504e47:PNG:CL_TYPE_ANY:CL_TYPE_PNG\n");
     assert_int_equal(signatures_command(9, arguments), 0);
     rig_begin(&rig);
-    assert_int_equal(prefilter_open(&rig.prefilter, output, why, sizeof(why)), STATUS_OK);
+    assert_int_equal(prefilter_open(&rig.prefilter, output, &why), STATUS_OK);
     assert_int_equal(inspector_create(&rig.inspector, &rig.settings), STATUS_OK);
 }
 

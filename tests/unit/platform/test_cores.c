@@ -12,8 +12,7 @@
 #include <cmocka.h>
 
 #include "platform/cores.h"
-
-#define WHY_BYTES 256
+#include "platform/why.h"
 
 static void use_machine(const char *synthetic)
 {
@@ -49,22 +48,22 @@ static void name(struct config_cpus *cpus, unsigned count, const unsigned *cpu)
 static struct core_map planned(const struct config *config, int node)
 {
     struct core_map map;
-    char why[WHY_BYTES];
+    struct why why;
 
-    if (cores_plan(config, node, &map, why, sizeof(why)) != STATUS_OK)
-        fail_msg("%s", why);
-    assert_string_equal(why, "");
+    if (cores_plan(config, node, &map, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    assert_string_equal(why.text, "");
     return map;
 }
 
 static void refused(const struct config *config, const char *piece)
 {
     struct core_map map;
-    char why[WHY_BYTES];
+    struct why why;
 
-    assert_int_equal(cores_plan(config, -1, &map, why, sizeof(why)), STATUS_BAD_CONFIG);
-    if (!strstr(why, piece))
-        fail_msg("\"%s\" is not in \"%s\"", piece, why);
+    assert_int_equal(cores_plan(config, -1, &map, &why), STATUS_BAD_CONFIG);
+    if (!strstr(why.text, piece))
+        fail_msg("\"%s\" is not in \"%s\"", piece, why.text);
 }
 
 static void assert_cpus(const unsigned *cpus, unsigned count, unsigned expected_count,
@@ -310,7 +309,7 @@ static int bind_and_plan(unsigned cpu, unsigned other)
 {
     struct config config = automatic();
     struct core_map map;
-    char why[WHY_BYTES];
+    struct why why;
     cpu_set_t set;
 
     if (cores_bind(&cpu, 1) != STATUS_OK)
@@ -318,12 +317,12 @@ static int bind_and_plan(unsigned cpu, unsigned other)
     if (sched_getaffinity(0, sizeof(set), &set) != 0 || CPU_COUNT(&set) != 1 ||
         !CPU_ISSET(cpu, &set))
         return 2;
-    if (cores_plan(&config, -1, &map, why, sizeof(why)) != STATUS_OK || map.main != cpu ||
+    if (cores_plan(&config, -1, &map, &why) != STATUS_OK || map.main != cpu ||
         map.worker_count != 1 || map.workers[0] != cpu)
         return 3;
     NAME(&config.cores.workers, other);
-    if (cores_plan(&config, -1, &map, why, sizeof(why)) != STATUS_BAD_CONFIG ||
-        !strstr(why, "not allowed here"))
+    if (cores_plan(&config, -1, &map, &why) != STATUS_BAD_CONFIG ||
+        !strstr(why.text, "not allowed here"))
         return 4;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "platform/sums.h"
+#include "platform/why.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -22,24 +23,25 @@ static struct config of(uint64_t messages_bytes, uint64_t message_bytes)
 static void test_the_defaults(void **state)
 {
     struct config config = of(256 * MIB, 50 * MIB);
-    char why[512] = "";
+    struct why why = {""};
 
     (void)state;
     for (unsigned workers = 1; workers <= 4; workers++)
-        assert_int_equal(sums_of_memory(&config, workers, why, sizeof(why)), STATUS_OK);
+        assert_int_equal(sums_of_memory(&config, workers, &why), STATUS_OK);
     for (unsigned workers = 5; workers <= 64; workers++)
-        assert_int_equal(sums_of_memory(&config, workers, why, sizeof(why)), STATUS_BAD_CONFIG);
-    assert_int_equal(sums_of_memory(&config, 16, why, sizeof(why)), STATUS_BAD_CONFIG);
-    assert_string_equal(why, "memory.messages is 16384 blocks of 16K, for each of 16 workers 1024, "
-                             "of which data may have 896; a message of limits.message_size needs "
-                             "3203: write memory.messages: 916M, lower limits.message_size, or "
-                             "name fewer cores.workers");
+        assert_int_equal(sums_of_memory(&config, workers, &why), STATUS_BAD_CONFIG);
+    assert_int_equal(sums_of_memory(&config, 16, &why), STATUS_BAD_CONFIG);
+    assert_string_equal(why.text,
+                        "memory.messages is 16384 blocks of 16K, for each of 16 workers 1024, "
+                        "of which data may have 896; a message of limits.message_size needs "
+                        "3203: write memory.messages: 916M, lower limits.message_size, or "
+                        "name fewer cores.workers");
 }
 
 /* What the complaint asks for is enough, for any number of workers and size. */
 static void test_what_is_asked_for_is_enough(void **state)
 {
-    char why[512];
+    struct why why;
 
     (void)state;
     for (unsigned workers = 1; workers <= 64; workers++) {
@@ -48,30 +50,31 @@ static void test_what_is_asked_for_is_enough(void **state)
             const char *asked = NULL;
             char *end = NULL;
 
-            if (sums_of_memory(&config, workers, why, sizeof(why)) == STATUS_OK)
+            if (sums_of_memory(&config, workers, &why) == STATUS_OK)
                 continue;
-            asked = strstr(why, "write memory.messages: ");
+            asked = strstr(why.text, "write memory.messages: ");
             assert_non_null(asked);
             config.memory.messages_bytes =
                 strtoull(asked + strlen("write memory.messages: "), &end, 10) * MIB;
             assert_int_equal(*end, 'M');
-            assert_int_equal(sums_of_memory(&config, workers, why, sizeof(why)), STATUS_OK);
+            assert_int_equal(sums_of_memory(&config, workers, &why), STATUS_OK);
         }
     }
 }
 
 static void test_packets(void **state)
 {
-    char why[512] = "";
+    struct why why = {""};
 
     (void)state;
-    assert_int_equal(sums_of_packets(8191, 1, 7, 1024, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(sums_of_packets(1023, 32, 0, 1024, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(sums_of_packets(2047, 16, 1, 1024, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(sums_of_packets(1023, 32, 1, 1024, why, sizeof(why)), STATUS_BAD_CONFIG);
-    assert_string_equal(why, "memory.packets gives each of 32 workers 1023 buffers; 1 ports keep "
-                             "1024 each and 512 are at work: raise memory.packets, or name fewer "
-                             "cores.workers");
+    assert_int_equal(sums_of_packets(8191, 1, 7, 1024, &why), STATUS_OK);
+    assert_int_equal(sums_of_packets(1023, 32, 0, 1024, &why), STATUS_OK);
+    assert_int_equal(sums_of_packets(2047, 16, 1, 1024, &why), STATUS_OK);
+    assert_int_equal(sums_of_packets(1023, 32, 1, 1024, &why), STATUS_BAD_CONFIG);
+    assert_string_equal(why.text,
+                        "memory.packets gives each of 32 workers 1023 buffers; 1 ports keep "
+                        "1024 each and 512 are at work: raise memory.packets, or name fewer "
+                        "cores.workers");
 }
 
 int main(void)

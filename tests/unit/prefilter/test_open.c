@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 
+#include "platform/why.h"
 #include "signatures/draft/draft.h"
 
 static char directory[] = "/tmp/test_open.XXXXXX";
@@ -27,18 +28,18 @@ static void write_bytes(const uint8_t *bytes, size_t length)
     assert_int_equal(fclose(file), 0);
 }
 
-static enum status open_bytes(const uint8_t *bytes, size_t length, char *why, size_t why_size)
+static enum status open_bytes(const uint8_t *bytes, size_t length, struct why *why)
 {
     struct prefilter prefilter;
     enum status status;
 
     write_bytes(bytes, length);
-    why[0] = '\0';
-    status = prefilter_open(&prefilter, path, why, why_size);
+    why_clear(why);
+    status = prefilter_open(&prefilter, path, why);
     if (status == STATUS_OK)
         prefilter_close(&prefilter);
     else
-        assert_true(why[0] != '\0');
+        assert_true(!why_empty(why));
     return status;
 }
 
@@ -56,25 +57,24 @@ static void sign(uint8_t *bytes, size_t length)
 static void test_missing(void **state)
 {
     struct prefilter prefilter;
-    char why[128];
+    struct why why;
 
     (void)state;
-    assert_int_equal(prefilter_open(&prefilter, "/tmp/no/such/file", why, sizeof(why)),
-                     STATUS_NOT_FOUND);
-    assert_int_equal(prefilter_open(&prefilter, "/tmp/no/such/file", NULL, 0), STATUS_NOT_FOUND);
-    assert_int_equal(prefilter_open(&prefilter, directory, why, sizeof(why)), STATUS_BAD_FORMAT);
+    assert_int_equal(prefilter_open(&prefilter, "/tmp/no/such/file", &why), STATUS_NOT_FOUND);
+    assert_int_equal(prefilter_open(&prefilter, "/tmp/no/such/file", NULL), STATUS_NOT_FOUND);
+    assert_int_equal(prefilter_open(&prefilter, directory, &why), STATUS_BAD_FORMAT);
     prefilter_close(&prefilter); /* of one that did not open: nothing */
 }
 
 /* Every length but the right one. */
 static void test_cut(void **state)
 {
-    char why[128];
+    struct why why;
 
     (void)state;
     for (size_t length = 0; length < good_bytes; length += length < 1000 ? 1 : 997)
-        assert_int_equal(open_bytes(good, length, why, sizeof(why)), STATUS_BAD_FORMAT);
-    assert_int_equal(open_bytes(good, good_bytes, why, sizeof(why)), STATUS_OK);
+        assert_int_equal(open_bytes(good, length, &why), STATUS_BAD_FORMAT);
+    assert_int_equal(open_bytes(good, good_bytes, &why), STATUS_OK);
 }
 
 /* Any single byte that changes is noticed, but for the library's and the database's names and the
@@ -82,27 +82,27 @@ static void test_cut(void **state)
 static void test_flipped(void **state)
 {
     uint8_t *bytes = malloc(good_bytes);
-    char why[128];
+    struct why why;
 
     (void)state;
     assert_non_null(bytes);
     for (size_t i = sizeof(struct prefilter_header); i < good_bytes; i += i < 2000 ? 1 : 1009) {
         memcpy(bytes, good, good_bytes);
         bytes[i] ^= 0x40;
-        assert_int_equal(open_bytes(bytes, good_bytes, why, sizeof(why)), STATUS_BAD_FORMAT);
-        assert_non_null(strstr(why, "SHA-256"));
+        assert_int_equal(open_bytes(bytes, good_bytes, &why), STATUS_BAD_FORMAT);
+        assert_non_null(strstr(why.text, "SHA-256"));
     }
     free(bytes);
 }
 
 static void expect_refused(uint8_t *bytes, const char *word)
 {
-    char why[128];
+    struct why why;
 
     sign(bytes, good_bytes);
-    assert_int_equal(open_bytes(bytes, good_bytes, why, sizeof(why)), STATUS_BAD_FORMAT);
-    if (strstr(why, word) == NULL)
-        fail_msg("'%s' does not speak of %s", why, word);
+    assert_int_equal(open_bytes(bytes, good_bytes, &why), STATUS_BAD_FORMAT);
+    if (strstr(why.text, word) == NULL)
+        fail_msg("'%s' does not speak of %s", why.text, word);
     memcpy(bytes, good, good_bytes);
 }
 
@@ -277,7 +277,7 @@ static void make_good(void)
                                  {.length = 6, .squeezed = true, .bytes = "second"}};
     struct draft_leaf alone = {.length = 5, .bytes = "alone"};
     bool widened = false;
-    char why[256];
+    struct why why;
     FILE *file;
     uint32_t id;
 
@@ -293,8 +293,8 @@ static void make_good(void)
                                      "CL_TYPE_PDF"),
                      STATUS_OK);
     assert_int_equal(draft_add_hash(&draft, PREFILTER_MD5, digest, false, 9), STATUS_OK);
-    assert_int_equal(draft_compile(&draft, why, sizeof(why)), STATUS_OK);
-    assert_int_equal(draft_write(&draft, &identity, path, why, sizeof(why)), STATUS_OK);
+    assert_int_equal(draft_compile(&draft, &why), STATUS_OK);
+    assert_int_equal(draft_write(&draft, &identity, path, &why), STATUS_OK);
     draft_free(&draft);
     file = fopen(path, "rb");
     assert_non_null(file);

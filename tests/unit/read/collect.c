@@ -122,7 +122,7 @@ struct collection *collect_bytes(const char *name, const void *bytes, size_t len
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, length, file), length);
     assert_int_equal(fclose(file), 0);
-    collection->status = source_read(path, &sink, collection->why, sizeof(collection->why));
+    collection->status = source_read(path, &sink, &collection->why);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0);
     return collection;
@@ -137,7 +137,7 @@ void expect_formula(const char *name, const char *text, const char *formula)
 {
     struct collection *collection = collect_text(name, text);
 
-    assert_string_equal(collection->why, "");
+    assert_string_equal(collection->why.text, "");
     assert_int_equal(collection->status, STATUS_OK);
     assert_int_equal(collection->signature_count, 1);
     if (strcmp(collection->signatures[0].formula, formula) != 0)

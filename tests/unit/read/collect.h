@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "platform/why.h"
 #include "signatures/read/source.h"
 
 #define COLLECT_MAX 256u
@@ -41,7 +42,7 @@ struct collection {
     unsigned type_count;
     char text[8192]; /* name rules, domains, ignored names, counts: a line each */
     enum status status;
-    char why[256];
+    struct why why;
 };
 
 /* The sink that fills `collection`. */

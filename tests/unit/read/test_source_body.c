@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "platform/why.h"
 #include "tests/unit/read/collect.h"
 
 static void test_runs(void **state)
@@ -155,15 +156,15 @@ static void test_hashes(void **state)
 static void test_files(void **state)
 {
     struct collection *collection = collect_text("x.txt", "A:0:*:6162\n");
-    char why[128];
+    struct why why;
     struct source_sink sink = {.context = NULL};
 
     (void)state;
     assert_int_equal(collection->status, STATUS_BAD_FORMAT);
-    assert_non_null(strstr(collection->why, "x.txt"));
+    assert_non_null(strstr(collection->why.text, "x.txt"));
     free(collection);
-    assert_int_equal(source_read("/nowhere/x.ndb", &sink, why, sizeof(why)), STATUS_NOT_FOUND);
-    assert_non_null(strstr(why, "/nowhere/x.ndb"));
+    assert_int_equal(source_read("/nowhere/x.ndb", &sink, &why), STATUS_NOT_FOUND);
+    assert_non_null(strstr(why.text, "/nowhere/x.ndb"));
 }
 
 int main(void)

@@ -75,7 +75,7 @@ static void expect_members(const struct made *made, const char *name)
 {
     struct collection *collection = collect_bytes(name, made->bytes, made->length);
 
-    assert_string_equal(collection->why, "");
+    assert_string_equal(collection->why.text, "");
     assert_int_equal(collection->status, STATUS_OK);
     assert_int_equal(collection->signature_count, 101);
     assert_string_equal(collection->signatures[99].formula, "\"abc\"");
@@ -108,7 +108,7 @@ static void expect_bad(const struct made *made, size_t length)
     if (collection->status != STATUS_BAD_FORMAT)
         print_error("%zu\n", length);
     assert_int_equal(collection->status, STATUS_BAD_FORMAT);
-    assert_non_null(strstr(collection->why, "test.cvd: "));
+    assert_non_null(strstr(collection->why.text, "test.cvd: "));
     free(collection);
 }
 

@@ -15,7 +15,7 @@ static void expect_text(const char *name, const char *content, const char *text)
 {
     struct collection *collection = collect_text(name, content);
 
-    assert_string_equal(collection->why, "");
+    assert_string_equal(collection->why.text, "");
     assert_int_equal(collection->status, STATUS_OK);
     assert_int_equal(collection->signature_count, 0);
     assert_string_equal(collection->text, text);

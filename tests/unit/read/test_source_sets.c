@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "platform/why.h"
 #include "signatures/read/source.h"
 
 struct set_count {
@@ -62,10 +63,10 @@ static struct set_count count_path(const char *path)
                                .signature = count_signature,
                                .hash = count_hash,
                                .counted = count_counted};
-    char why[256];
-    enum status status = source_read(path, &sink, why, sizeof(why));
+    struct why why;
+    enum status status = source_read(path, &sink, &why);
 
-    assert_string_equal(why, "");
+    assert_string_equal(why.text, "");
     assert_int_equal(status, STATUS_OK);
     return count;
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform/why.h"
 #include "signatures/prefilter/digest.h"
 #include "signatures/scanner/engine.h"
 
@@ -57,11 +58,11 @@ static struct engine *open_engine(void)
 {
     struct engine_options options = ENGINE_OPTIONS_DEFAULT;
     struct engine *engine;
-    char why[256] = "";
+    struct why why = {""};
 
     options.database = base;
-    if (engine_open(&engine, &options, why, sizeof(why)) != STATUS_OK)
-        fail_msg("%s", why);
+    if (engine_open(&engine, &options, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
     return engine;
 }
 
