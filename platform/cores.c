@@ -107,7 +107,7 @@ static enum status cores_machine_load(struct machine *machine)
     return machine->count > 0 ? STATUS_OK : STATUS_UNSUPPORTED;
 }
 
-static const struct machine_cpu *find_cpu(const struct machine *machine, unsigned cpu)
+static const struct machine_cpu *cores_find_cpu(const struct machine *machine, unsigned cpu)
 {
     for (unsigned i = 0; i < machine->count; i++)
         if (machine->cpus[i].cpu == cpu)
@@ -129,7 +129,7 @@ static enum status cores_take_named(const struct plan *plan, const char *key,
                                     unsigned *count)
 {
     for (unsigned i = 0; i < named->count && i < CONFIG_CPUS_MAX; i++) {
-        if (!find_cpu(plan->machine, named->cpu[i]))
+        if (!cores_find_cpu(plan->machine, named->cpu[i]))
             return refuse(plan,
                           "cores.%s names cpu %u, which does not exist or is not allowed here; "
                           "these are: %s",
@@ -162,7 +162,7 @@ static enum status cores_plan_main(const struct plan *plan)
  * having the core alone: remote memory costs on every packet. */
 static unsigned cores_worker_cost(const struct plan *plan, const struct machine_cpu *cpu)
 {
-    const struct machine_cpu *main = find_cpu(plan->machine, plan->map->main);
+    const struct machine_cpu *main = cores_find_cpu(plan->machine, plan->map->main);
     unsigned cost = 0;
 
     if (main && cpu->core == main->core)
@@ -175,7 +175,7 @@ static unsigned cores_worker_cost(const struct plan *plan, const struct machine_
 }
 
 /* The best free cpu; of equals the last, away from cpu 0 and its interrupts. */
-static const struct machine_cpu *best_worker(const struct plan *plan)
+static const struct machine_cpu *cores_best_worker(const struct plan *plan)
 {
     const struct machine_cpu *best = NULL;
 
@@ -202,7 +202,7 @@ static enum status cores_plan_workers(const struct plan *plan)
     if (wanted == 0)
         wanted = 1;
     while (map->worker_count < wanted && map->worker_count < CONFIG_CPUS_MAX) {
-        const struct machine_cpu *cpu = best_worker(plan);
+        const struct machine_cpu *cpu = cores_best_worker(plan);
 
         if (!cpu)
             break;
@@ -216,7 +216,7 @@ static enum status cores_plan_workers(const struct plan *plan)
 static bool cores_shares_core_with_worker(const struct plan *plan, const struct machine_cpu *cpu)
 {
     for (unsigned i = 0; i < plan->map->worker_count; i++) {
-        const struct machine_cpu *worker = find_cpu(plan->machine, plan->map->workers[i]);
+        const struct machine_cpu *worker = cores_find_cpu(plan->machine, plan->map->workers[i]);
 
         if (worker && worker->core == cpu->core)
             return true;

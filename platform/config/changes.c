@@ -14,7 +14,7 @@ struct changes {
     unsigned count;
 };
 
-static void add(struct changes *changes, const char *section, const char *name)
+static void changes_add(struct changes *changes, const char *section, const char *name)
 {
     const char *format = changes->count++ > 0 ? ", %s%s%s" : "%s%s%s";
     int length = snprintf(changes->text + changes->used, changes->size - changes->used, format,
@@ -29,9 +29,10 @@ static void add(struct changes *changes, const char *section, const char *name)
     changes->used = changes->size - 1;
 }
 
-static bool same_group(const struct schema_group *group, const void *before, const void *after);
+static bool changes_same_group(const struct schema_group *group, const void *before,
+                               const void *after);
 
-static bool same_list(const struct schema_key *list, const void *before, const void *after)
+static bool changes_same_list(const struct schema_key *list, const void *before, const void *after)
 {
     const char *old = read_entries(list, before);
     const char *new = read_entries(list, after);
@@ -40,45 +41,48 @@ static bool same_list(const struct schema_key *list, const void *before, const v
     if (count != read_count(list, after))
         return false;
     for (unsigned i = 0; i < count; i++, old += list->size, new += list->size)
-        if (list->group ? !same_group(list->group, old, new) : strcmp(old, new) != 0)
+        if (list->group ? !changes_same_group(list->group, old, new) : strcmp(old, new) != 0)
             return false;
     return true;
 }
 
-static bool same_key(const struct schema_key *key, const void *before, const void *after)
+static bool changes_same_key(const struct schema_key *key, const void *before, const void *after)
 {
     char old[VALUES_TEXT_BYTES] = "";
     char new[VALUES_TEXT_BYTES] = "";
     bool has_old = false;
 
     if (key->type == SCHEMA_GROUP)
-        return same_group(key->group, (const char *)before + key->offset,
-                          (const char *)after + key->offset);
+        return changes_same_group(key->group, (const char *)before + key->offset,
+                                  (const char *)after + key->offset);
     if (key->type == SCHEMA_LIST)
-        return same_list(key, before, after);
+        return changes_same_list(key, before, after);
     has_old = values_format(key, before, old);
     return values_format(key, after, new) == has_old && strcmp(old, new) == 0;
 }
 
-static bool same_group(const struct schema_group *group, const void *before, const void *after)
+static bool changes_same_group(const struct schema_group *group, const void *before,
+                               const void *after)
 {
     for (unsigned i = 0; i < group->count; i++)
-        if (!same_key(&group->keys[i], before, after))
+        if (!changes_same_key(&group->keys[i], before, after))
             return false;
     return true;
 }
 
-static void compare_group(struct changes *changes, const struct schema_group *group,
-                          const char *section, bool restart, const void *before, const void *after)
+static void changes_compare_group(struct changes *changes, const struct schema_group *group,
+                                  const char *section, bool restart, const void *before,
+                                  const void *after)
 {
     for (unsigned i = 0; i < group->count; i++) {
         const struct schema_key *key = &group->keys[i];
 
         if (key->type == SCHEMA_GROUP)
-            compare_group(changes, key->group, key->name, restart || key->restart,
-                          (const char *)before + key->offset, (const char *)after + key->offset);
-        else if ((restart || key->restart) && !same_key(key, before, after))
-            add(changes, section, key->name);
+            changes_compare_group(changes, key->group, key->name, restart || key->restart,
+                                  (const char *)before + key->offset,
+                                  (const char *)after + key->offset);
+        else if ((restart || key->restart) && !changes_same_key(key, before, after))
+            changes_add(changes, section, key->name);
     }
 }
 
@@ -88,6 +92,6 @@ unsigned changes_for_restart(const struct config *before, const struct config *a
     struct changes changes = {.text = text, .size = size};
 
     text[0] = '\0';
-    compare_group(&changes, &schema_file, "", false, before, after);
+    changes_compare_group(&changes, &schema_file, "", false, before, after);
     return changes.count;
 }

@@ -5,7 +5,7 @@
 
 #include "platform/config/values.h"
 
-static const char *choice_name(const struct schema_key *key, const void *member)
+static const char *format_choice_name(const struct schema_key *key, const void *member)
 {
     int value = key->size == sizeof(bool) ? *(const bool *)member : *(const int *)member;
 
@@ -16,7 +16,7 @@ static const char *choice_name(const struct schema_key *key, const void *member)
 }
 
 /* Runs of consecutive numbers as ranges. */
-static void cpus_text(const struct config_cpus *cpus, char *text, size_t size)
+static void format_cpus_text(const struct config_cpus *cpus, char *text, size_t size)
 {
     size_t used = 0;
     unsigned run = 1;
@@ -30,7 +30,7 @@ static void cpus_text(const struct config_cpus *cpus, char *text, size_t size)
     }
 }
 
-static bool address_text(const struct config_port *port, char *text, size_t size)
+static bool format_address_text(const struct config_port *port, char *text, size_t size)
 {
     char address[INET_ADDRSTRLEN];
 
@@ -38,7 +38,7 @@ static bool address_text(const struct config_port *port, char *text, size_t size
            snprintf(text, size, "%s/%u", address, port->prefix_length) > 0;
 }
 
-static bool address6_text(const struct config_port *port, char *text, size_t size)
+static bool format_address6_text(const struct config_port *port, char *text, size_t size)
 {
     char address[INET6_ADDRSTRLEN];
 
@@ -46,7 +46,7 @@ static bool address6_text(const struct config_port *port, char *text, size_t siz
            snprintf(text, size, "%s/%u", address, port->prefix_length6) > 0;
 }
 
-static bool mac_text(const struct config_port *port, char *text, size_t size)
+static bool format_mac_text(const struct config_port *port, char *text, size_t size)
 {
     const uint8_t *mac = port->mac;
 
@@ -75,19 +75,19 @@ bool values_format(const struct schema_key *key, const void *base, char text[VAL
         values_number_text(key, *(const uint16_t *)member, text, VALUES_TEXT_BYTES);
         return true;
     case SCHEMA_CHOICE:
-        name = choice_name(key, member);
+        name = format_choice_name(key, member);
         return name && snprintf(text, VALUES_TEXT_BYTES, "%s", name) > 0;
     case SCHEMA_CPUS:
         if (cpus->automatic)
             return snprintf(text, VALUES_TEXT_BYTES, "auto") > 0;
-        cpus_text(cpus, text, VALUES_TEXT_BYTES);
+        format_cpus_text(cpus, text, VALUES_TEXT_BYTES);
         return true;
     case SCHEMA_ADDRESS:
-        return address_text(member, text, VALUES_TEXT_BYTES);
+        return format_address_text(member, text, VALUES_TEXT_BYTES);
     case SCHEMA_ADDRESS6:
-        return address6_text(member, text, VALUES_TEXT_BYTES);
+        return format_address6_text(member, text, VALUES_TEXT_BYTES);
     case SCHEMA_MAC:
-        return mac_text(member, text, VALUES_TEXT_BYTES);
+        return format_mac_text(member, text, VALUES_TEXT_BYTES);
     case SCHEMA_GROUP:
     case SCHEMA_LIST:
         return false;

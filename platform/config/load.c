@@ -15,7 +15,7 @@
 #define FILE_BYTES_MAX (64u << 20)
 
 /* Two mistakes at one place stay in the order they were found. */
-static void sort_errors(struct config_errors *errors)
+static void load_sort_errors(struct config_errors *errors)
 {
     for (unsigned i = 1; i < errors->count; i++) {
         struct config_error error = errors->list[i];
@@ -30,8 +30,8 @@ static void sort_errors(struct config_errors *errors)
     }
 }
 
-static enum status read_text(const char *path, const unsigned char *text, size_t size,
-                             struct config *config, struct config_errors *errors)
+static enum status load_read_text(const char *path, const unsigned char *text, size_t size,
+                                  struct config *config, struct config_errors *errors)
 {
     struct locate locate;
     enum status status = locate_init(&locate, path, text, size, errors);
@@ -41,13 +41,13 @@ static enum status read_text(const char *path, const unsigned char *text, size_t
     if (status == STATUS_OK)
         status = verify_config(&locate, config);
     locate_fini(&locate);
-    sort_errors(errors);
+    load_sort_errors(errors);
     return status;
 }
 
 /* Fills *text, allocated one byte larger than the file so that growth is noticed. */
-static enum status read_open(int fd, const char *path, unsigned char **text, size_t *size,
-                             struct config_errors *errors)
+static enum status load_read_open(int fd, const char *path, unsigned char **text, size_t *size,
+                                  struct config_errors *errors)
 {
     struct stat about;
     size_t room = 0;
@@ -98,7 +98,7 @@ enum status load_bytes(const char *path, unsigned char **text, size_t *size,
                              strerror(cause));
         return cause == ENOENT ? STATUS_NOT_FOUND : STATUS_BAD_CONFIG;
     }
-    status = read_open(fd, path, text, size, errors);
+    status = load_read_open(fd, path, text, size, errors);
     close(fd);
     if (status != STATUS_OK) {
         free(*text);
@@ -116,7 +116,7 @@ enum status load_text(const char *path, const unsigned char *text, size_t size,
     *config = NULL;
     if (loaded) {
         snprintf(loaded->file, sizeof(loaded->file), "%s", path);
-        status = read_text(path, text, size, loaded, errors);
+        status = load_read_text(path, text, size, loaded, errors);
     }
     if (status == STATUS_OK) {
         *config = loaded;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add(const char *path, struct config_errors *errors, size_t line, size_t column,
-                const char *format, va_list arguments)
+static void locate_add(const char *path, struct config_errors *errors, size_t line, size_t column,
+                       const char *format, va_list arguments)
 {
     struct config_error *error = &errors->list[errors->count];
     int used = 0;
@@ -29,19 +29,19 @@ enum status locate_fail_at(const char *path, struct config_errors *errors, unsig
     va_list arguments;
 
     va_start(arguments, format);
-    add(path, errors, line, column, format, arguments);
+    locate_add(path, errors, line, column, format, arguments);
     va_end(arguments);
     return STATUS_BAD_CONFIG;
 }
 
-static yaml_node_t *node_of(struct locate *locate, int node)
+static yaml_node_t *locate_node_of(struct locate *locate, int node)
 {
     return yaml_document_get_node(&locate->document, node);
 }
 
 enum status locate_fail(struct locate *locate, int node, const char *format, ...)
 {
-    yaml_node_t *found = node_of(locate, node);
+    yaml_node_t *found = locate_node_of(locate, node);
     yaml_mark_t mark = {0};
     va_list arguments;
 
@@ -50,13 +50,13 @@ enum status locate_fail(struct locate *locate, int node, const char *format, ...
     if (found)
         mark = found->start_mark;
     va_start(arguments, format);
-    add(locate->path, locate->errors, mark.line + 1, mark.column + 1, format, arguments);
+    locate_add(locate->path, locate->errors, mark.line + 1, mark.column + 1, format, arguments);
     va_end(arguments);
     return STATUS_BAD_CONFIG;
 }
 
 /* The reader stops at a byte, before there are lines; counts them. */
-static yaml_mark_t mark_of_offset(const unsigned char *text, size_t size, size_t offset)
+static yaml_mark_t locate_mark_of_offset(const unsigned char *text, size_t size, size_t offset)
 {
     yaml_mark_t mark = {0};
 
@@ -70,13 +70,13 @@ static yaml_mark_t mark_of_offset(const unsigned char *text, size_t size, size_t
     return mark;
 }
 
-static int byte_at(const unsigned char *text, size_t size, const yaml_mark_t *mark)
+static int locate_byte_at(const unsigned char *text, size_t size, const yaml_mark_t *mark)
 {
     return mark->index < size ? text[mark->index] : -1;
 }
 
-static enum status parser_failed(struct locate *locate, const yaml_parser_t *parser,
-                                 const unsigned char *text, size_t size)
+static enum status locate_parser_failed(struct locate *locate, const yaml_parser_t *parser,
+                                        const unsigned char *text, size_t size)
 {
     yaml_mark_t mark = parser->problem_mark;
     const char *problem = parser->problem ? parser->problem : "cannot be parsed";
@@ -84,12 +84,12 @@ static enum status parser_failed(struct locate *locate, const yaml_parser_t *par
     if (parser->error == YAML_MEMORY_ERROR)
         return STATUS_NO_MEMORY;
     if (parser->error == YAML_READER_ERROR) {
-        mark = mark_of_offset(text, size, parser->problem_offset);
+        mark = locate_mark_of_offset(text, size, parser->problem_offset);
         return locate_fail_at(locate->path, locate->errors, (unsigned)mark.line + 1,
                               (unsigned)mark.column + 1,
                               "not readable as YAML: %s; write printable UTF-8", problem);
     }
-    if (byte_at(text, size, &parser->problem_mark) == '\t')
+    if (locate_byte_at(text, size, &parser->problem_mark) == '\t')
         return locate_fail_at(locate->path, locate->errors, (unsigned)mark.line + 1,
                               (unsigned)mark.column + 1,
                               "not YAML: a tab stands where lines are indented; mend it with "
@@ -104,9 +104,9 @@ struct walk {
     bool *seen; /* a node for each bit; meeting one again means an alias */
 };
 
-static enum status check_scalar(struct locate *locate, int node)
+static enum status locate_check_scalar(struct locate *locate, int node)
 {
-    const yaml_node_t *scalar = node_of(locate, node);
+    const yaml_node_t *scalar = locate_node_of(locate, node);
 
     for (size_t i = 0; i < scalar->data.scalar.length; i++)
         if (scalar->data.scalar.value[i] < ' ' || scalar->data.scalar.value[i] == 0x7f)
@@ -116,7 +116,7 @@ static enum status check_scalar(struct locate *locate, int node)
     return STATUS_OK;
 }
 
-static bool same_scalar(const yaml_node_t *a, const yaml_node_t *b)
+static bool locate_same_scalar(const yaml_node_t *a, const yaml_node_t *b)
 {
     return a->data.scalar.length == b->data.scalar.length &&
            memcmp(a->data.scalar.value, b->data.scalar.value, a->data.scalar.length) == 0;
@@ -126,9 +126,9 @@ static bool same_scalar(const yaml_node_t *a, const yaml_node_t *b)
  * with the square of what somebody else's file holds. */
 #define MAPPING_KEYS_MAX 64
 
-static enum status check_keys(struct locate *locate, int node)
+static enum status locate_check_keys(struct locate *locate, int node)
 {
-    const yaml_node_t *mapping = node_of(locate, node);
+    const yaml_node_t *mapping = locate_node_of(locate, node);
     const yaml_node_pair_t *first = mapping->data.mapping.pairs.start;
     const yaml_node_pair_t *end = mapping->data.mapping.pairs.top;
     enum status status = STATUS_OK;
@@ -138,16 +138,16 @@ static enum status check_keys(struct locate *locate, int node)
                            "more than %d keys in one mapping; no mapping here has so many",
                            MAPPING_KEYS_MAX);
     for (const yaml_node_pair_t *pair = first; pair < end; pair++) {
-        const yaml_node_t *key = node_of(locate, pair->key);
+        const yaml_node_t *key = locate_node_of(locate, pair->key);
 
         if (key->type != YAML_SCALAR_NODE)
             return locate_fail(locate, pair->key,
                                "a list or mapping stands where a key belongs; write a name");
-        status = check_scalar(locate, pair->key);
+        status = locate_check_scalar(locate, pair->key);
         if (status != STATUS_OK)
             return status;
         for (const yaml_node_pair_t *other = first; other < pair; other++)
-            if (same_scalar(node_of(locate, other->key), key))
+            if (locate_same_scalar(locate_node_of(locate, other->key), key))
                 return locate_fail(locate, pair->key,
                                    "key \"%.40s\" is given twice in this mapping; keep one",
                                    (const char *)key->data.scalar.value);
@@ -155,23 +155,23 @@ static enum status check_keys(struct locate *locate, int node)
     return STATUS_OK;
 }
 
-static enum status check_node(struct walk *walk, int node, int parent, unsigned depth);
+static enum status locate_check_node(struct walk *walk, int node, int parent, unsigned depth);
 
-static enum status check_mapping(struct walk *walk, int node, unsigned depth)
+static enum status locate_check_mapping(struct walk *walk, int node, unsigned depth)
 {
-    const yaml_node_t *mapping = node_of(walk->locate, node);
-    enum status status = check_keys(walk->locate, node);
+    const yaml_node_t *mapping = locate_node_of(walk->locate, node);
+    enum status status = locate_check_keys(walk->locate, node);
     const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
 
     for (; status == STATUS_OK && pair < mapping->data.mapping.pairs.top; pair++)
-        status = check_node(walk, pair->value, pair->key, depth + 1);
+        status = locate_check_node(walk, pair->value, pair->key, depth + 1);
     return status;
 }
 
 /* `parent` is where to point at when the node is an alias: its own mark is the anchor's. */
-static enum status check_node(struct walk *walk, int node, int parent, unsigned depth)
+static enum status locate_check_node(struct walk *walk, int node, int parent, unsigned depth)
 {
-    const yaml_node_t *found = node_of(walk->locate, node);
+    const yaml_node_t *found = locate_node_of(walk->locate, node);
     enum status status = STATUS_OK;
 
     if (walk->seen[node])
@@ -181,16 +181,16 @@ static enum status check_node(struct walk *walk, int node, int parent, unsigned 
         return locate_fail(walk->locate, node, "nested more than %u deep; no key here needs that",
                            LOCATE_DEPTH);
     if (found->type == YAML_SCALAR_NODE)
-        return check_scalar(walk->locate, node);
+        return locate_check_scalar(walk->locate, node);
     if (found->type == YAML_MAPPING_NODE)
-        return check_mapping(walk, node, depth);
+        return locate_check_mapping(walk, node, depth);
     for (const yaml_node_item_t *item = found->data.sequence.items.start;
          status == STATUS_OK && item < found->data.sequence.items.top; item++)
-        status = check_node(walk, *item, node, depth + 1);
+        status = locate_check_node(walk, *item, node, depth + 1);
     return status;
 }
 
-static enum status check_document(struct locate *locate)
+static enum status locate_check_document(struct locate *locate)
 {
     size_t count = (size_t)(locate->document.nodes.top - locate->document.nodes.start);
     struct walk walk = {.locate = locate};
@@ -202,21 +202,21 @@ static enum status check_document(struct locate *locate)
     walk.seen = calloc(count + 1, sizeof(*walk.seen));
     if (!walk.seen)
         return STATUS_NO_MEMORY;
-    status = check_node(&walk, locate_root(locate), LOCATE_NONE, 0);
+    status = locate_check_node(&walk, locate_root(locate), LOCATE_NONE, 0);
     free(walk.seen);
     return status;
 }
 
 /* A second document would be dropped silently. */
-static enum status check_end(struct locate *locate, yaml_parser_t *parser,
-                             const unsigned char *text, size_t size)
+static enum status locate_check_end(struct locate *locate, yaml_parser_t *parser,
+                                    const unsigned char *text, size_t size)
 {
     yaml_document_t next;
     enum status status = STATUS_OK;
     yaml_node_t *root = NULL;
 
     if (!yaml_parser_load(parser, &next))
-        return parser_failed(locate, parser, text, size);
+        return locate_parser_failed(locate, parser, text, size);
     root = yaml_document_get_root_node(&next);
     if (root)
         status = locate_fail_at(locate->path, locate->errors, (unsigned)next.start_mark.line + 1,
@@ -230,7 +230,8 @@ static enum status check_end(struct locate *locate, yaml_parser_t *parser,
  * keep it busy for minutes. Counts without regard to quotes and comments, hence the wide bound. */
 #define BRACKETS_OPEN_MAX 256u
 
-static enum status check_brackets(struct locate *locate, const unsigned char *text, size_t size)
+static enum status locate_check_brackets(struct locate *locate, const unsigned char *text,
+                                         size_t size)
 {
     unsigned open = 0;
 
@@ -240,7 +241,7 @@ static enum status check_brackets(struct locate *locate, const unsigned char *te
         else if ((text[i] == ']' || text[i] == '}') && open > 0)
             open--;
         if (open > BRACKETS_OPEN_MAX) {
-            yaml_mark_t mark = mark_of_offset(text, size, i);
+            yaml_mark_t mark = locate_mark_of_offset(text, size, i);
 
             return locate_fail_at(
                 locate->path, locate->errors, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
@@ -251,7 +252,8 @@ static enum status check_brackets(struct locate *locate, const unsigned char *te
 }
 
 /* Editors put these in front unseen; libyaml would only speak of a control character. */
-static enum status check_beginning(struct locate *locate, const unsigned char *text, size_t size)
+static enum status locate_check_beginning(struct locate *locate, const unsigned char *text,
+                                          size_t size)
 {
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         return locate_fail_at(locate->path, locate->errors, 1, 1,
@@ -271,9 +273,9 @@ enum status locate_init(struct locate *locate, const char *path, const unsigned 
     memset(locate, 0, sizeof(*locate));
     locate->path = path;
     locate->errors = errors;
-    status = check_beginning(locate, text, size);
+    status = locate_check_beginning(locate, text, size);
     if (status == STATUS_OK)
-        status = check_brackets(locate, text, size);
+        status = locate_check_brackets(locate, text, size);
     if (status != STATUS_OK)
         return status;
     if (!yaml_parser_initialize(&parser))
@@ -281,12 +283,12 @@ enum status locate_init(struct locate *locate, const char *path, const unsigned 
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, text, size);
     if (!yaml_parser_load(&parser, &locate->document)) {
-        status = parser_failed(locate, &parser, text, size);
+        status = locate_parser_failed(locate, &parser, text, size);
     } else {
         locate->loaded = true;
-        status = check_document(locate);
+        status = locate_check_document(locate);
         if (status == STATUS_OK)
-            status = check_end(locate, &parser, text, size);
+            status = locate_check_end(locate, &parser, text, size);
     }
     yaml_parser_delete(&parser);
     return status;
@@ -304,15 +306,15 @@ int locate_root(struct locate *locate)
     return yaml_document_get_root_node(&locate->document) ? 1 : LOCATE_NONE;
 }
 
-static const yaml_node_pair_t *pair_of(struct locate *locate, int node, const char *key)
+static const yaml_node_pair_t *locate_pair_of(struct locate *locate, int node, const char *key)
 {
-    const yaml_node_t *mapping = node_of(locate, node);
+    const yaml_node_t *mapping = locate_node_of(locate, node);
 
     if (!mapping || mapping->type != YAML_MAPPING_NODE)
         return NULL;
     for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
          pair < mapping->data.mapping.pairs.top; pair++) {
-        const yaml_node_t *name = node_of(locate, pair->key);
+        const yaml_node_t *name = locate_node_of(locate, pair->key);
 
         if (name->type == YAML_SCALAR_NODE &&
             strcmp((const char *)name->data.scalar.value, key) == 0)
@@ -323,21 +325,21 @@ static const yaml_node_pair_t *pair_of(struct locate *locate, int node, const ch
 
 int locate_child(struct locate *locate, int node, const char *key)
 {
-    const yaml_node_pair_t *pair = pair_of(locate, node, key);
+    const yaml_node_pair_t *pair = locate_pair_of(locate, node, key);
 
     return pair ? pair->value : LOCATE_NONE;
 }
 
 int locate_key(struct locate *locate, int node, const char *key)
 {
-    const yaml_node_pair_t *pair = pair_of(locate, node, key);
+    const yaml_node_pair_t *pair = locate_pair_of(locate, node, key);
 
     return pair ? pair->key : LOCATE_NONE;
 }
 
 int locate_item(struct locate *locate, int node, unsigned index)
 {
-    const yaml_node_t *sequence = node_of(locate, node);
+    const yaml_node_t *sequence = locate_node_of(locate, node);
 
     if (!sequence || sequence->type != YAML_SEQUENCE_NODE ||
         index >= (size_t)(sequence->data.sequence.items.top - sequence->data.sequence.items.start))
@@ -347,7 +349,7 @@ int locate_item(struct locate *locate, int node, unsigned index)
 
 unsigned locate_items(struct locate *locate, int node)
 {
-    const yaml_node_t *sequence = node_of(locate, node);
+    const yaml_node_t *sequence = locate_node_of(locate, node);
 
     if (!sequence || sequence->type != YAML_SEQUENCE_NODE)
         return 0;
@@ -356,7 +358,7 @@ unsigned locate_items(struct locate *locate, int node)
 
 int locate_key_at(struct locate *locate, int node, unsigned index)
 {
-    const yaml_node_t *mapping = node_of(locate, node);
+    const yaml_node_t *mapping = locate_node_of(locate, node);
 
     if (!mapping || mapping->type != YAML_MAPPING_NODE ||
         index >= (size_t)(mapping->data.mapping.pairs.top - mapping->data.mapping.pairs.start))
@@ -366,7 +368,7 @@ int locate_key_at(struct locate *locate, int node, unsigned index)
 
 const char *locate_text(struct locate *locate, int node)
 {
-    const yaml_node_t *scalar = node_of(locate, node);
+    const yaml_node_t *scalar = locate_node_of(locate, node);
 
     return scalar && scalar->type == YAML_SCALAR_NODE ? (const char *)scalar->data.scalar.value
                                                       : NULL;
@@ -374,7 +376,7 @@ const char *locate_text(struct locate *locate, int node)
 
 enum locate_kind locate_kind(struct locate *locate, int node)
 {
-    const yaml_node_t *found = node_of(locate, node);
+    const yaml_node_t *found = locate_node_of(locate, node);
 
     if (found && found->type == YAML_SEQUENCE_NODE)
         return LOCATE_LIST;

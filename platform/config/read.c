@@ -28,9 +28,9 @@ struct part {
 };
 
 /* Lengthens the path; returns what read_leave() needs to shorten it again. */
-static size_t enter(struct reader *reader, const char *format, ...)
+static size_t read_enter(struct reader *reader, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-static size_t enter(struct reader *reader, const char *format, ...)
+static size_t read_enter(struct reader *reader, const char *format, ...)
 {
     size_t used = strlen(reader->path);
     va_list arguments;
@@ -41,17 +41,18 @@ static size_t enter(struct reader *reader, const char *format, ...)
     return used;
 }
 
-static void leave(struct reader *reader, size_t used)
+static void read_leave(struct reader *reader, size_t used)
 {
     reader->path[used] = '\0';
 }
 
-static const char *dot(const struct reader *reader)
+static const char *read_dot(const struct reader *reader)
 {
     return reader->path[0] ? "." : "";
 }
 
-static void missing(struct reader *reader, const struct part *part, const struct schema_key *key)
+static void read_missing(struct reader *reader, const struct part *part,
+                         const struct schema_key *key)
 {
     char wanted[VALUES_WANTED_BYTES];
 
@@ -59,12 +60,12 @@ static void missing(struct reader *reader, const struct part *part, const struct
         return; /* the misspelt key is the error */
     values_wanted(key, wanted);
     (void)locate_fail(reader->locate, part->node ? part->node : part->parent,
-                      "%s is missing (%s%s%s); %s", key->name, reader->path, dot(reader), key->name,
-                      wanted);
+                      "%s is missing (%s%s%s); %s", key->name, reader->path, read_dot(reader),
+                      key->name, wanted);
 }
 
-static void wrong_kind(struct reader *reader, int node, enum locate_kind belongs,
-                       const char *wanted)
+static void read_wrong_kind(struct reader *reader, int node, enum locate_kind belongs,
+                            const char *wanted)
 {
     (void)locate_fail(reader->locate, node, "%s where %s%s belongs (%s); %s",
                       locate_kind_text(locate_kind(reader->locate, node)),
@@ -82,7 +83,7 @@ static void read_text(struct reader *reader, const struct schema_key *key, int n
         return;
     values_wanted(key, wanted);
     if (!text)
-        wrong_kind(reader, node, LOCATE_TEXT, wanted);
+        read_wrong_kind(reader, node, LOCATE_TEXT, wanted);
     else
         (void)locate_fail(reader->locate, node, "\"%.60s\" is not valid (%s); %s", text,
                           reader->path, wanted);
@@ -94,11 +95,11 @@ static void read_value(struct reader *reader, const struct part *part, const str
     size_t used = 0;
 
     if (node != LOCATE_NONE) {
-        used = enter(reader, "%s%s", dot(reader), key->name);
+        used = read_enter(reader, "%s%s", read_dot(reader), key->name);
         read_text(reader, key, node, part->base);
-        leave(reader, used);
+        read_leave(reader, used);
     } else if (key->mandatory) {
-        missing(reader, part, key);
+        read_missing(reader, part, key);
     } else if (!part->inherited && key->fallback) {
         CHECK(values_parse(key, key->fallback, part->base));
     }
@@ -134,7 +135,7 @@ static void read_group(struct reader *reader, const struct part *part)
         return;
     }
     if (part->node != LOCATE_NONE && kind != LOCATE_MAPPING) {
-        wrong_kind(reader, part->node, LOCATE_MAPPING, "write a mapping with keys");
+        read_wrong_kind(reader, part->node, LOCATE_MAPPING, "write a mapping with keys");
         return;
     }
     unknown_report(reader->locate, part->group, part->node, reader->path);
@@ -151,12 +152,12 @@ static void read_inner_group(struct reader *reader, const struct part *outer,
         .base = (char *)outer->base + key->offset,
         .inherited = key->inherits != 0,
     };
-    size_t used = enter(reader, "%s%s", dot(reader), key->name);
+    size_t used = read_enter(reader, "%s%s", read_dot(reader), key->name);
 
     if (key->inherits != 0)
         memcpy(part.base, (const char *)reader->config + key->inherits, key->size);
     read_group(reader, &part);
-    leave(reader, used);
+    read_leave(reader, used);
 }
 
 unsigned read_count(const struct schema_key *list, const void *base)
@@ -173,8 +174,8 @@ void *read_entries(const struct schema_key *list, const void *base)
 }
 
 /* Makes room for `count` entries, which are counted from now on. */
-static bool make_entries(struct reader *reader, const struct schema_key *list, unsigned count,
-                         void *base)
+static bool read_make_entries(struct reader *reader, const struct schema_key *list, unsigned count,
+                              void *base)
 {
     void **member = (void **)((char *)base + list->offset);
 
@@ -193,13 +194,13 @@ static void read_entry(struct reader *reader, const struct schema_key *list, int
     int node = locate_item(reader->locate, list_node, index);
     char *entry = (char *)read_entries(list, base) + (size_t)index * list->size;
     struct part part = {.group = list->group, .node = node, .parent = list_node, .base = entry};
-    size_t used = enter(reader, "[%u]", index + 1);
+    size_t used = read_enter(reader, "[%u]", index + 1);
 
     if (list->group)
         read_group(reader, &part);
     else
         read_text(reader, list->entry, node, entry);
-    leave(reader, used);
+    read_leave(reader, used);
 }
 
 static void read_entries_of(struct reader *reader, const struct schema_key *list, int node,
@@ -208,7 +209,7 @@ static void read_entries_of(struct reader *reader, const struct schema_key *list
     unsigned count = locate_items(reader->locate, node);
 
     if (locate_kind(reader->locate, node) != LOCATE_LIST) {
-        wrong_kind(reader, node, LOCATE_LIST, "write a list");
+        read_wrong_kind(reader, node, LOCATE_LIST, "write a list");
         return;
     }
     if (count < list->min || count > list->max) {
@@ -219,15 +220,15 @@ static void read_entries_of(struct reader *reader, const struct schema_key *list
                           (unsigned)list->max);
         return;
     }
-    if (!make_entries(reader, list, count, base))
+    if (!read_make_entries(reader, list, count, base))
         return;
     for (unsigned i = 0; i < count && !reader->no_memory; i++)
         read_entry(reader, list, node, i, base);
 }
 
 /* The list is written out, so the keys of a single entry have no business beside it. */
-static void refuse_direct(struct reader *reader, const struct part *part,
-                          const struct schema_key *list)
+static void read_refuse_direct(struct reader *reader, const struct part *part,
+                               const struct schema_key *list)
 {
     for (unsigned i = 0; i < list->group->count; i++) {
         const char *name = list->group->keys[i].name;
@@ -236,7 +237,7 @@ static void refuse_direct(struct reader *reader, const struct part *part,
         if (key != LOCATE_NONE)
             (void)locate_fail(reader->locate, key,
                               "%s beside %s (%s%s%s); write it in an entry of %s", name, list->name,
-                              reader->path, dot(reader), name, list->name);
+                              reader->path, read_dot(reader), name, list->name);
     }
 }
 
@@ -247,18 +248,18 @@ static void read_list(struct reader *reader, const struct part *part, const stru
 
     if (node != LOCATE_NONE) {
         if (list->direct)
-            refuse_direct(reader, part, list);
-        used = enter(reader, "%s%s", dot(reader), list->name);
+            read_refuse_direct(reader, part, list);
+        used = read_enter(reader, "%s%s", read_dot(reader), list->name);
         read_entries_of(reader, list, node, part->base);
-        leave(reader, used);
-    } else if (list->direct && make_entries(reader, list, 1, part->base)) {
+        read_leave(reader, used);
+    } else if (list->direct && read_make_entries(reader, list, 1, part->base)) {
         struct part entry = *part;
 
         entry.group = list->group;
         entry.base = read_entries(list, part->base);
         read_keys(reader, &entry);
     } else if (list->mandatory) {
-        missing(reader, part, list);
+        read_missing(reader, part, list);
     }
 }
 
@@ -277,7 +278,7 @@ static void read_keys(struct reader *reader, const struct part *part)
 }
 
 /* Of a format that is not known, nothing can be said but that. */
-static bool version_is_known(struct reader *reader, const struct part *file)
+static bool read_version_is_known(struct reader *reader, const struct part *file)
 {
     const struct schema_key *version = unknown_find(&schema_file, "version");
 
@@ -294,7 +295,7 @@ enum status read_file_tree(struct locate *locate, struct config *config)
                         .parent = locate_root(locate),
                         .base = config};
 
-    if (version_is_known(&reader, &file))
+    if (read_version_is_known(&reader, &file))
         read_group(&reader, &file);
     if (reader.no_memory)
         return STATUS_NO_MEMORY;

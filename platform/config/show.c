@@ -14,7 +14,7 @@ struct page {
 };
 
 /* Puts what belongs in front of a key. */
-static void start_line(struct page *page)
+static void show_start_line(struct page *page)
 {
     fprintf(page->to, "%*s%s", (int)(page->dash ? page->indent - 2 : page->indent), "",
             page->dash ? "- " : "");
@@ -22,7 +22,7 @@ static void start_line(struct page *page)
 }
 
 /* In quotes where YAML would read something else. */
-static void put_text(struct page *page, const char *text)
+static void show_put_text(struct page *page, const char *text)
 {
     if (text[0] && !strpbrk(text, ":#{}[]&*!|>'\"%@`?=~") && text[0] != '-') {
         fputs(text, page->to);
@@ -40,8 +40,8 @@ static void put_text(struct page *page, const char *text)
 static void show_group(struct page *page, const struct schema_group *group, const void *base);
 
 /* The one word that stands for the whole group, if there is one. */
-static bool group_word(const struct schema_group *group, const void *base,
-                       char word[VALUES_TEXT_BYTES])
+static bool show_group_word(const struct schema_group *group, const void *base,
+                            char word[VALUES_TEXT_BYTES])
 {
     if (!group->word || !values_format(&group->keys[0], base, word))
         return false;
@@ -59,8 +59,8 @@ static void show_inner_group(struct page *page, const struct schema_key *key, co
     const void *member = (const char *)base + key->offset;
     char word[VALUES_TEXT_BYTES];
 
-    start_line(page);
-    if (group_word(key->group, member, word)) {
+    show_start_line(page);
+    if (show_group_word(key->group, member, word)) {
         fprintf(page->to, "%s: %s\n", key->name, word);
         return;
     }
@@ -81,7 +81,7 @@ static void show_list(struct page *page, const struct schema_key *list, const vo
     }
     if (count == 0)
         return;
-    start_line(page);
+    show_start_line(page);
     fprintf(page->to, "%s:\n", list->name);
     page->indent += 4;
     for (unsigned i = 0; i < count; i++, entry += list->size) {
@@ -89,8 +89,8 @@ static void show_list(struct page *page, const struct schema_key *list, const vo
         if (list->group) {
             show_group(page, list->group, entry);
         } else {
-            start_line(page);
-            put_text(page, entry);
+            show_start_line(page);
+            show_put_text(page, entry);
             fputc('\n', page->to);
         }
     }
@@ -108,9 +108,9 @@ static void show_group(struct page *page, const struct schema_group *group, cons
         } else if (key->type == SCHEMA_LIST) {
             show_list(page, key, base);
         } else if (values_format(key, base, text)) {
-            start_line(page);
+            show_start_line(page);
             fprintf(page->to, "%s: ", key->name);
-            put_text(page, text);
+            show_put_text(page, text);
             fputc('\n', page->to);
         }
     }
@@ -128,7 +128,7 @@ static void show_default(struct page *page, const struct schema_key *key)
     char wanted[VALUES_WANTED_BYTES];
 
     values_wanted(key, wanted);
-    start_line(page);
+    show_start_line(page);
     fprintf(page->to, "%s: %s%s# %s%s\n", key->name, key->fallback ? key->fallback : "",
             key->fallback ? " " : "", key->mandatory ? "mandatory; " : "", wanted);
 }
@@ -145,7 +145,7 @@ static void show_group_defaults(struct page *page, const struct schema_group *gr
             continue;
         }
         values_wanted(key, wanted);
-        start_line(page);
+        show_start_line(page);
         fprintf(page->to, "%s:", key->name);
         if (key->type == SCHEMA_LIST)
             fprintf(page->to, " # %s%s", key->mandatory ? "mandatory; " : "", wanted);
@@ -156,7 +156,7 @@ static void show_group_defaults(struct page *page, const struct schema_group *gr
             show_group_defaults(page, key->group);
         } else {
             values_wanted(key->entry, wanted);
-            start_line(page);
+            show_start_line(page);
             fprintf(page->to, "# %s\n", wanted);
         }
         page->indent -= deeper;

@@ -23,7 +23,7 @@ const struct schema_key *unknown_find(const struct schema_group *group, const ch
     return NULL;
 }
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned unknown_least(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
@@ -46,16 +46,18 @@ unsigned unknown_distance(const char *a, const char *b)
 
         row[0] = i;
         for (unsigned j = 1; j <= b_length; j++) {
-            row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]), least(above[j], row[j - 1]) + 1);
+            row[j] = unknown_least(above[j - 1] + (a[i - 1] != b[j - 1]),
+                                   unknown_least(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = least(row[j], second[j - 2] + 1);
+                row[j] = unknown_least(row[j], second[j - 2] + 1);
         }
     }
     return rows[a_length % 3][b_length];
 }
 
 /* The nearest known name, or null when none is near. */
-static const char *suggest(const struct schema_group *group, const char *name, unsigned *distance)
+static const char *unknown_suggest(const struct schema_group *group, const char *name,
+                                   unsigned *distance)
 {
     const char *best = NULL;
 
@@ -68,7 +70,7 @@ static const char *suggest(const struct schema_group *group, const char *name, u
             best = key->name;
         }
         if (key->direct) {
-            const char *direct = suggest(key->group, name, distance);
+            const char *direct = unknown_suggest(key->group, name, distance);
 
             best = direct ? direct : best;
         }
@@ -76,16 +78,16 @@ static const char *suggest(const struct schema_group *group, const char *name, u
     return best;
 }
 
-static const char *meant(const struct schema_group *group, const char *name)
+static const char *unknown_meant(const struct schema_group *group, const char *name)
 {
     unsigned distance = UNKNOWN_DISTANCE_MAX + 1;
-    const char *best = suggest(group, name, &distance);
+    const char *best = unknown_suggest(group, name, &distance);
 
     /* Of a short name half would be another one. */
     return best && distance * 2 < strlen(name) ? best : NULL;
 }
 
-static size_t list_known(const struct schema_group *group, char *text, size_t used)
+static size_t unknown_list_known(const struct schema_group *group, char *text, size_t used)
 {
     for (unsigned i = 0; i < group->count && used < UNKNOWN_LIST_BYTES; i++) {
         const struct schema_key *key = &group->keys[i];
@@ -93,7 +95,7 @@ static size_t list_known(const struct schema_group *group, char *text, size_t us
         used += (size_t)snprintf(text + used, UNKNOWN_LIST_BYTES - used, "%s%s", used ? ", " : "",
                                  key->name);
         if (key->direct && used < UNKNOWN_LIST_BYTES)
-            used = list_known(key->group, text, used);
+            used = unknown_list_known(key->group, text, used);
     }
     return used;
 }
@@ -110,8 +112,8 @@ void unknown_report(struct locate *locate, const struct schema_group *group, int
 
         if (!name || unknown_find(group, name))
             continue;
-        better = meant(group, name);
-        list_known(group, known, 0);
+        better = unknown_meant(group, name);
+        unknown_list_known(group, known, 0);
         (void)locate_fail(locate, key, "unknown key \"%.40s\" (%s%s%.40s); %s%s%swrite one of %s",
                           name, path, path[0] ? "." : "", name, better ? "did you mean " : "",
                           better ? better : "", better ? "? Else " : "", known);
@@ -129,7 +131,7 @@ bool unknown_means(struct locate *locate, const struct schema_group *group, int 
 
         if (!written || unknown_find(group, written))
             continue;
-        better = meant(group, written);
+        better = unknown_meant(group, written);
         if (better && strcmp(better, name) == 0)
             return true;
     }

@@ -23,38 +23,38 @@ static const struct unit time_units[] = {{"h", UINT64_C(3600000000000)},
 static const struct unit plain_units[] = {{"", 1}, {NULL, 0}};
 
 /* ctype.h follows the locale; a configuration file must not. */
-static bool is_digit(char c)
+static bool values_is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-static bool is_letter(char c)
+static bool values_is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static char to_lower(char c)
+static char values_to_lower(char c)
 {
     return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
-static int hex_digit(char c)
+static int values_hex_digit(char c)
 {
-    if (is_digit(c))
+    if (values_is_digit(c))
         return c - '0';
-    c = to_lower(c);
+    c = values_to_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Decimal digits at *text, moving it past them; false when there are none or too many. */
-static bool take_number(const char **text, uint64_t *number)
+static bool values_take_number(const char **text, uint64_t *number)
 {
     const char *at = *text;
 
     *number = 0;
-    if (!is_digit(*at))
+    if (!values_is_digit(*at))
         return false;
-    for (; is_digit(*at); at++) {
+    for (; values_is_digit(*at); at++) {
         if (*number > UINT64_MAX / 100)
             return false;
         *number = *number * 10 + (uint64_t)(*at - '0');
@@ -63,20 +63,20 @@ static bool take_number(const char **text, uint64_t *number)
     return true;
 }
 
-static const struct unit *units_of(const struct schema_key *key)
+static const struct unit *values_units_of(const struct schema_key *key)
 {
     if (key->type == SCHEMA_SIZE)
         return size_units;
     return key->type == SCHEMA_TIME ? time_units : plain_units;
 }
 
-static bool parse_units(const struct schema_key *key, const char *text, uint64_t *value)
+static bool values_parse_units(const struct schema_key *key, const char *text, uint64_t *value)
 {
     uint64_t number = 0;
 
-    if (!take_number(&text, &number))
+    if (!values_take_number(&text, &number))
         return false;
-    for (const struct unit *unit = units_of(key); unit->name; unit++) {
+    for (const struct unit *unit = values_units_of(key); unit->name; unit++) {
         if (strcmp(text, unit->name) != 0)
             continue;
         if (number > UINT64_MAX / unit->factor)
@@ -87,7 +87,7 @@ static bool parse_units(const struct schema_key *key, const char *text, uint64_t
     return false;
 }
 
-static void units_text(const struct unit *units, uint64_t value, char *text, size_t size)
+static void values_units_text(const struct unit *units, uint64_t value, char *text, size_t size)
 {
     const struct unit *unit = units;
 
@@ -98,12 +98,12 @@ static void units_text(const struct unit *units, uint64_t value, char *text, siz
 
 void values_size_text(uint64_t bytes, char *text, size_t size)
 {
-    units_text(size_units, bytes, text, size);
+    values_units_text(size_units, bytes, text, size);
 }
 
 void values_number_text(const struct schema_key *key, uint64_t value, char *text, size_t size)
 {
-    units_text(units_of(key), value, text, size);
+    values_units_text(values_units_of(key), value, text, size);
 }
 
 void values_range_text(const struct schema_key *key, char *text, size_t size)
@@ -116,7 +116,7 @@ void values_range_text(const struct schema_key *key, char *text, size_t size)
     snprintf(text, size, "%s to %s", min, max);
 }
 
-static bool add_cpu(struct config_cpus *cpus, uint64_t cpu, uint64_t max)
+static bool values_add_cpu(struct config_cpus *cpus, uint64_t cpu, uint64_t max)
 {
     for (unsigned i = 0; i < cpus->count; i++)
         if (cpus->cpu[i] == cpu)
@@ -127,7 +127,8 @@ static bool add_cpu(struct config_cpus *cpus, uint64_t cpu, uint64_t max)
     return true;
 }
 
-static bool parse_cpus(const struct schema_key *key, const char *text, struct config_cpus *cpus)
+static bool values_parse_cpus(const struct schema_key *key, const char *text,
+                              struct config_cpus *cpus)
 {
     memset(cpus, 0, sizeof(*cpus));
     if (strcmp(text, "auto") == 0) {
@@ -138,19 +139,19 @@ static bool parse_cpus(const struct schema_key *key, const char *text, struct co
         uint64_t first = 0;
         uint64_t last = 0;
 
-        if (!take_number(&text, &first))
+        if (!values_take_number(&text, &first))
             return false;
         last = first;
         if (*text == '-') {
             text++;
-            if (!take_number(&text, &last))
+            if (!values_take_number(&text, &last))
                 return false;
         }
         /* The upper bound is only there to keep the loop below short. */
         if (first > last || last > 65535 || last - first >= CONFIG_CPUS_MAX)
             return false;
         for (uint64_t cpu = first; cpu <= last; cpu++)
-            if (!add_cpu(cpus, cpu, key->max))
+            if (!values_add_cpu(cpus, cpu, key->max))
                 return false;
         if (*text == '\0')
             return true;
@@ -159,7 +160,7 @@ static bool parse_cpus(const struct schema_key *key, const char *text, struct co
     }
 }
 
-static bool parse_choice(const struct schema_key *key, const char *text, void *out)
+static bool values_parse_choice(const struct schema_key *key, const char *text, void *out)
 {
     for (const struct schema_choice *choice = key->choices; choice->name; choice++) {
         if (strcmp(text, choice->name) != 0)
@@ -175,7 +176,7 @@ static bool parse_choice(const struct schema_key *key, const char *text, void *o
 
 /* Refuses what no host can have: this-network, loopback, multicast and reserved addresses, and a
  * subnet's own two special ones. */
-static bool parse_address(const char *text, struct config_port *port)
+static bool values_parse_address(const char *text, struct config_port *port)
 {
     char address[INET_ADDRSTRLEN] = {0};
     const char *slash = strchr(text, '/');
@@ -186,7 +187,7 @@ static bool parse_address(const char *text, struct config_port *port)
         return false;
     memcpy(address, text, (size_t)(slash - text));
     text = slash + 1;
-    if (!take_number(&text, &prefix) || *text != '\0' || prefix > 32)
+    if (!values_take_number(&text, &prefix) || *text != '\0' || prefix > 32)
         return false;
     if (inet_pton(AF_INET, address, &port->address) != 1)
         return false;
@@ -204,7 +205,7 @@ static bool parse_address(const char *text, struct config_port *port)
 }
 
 /* A unicast address that is not link-local: that one the port has anyway. */
-static bool parse_address6(const char *text, struct config_port *port)
+static bool values_parse_address6(const char *text, struct config_port *port)
 {
     char address[INET6_ADDRSTRLEN] = {0};
     const char *slash = strchr(text, '/');
@@ -214,7 +215,7 @@ static bool parse_address6(const char *text, struct config_port *port)
         return false;
     memcpy(address, text, (size_t)(slash - text));
     text = slash + 1;
-    if (!take_number(&text, &prefix) || *text != '\0' || prefix > 128)
+    if (!values_take_number(&text, &prefix) || *text != '\0' || prefix > 128)
         return false;
     if (inet_pton(AF_INET6, address, &port->address6) != 1)
         return false;
@@ -225,13 +226,13 @@ static bool parse_address6(const char *text, struct config_port *port)
            !IN6_IS_ADDR_V4MAPPED(&port->address6);
 }
 
-static bool parse_mac(const char *text, struct config_port *port)
+static bool values_parse_mac(const char *text, struct config_port *port)
 {
     unsigned any = 0;
 
     for (unsigned i = 0; i < 6; i++, text += 3) {
-        int high = hex_digit(text[0]);
-        int low = high < 0 ? -1 : hex_digit(text[1]);
+        int high = values_hex_digit(text[0]);
+        int low = high < 0 ? -1 : values_hex_digit(text[1]);
 
         if (low < 0 || text[2] != (i < 5 ? ':' : '\0'))
             return false;
@@ -243,12 +244,12 @@ static bool parse_mac(const char *text, struct config_port *port)
 }
 
 /* dddd:bb:dd.f */
-static bool is_pci_address(const char *text)
+static bool values_is_pci_address(const char *text)
 {
     static const char shape[] = "hhhh:hh:hh.f";
 
     for (size_t i = 0; i < sizeof(shape); i++) {
-        bool fits = shape[i] == 'h'   ? hex_digit(text[i]) >= 0
+        bool fits = shape[i] == 'h'   ? values_hex_digit(text[i]) >= 0
                     : shape[i] == 'f' ? text[i] >= '0' && text[i] <= '7'
                                       : text[i] == shape[i];
 
@@ -259,7 +260,7 @@ static bool is_pci_address(const char *text)
 }
 
 /* One component of a path that the kernel takes as a name. */
-static bool is_file_name(const char *text)
+static bool values_is_file_name(const char *text)
 {
     if (text[0] == '\0' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
         return false;
@@ -269,12 +270,13 @@ static bool is_file_name(const char *text)
     return true;
 }
 
-static bool is_label(const char *text, bool user)
+static bool values_is_label(const char *text, bool user)
 {
-    if (text[0] == '\0' || (user && !is_letter(text[0]) && text[0] != '_'))
+    if (text[0] == '\0' || (user && !values_is_letter(text[0]) && text[0] != '_'))
         return false;
     for (; *text; text++)
-        if (!(*text >= 'a' && *text <= 'z') && !is_digit(*text) && *text != '_' && *text != '-')
+        if (!(*text >= 'a' && *text <= 'z') && !values_is_digit(*text) && *text != '_' &&
+            *text != '-')
             return false;
     return true;
 }
@@ -288,8 +290,8 @@ bool values_is_domain(const char *text)
     if (length == 0 || length > 253)
         return false;
     for (const char *at = text;; at++) {
-        if (is_letter(*at) || is_digit(*at) || *at == '-') {
-            number = number && is_digit(*at);
+        if (values_is_letter(*at) || values_is_digit(*at) || *at == '-') {
+            number = number && values_is_digit(*at);
             continue;
         }
         if (*at != '.' && *at != '\0')
@@ -314,14 +316,15 @@ bool values_is_local_part(const char *text, size_t length)
         char c = text[i];
 
         if (c == '.' ? before == '.'
-                     : !is_letter(c) && !is_digit(c) && (!c || !strchr("!#$%&'*+-/=?^_`{|}~", c)))
+                     : !values_is_letter(c) && !values_is_digit(c) &&
+                           (!c || !strchr("!#$%&'*+-/=?^_`{|}~", c)))
             return false;
         before = c;
     }
     return before != '.';
 }
 
-static bool is_mailbox(const char *text)
+static bool values_is_mailbox(const char *text)
 {
     const char *at = strrchr(text, '@');
 
@@ -329,14 +332,14 @@ static bool is_mailbox(const char *text)
 }
 
 /* A local part, or an address; whether its domain is served is for verify.c. */
-static bool is_recipient(const char *text)
+static bool values_is_recipient(const char *text)
 {
     const char *at = strrchr(text, '@');
 
     return values_is_local_part(text, at ? (size_t)(at - text) : strlen(text));
 }
 
-static bool is_host(const char *text)
+static bool values_is_host(const char *text)
 {
     struct in6_addr address;
 
@@ -344,7 +347,7 @@ static bool is_host(const char *text)
            inet_pton(AF_INET6, text, &address) == 1;
 }
 
-static bool is_path(const char *text)
+static bool values_is_path(const char *text)
 {
     return text[0] == '/';
 }
@@ -356,37 +359,37 @@ bool values_copy_lower(char *to, size_t size, const char *text)
     if (length >= size)
         return false;
     for (size_t i = 0; i <= length; i++)
-        to[i] = to_lower(text[i]);
+        to[i] = values_to_lower(text[i]);
     return true;
 }
 
-static bool parse_text(const struct schema_key *key, const char *text, char *out)
+static bool values_parse_text(const struct schema_key *key, const char *text, char *out)
 {
     bool fits = false;
 
     switch (key->type) {
     case SCHEMA_PCI_ADDRESS:
-        return is_pci_address(text) && values_copy_lower(out, key->size, text);
+        return values_is_pci_address(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_DOMAIN:
         return values_is_domain(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_HOST:
-        return is_host(text) && values_copy_lower(out, key->size, text);
+        return values_is_host(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_RECIPIENT:
-        return is_recipient(text) && values_copy_lower(out, key->size, text);
+        return values_is_recipient(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_MAILBOX:
-        return is_mailbox(text) && values_copy_lower(out, key->size, text);
+        return values_is_mailbox(text) && values_copy_lower(out, key->size, text);
     case SCHEMA_INTERFACE:
     case SCHEMA_NAMESPACE:
-        fits = is_file_name(text);
+        fits = values_is_file_name(text);
         break;
     case SCHEMA_USER:
-        fits = is_label(text, true);
+        fits = values_is_label(text, true);
         break;
     case SCHEMA_LABEL:
-        fits = is_label(text, false);
+        fits = values_is_label(text, false);
         break;
     default:
-        fits = is_path(text);
+        fits = values_is_path(text);
         break;
     }
     if (!fits || strlen(text) >= key->size)
@@ -402,9 +405,9 @@ bool values_parse(const struct schema_key *key, const char *text, void *base)
 
     switch (key->type) {
     case SCHEMA_SIZE:
-        return parse_units(key, text, out);
+        return values_parse_units(key, text, out);
     case SCHEMA_TIME:
-        if (!parse_units(key, text, &number))
+        if (!values_parse_units(key, text, &number))
             return false;
         *(int64_t *)out = (int64_t)number;
         return true;
@@ -412,31 +415,31 @@ bool values_parse(const struct schema_key *key, const char *text, void *base)
     case SCHEMA_COUNT:
         if (key->type == SCHEMA_COUNT_OR_AUTO && strcmp(text, "auto") == 0)
             number = 0;
-        else if (!parse_units(key, text, &number))
+        else if (!values_parse_units(key, text, &number))
             return false;
         *(unsigned *)out = (unsigned)number;
         return true;
     case SCHEMA_TCP_PORT:
-        if (!parse_units(key, text, &number))
+        if (!values_parse_units(key, text, &number))
             return false;
         *(uint16_t *)out = (uint16_t)number;
         return true;
     case SCHEMA_CHOICE:
-        return parse_choice(key, text, out);
+        return values_parse_choice(key, text, out);
     case SCHEMA_CPUS:
-        return parse_cpus(key, text, out);
+        return values_parse_cpus(key, text, out);
     case SCHEMA_ADDRESS:
-        return parse_address(text, out);
+        return values_parse_address(text, out);
     case SCHEMA_ADDRESS6:
-        return parse_address6(text, out);
+        return values_parse_address6(text, out);
     case SCHEMA_MAC:
-        return parse_mac(text, out);
+        return values_parse_mac(text, out);
     default:
-        return parse_text(key, text, out);
+        return values_parse_text(key, text, out);
     }
 }
 
-static void wanted_choices(const struct schema_key *key, char *wanted)
+static void values_wanted_choices(const struct schema_key *key, char *wanted)
 {
     size_t used = (size_t)snprintf(wanted, VALUES_WANTED_BYTES, "write ");
 
@@ -450,7 +453,7 @@ static void wanted_choices(const struct schema_key *key, char *wanted)
     }
 }
 
-static void wanted_range(const struct schema_key *key, const char *what, char *wanted)
+static void values_wanted_range(const struct schema_key *key, const char *what, char *wanted)
 {
     char range[80];
 
@@ -483,20 +486,20 @@ void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES
 
     switch (key->type) {
     case SCHEMA_SIZE:
-        wanted_range(key, "a size in bytes or with K, M or G,", wanted);
+        values_wanted_range(key, "a size in bytes or with K, M or G,", wanted);
         return;
     case SCHEMA_TIME:
-        wanted_range(key, "a time with ms, s, m or h,", wanted);
+        values_wanted_range(key, "a time with ms, s, m or h,", wanted);
         return;
     case SCHEMA_COUNT_OR_AUTO:
-        wanted_range(key, "auto or a whole number", wanted);
+        values_wanted_range(key, "auto or a whole number", wanted);
         return;
     case SCHEMA_COUNT:
     case SCHEMA_TCP_PORT:
-        wanted_range(key, "a whole number", wanted);
+        values_wanted_range(key, "a whole number", wanted);
         return;
     case SCHEMA_CHOICE:
-        wanted_choices(key, wanted);
+        values_wanted_choices(key, wanted);
         return;
     case SCHEMA_CPUS:
         snprintf(wanted, VALUES_WANTED_BYTES, "write auto or %s",

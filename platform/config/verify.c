@@ -99,7 +99,7 @@ static enum status verify_port(struct locate *locate, int node, const struct con
 }
 
 /* `section`.`key` where it is written, else the section, else `other_section`.`other_key`. */
-static int node_of_key(struct locate *locate, const char *section, const char *key)
+static int verify_node_of_key(struct locate *locate, const char *section, const char *key)
 {
     int node = locate_child(locate, locate_root(locate), section);
     int child = locate_child(locate, node, key);
@@ -115,26 +115,29 @@ static enum status verify_sizes(struct locate *locate, struct config *config)
     if (needed > config->memory.messages_bytes) {
         char needed_text[32];
         char message_text[32];
-        int node = node_of_key(locate, "memory", "messages");
+        int node = verify_node_of_key(locate, "memory", "messages");
 
         values_size_text(needed, needed_text, sizeof(needed_text));
         values_size_text(limits->message_bytes, message_text, sizeof(message_text));
-        return locate_fail(locate, node ? node : node_of_key(locate, "limits", "message_size"),
+        return locate_fail(locate,
+                           node ? node : verify_node_of_key(locate, "limits", "message_size"),
                            "too little for %u messages of %s (memory.messages); write at least %s, "
                            "or lower limits.message_size",
                            LARGEST_MESSAGES_MIN, message_text, needed_text);
     }
     if (limits->message_bytes > config->scanner.scan_bytes_max) {
-        int node = node_of_key(locate, "scanner", "scan_size");
+        int node = verify_node_of_key(locate, "scanner", "scan_size");
 
-        return locate_fail(locate, node ? node : node_of_key(locate, "limits", "message_size"),
+        return locate_fail(locate,
+                           node ? node : verify_node_of_key(locate, "limits", "message_size"),
                            "less than limits.message_size (scanner.scan_size), so the largest mail "
                            "could never be scanned; raise it, or lower limits.message_size");
     }
     if (limits->verdict_timeout_ns < config->scanner.time_limit_ns) {
-        int node = node_of_key(locate, "limits", "verdict_timeout");
+        int node = verify_node_of_key(locate, "limits", "verdict_timeout");
 
-        return locate_fail(locate, node ? node : node_of_key(locate, "scanner", "time_limit"),
+        return locate_fail(locate,
+                           node ? node : verify_node_of_key(locate, "scanner", "time_limit"),
                            "less than scanner.time_limit (limits.verdict_timeout); raise it to at "
                            "least %lld ms, or lower scanner.time_limit",
                            (long long)(config->scanner.time_limit_ns / 1000000));
@@ -152,7 +155,7 @@ static enum status verify_patience(struct locate *locate, struct config *config)
 {
     if (config->limits.verdict_timeout_ns < SENDERS_PATIENCE_NS)
         return STATUS_OK;
-    return locate_fail(locate, node_of_key(locate, "limits", "verdict_timeout"),
+    return locate_fail(locate, verify_node_of_key(locate, "limits", "verdict_timeout"),
                        "senders wait 10m for the reply and then send again, so ours must come "
                        "before (limits.verdict_timeout); write less than 10m, 9m is usual");
 }
@@ -190,7 +193,7 @@ struct owner {
     unsigned index;
 };
 
-static int compare_owners(const void *a, const void *b)
+static int verify_compare_owners(const void *a, const void *b)
 {
     const struct owner *left = a;
     const struct owner *right = b;
@@ -203,8 +206,8 @@ static int compare_owners(const void *a, const void *b)
     return left->index < right->index ? -1 : left->index > right->index;
 }
 
-static enum status domain_twice(struct locate *locate, const struct config *config,
-                                const struct owner *first, const struct owner *second)
+static enum status verify_domain_twice(struct locate *locate, const struct config *config,
+                                       const struct owner *first, const struct owner *second)
 {
     int customers = locate_child(locate, locate_root(locate), "customers");
     int customer = locate_item(locate, customers, second->customer);
@@ -235,15 +238,15 @@ static enum status verify_domains(struct locate *locate, struct config *config)
     for (unsigned i = 0; i < config->customer_count; i++)
         for (unsigned j = 0; j < config->customers[i].domain_count; j++)
             owners[count++] = (struct owner){config->customers[i].domains[j], i, j};
-    qsort(owners, count, sizeof(*owners), compare_owners);
+    qsort(owners, count, sizeof(*owners), verify_compare_owners);
     for (size_t i = 1; i < count && status == STATUS_OK; i++)
         if (strcmp(owners[i - 1].domain, owners[i].domain) == 0)
-            status = domain_twice(locate, config, &owners[i - 1], &owners[i]);
+            status = verify_domain_twice(locate, config, &owners[i - 1], &owners[i]);
     free(owners);
     return status;
 }
 
-static int compare_names(const void *a, const void *b)
+static int verify_compare_names(const void *a, const void *b)
 {
     const struct config_customer *const *left = a;
     const struct config_customer *const *right = b;
@@ -262,7 +265,7 @@ static enum status verify_names(struct locate *locate, struct config *config)
         return STATUS_NO_MEMORY;
     for (unsigned i = 0; i < config->customer_count; i++)
         sorted[i] = &config->customers[i];
-    qsort(sorted, config->customer_count, sizeof(const void *), compare_names);
+    qsort(sorted, config->customer_count, sizeof(const void *), verify_compare_names);
     for (unsigned i = 1; i < config->customer_count && status == STATUS_OK; i++) {
         unsigned index = (unsigned)(sorted[i] - config->customers);
         int list = locate_child(locate, locate_root(locate), "customers");
@@ -331,7 +334,7 @@ static enum status verify_ports(struct locate *locate, struct config *config)
     return status;
 }
 
-static bool has_domain(const struct config_customer *customer, const char *domain)
+static bool verify_has_domain(const struct config_customer *customer, const char *domain)
 {
     for (unsigned i = 0; i < customer->domain_count; i++)
         if (strcmp(customer->domains[i], domain) == 0)
@@ -347,7 +350,7 @@ static void verify_recipients(struct locate *locate, int node, unsigned number,
     for (unsigned i = 0; i < customer->recipient_count; i++) {
         const char *at = strrchr(customer->recipients[i], '@');
 
-        if (at && !has_domain(customer, at + 1))
+        if (at && !verify_has_domain(customer, at + 1))
             (void)locate_fail(locate, locate_item(locate, list, i),
                               "\"%.60s\" is in none of this customer's domains "
                               "(customers[%u].recipients[%u]); add the domain, or write an address "

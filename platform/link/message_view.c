@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status view_copy_extents(struct message_view *view,
-                                     const uint32_t blocks[MESSAGE_EXTENT_BLOCKS_MAX])
+static enum status message_view_copy_extents(struct message_view *view,
+                                             const uint32_t blocks[MESSAGE_EXTENT_BLOCKS_MAX])
 {
     uint32_t total = 0;
 
@@ -26,7 +26,7 @@ static enum status view_copy_extents(struct message_view *view,
     return total == view->size ? STATUS_OK : STATUS_BAD_FORMAT;
 }
 
-static enum status view_load(struct message_view *view)
+static enum status message_view_load(struct message_view *view)
 {
     const struct message_header *header = region_message(view->region, view->index);
     uint32_t blocks[MESSAGE_EXTENT_BLOCKS_MAX];
@@ -49,7 +49,7 @@ static enum status view_load(struct message_view *view)
     view->starts = calloc(view->extent_count + 1, sizeof(*view->starts));
     if (view->extents == NULL || view->starts == NULL)
         return STATUS_NO_MEMORY;
-    return view_copy_extents(view, blocks);
+    return message_view_copy_extents(view, blocks);
 }
 
 enum status message_view_open(struct message_view *view, const struct region *region,
@@ -62,7 +62,7 @@ enum status message_view_open(struct message_view *view, const struct region *re
         return STATUS_BAD_FORMAT;
     if (!message_view_current(view))
         return STATUS_STALE;
-    status = view_load(view);
+    status = message_view_load(view);
     if (status == STATUS_OK && (view->size != length || !message_view_current(view)))
         status = STATUS_STALE;
     if (status != STATUS_OK)
@@ -88,7 +88,7 @@ bool message_view_current(const struct message_view *view)
 }
 
 /* Index of the extent that holds byte `offset`; offset < size, so there is at least one. */
-static uint32_t view_find(const struct message_view *view, size_t offset)
+static uint32_t message_view_find(const struct message_view *view, size_t offset)
 {
     uint32_t low = 0;
     uint32_t high = view->extent_count - 1;
@@ -112,7 +112,7 @@ size_t message_view_read(const struct message_view *view, size_t offset, void *t
         return 0;
     if (length > view->size - offset)
         length = view->size - offset;
-    for (uint32_t i = view_find(view, offset); done < length; i++) {
+    for (uint32_t i = message_view_find(view, offset); done < length; i++) {
         const struct message_extent *extent = &view->extents[i];
         size_t skip = offset + done - view->starts[i];
         size_t part = extent->length - skip;
@@ -136,7 +136,7 @@ unsigned message_view_iovec(const struct message_view *view, size_t offset, size
         return 0;
     if (length > view->size - offset)
         length = view->size - offset;
-    for (uint32_t i = view_find(view, offset); done < length && filled < count; i++) {
+    for (uint32_t i = message_view_find(view, offset); done < length && filled < count; i++) {
         const struct message_extent *extent = &view->extents[i];
         size_t skip = offset + done - view->starts[i];
         size_t part = extent->length - skip;
