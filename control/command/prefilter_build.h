@@ -1,9 +1,9 @@
 /* prefilter_build.h: has the prefilter compiled beside the starting appliance.
  *
  * `postern run` starts `postern signatures build --if-changed` when it starts and with each HUP;
- * the dataplane takes the file up by itself when it is there (dataplane/main/prefilter.h). Until
- * then, and when it fails, every message is scanned: slower, never less safe. A build that is asked
- * for while one runs is made after it.
+ * the dataplane takes the file up by itself when it is there (dataplane/main/prefilter_watch.h).
+ * Until then, and when it fails, every message is scanned: slower, never less safe. A build that is
+ * asked for while one runs is made after it.
  *
  * Threads: the supervisor's loop. Limits: one child at a time; it ends with us.
  */

@@ -18,7 +18,7 @@
 #define DATAPLANE_MAIN_MAIN_THREAD_H
 
 #include "dataplane/main/peers_server.h"
-#include "dataplane/main/prefilter.h"
+#include "dataplane/main/prefilter_watch.h"
 #include "dataplane/main/spread.h"
 #include "dataplane/worker/worker.h"
 #include "platform/clock.h"

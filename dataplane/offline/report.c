@@ -74,7 +74,7 @@ static const char *report_decided_by(const struct report *report)
 static const char *report_sent_on(const struct report *report)
 {
     if (!report->inspected)
-        return report->kind == CONTENT_MESSAGE ? "no prefilter" : "not a mail";
+        return report->kind == MAIL_FILE_MESSAGE ? "no prefilter" : "not a mail";
     if (report->inspection.reason[0] == '\0')
         return "no prefilter: the scanner has another database";
     return report->inspection.reason;
@@ -214,7 +214,7 @@ enum status report_json(const struct report *report, FILE *to)
 {
     json_t *object = json_object();
     enum status status = STATUS_NO_MEMORY;
-    const char *kind = report->kind == CONTENT_MESSAGE ? "message" : "file";
+    const char *kind = report->kind == MAIL_FILE_MESSAGE ? "message" : "file";
 
     if (object != NULL && report_json_path(object, report->path) &&
         json_object_set_new(object, "type", json_string(kind)) == 0 &&

@@ -12,14 +12,14 @@
 
 #include <stdio.h>
 
-#include "dataplane/offline/content.h"
+#include "dataplane/offline/mail_file.h"
 #include "platform/link/channel.h"
 #include "platform/link/link.h"
 #include "signatures/content/inspect/inspect.h"
 
 struct report {
     const char *path;
-    enum content_kind kind;
+    enum mail_file_kind kind;
     uint64_t size; /* of the file, bytes */
     enum verdict_kind verdict;
     enum unscannable_reason reason;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "dataplane/offline/content.h"
-#include "dataplane/offline/prefilter.h"
+#include "dataplane/offline/mail_file.h"
+#include "dataplane/offline/offline_prefilter.h"
 #include "dataplane/offline/report.h"
 #include "dataplane/offline/scanners.h"
 #include "dataplane/policy/decide.h"
@@ -38,9 +38,9 @@ struct scan {
     struct store store;
     struct scanners scanners;
     struct offline_prefilter prefilter;
-    bool vouched;           /* the scanner has the database the prefilter was made from */
-    struct content content; /* of files[next_load] when `held` */
-    bool held;              /* read, but no room for it yet */
+    bool vouched;               /* the scanner has the database the prefilter was made from */
+    struct mail_file mail_file; /* of files[next_load] when `held` */
+    bool held;                  /* read, but no room for it yet */
     size_t next_load;
     size_t next_print;
     unsigned under_way; /* messages in the store */
@@ -107,14 +107,14 @@ static void scan_refuse(struct scan *scan, struct scan_entry *entry, enum unscan
     scan_settle(scan, entry, VERDICT_UNSCANNABLE, reason);
 }
 
-/* Reads the next file into `content`; false when its entry is settled already. */
+/* Reads the next file into `mail_file`; false when its entry is settled already. */
 static bool scan_read(struct scan *scan, struct scan_entry *entry)
 {
     const struct file_entry *file = &scan->files->entries[scan->next_load];
     enum status status;
 
     *entry = (struct scan_entry){.report = {.path = file->path, .size = file->size}};
-    status = content_read(&scan->content, file->path, scan->options->message_bytes);
+    status = mail_file_read(&scan->mail_file, file->path, scan->options->message_bytes);
     if (status == STATUS_SYSTEM || status == STATUS_NO_MEMORY) {
         fprintf(stderr, "postern scan: %s: %s\n", file->path,
                 status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
@@ -122,13 +122,13 @@ static bool scan_read(struct scan *scan, struct scan_entry *entry)
         scan->next_load++;
         return false;
     }
-    entry->report.kind = scan->content.kind;
+    entry->report.kind = scan->mail_file.kind;
     if (status == STATUS_NO_SPACE) {
         scan_refuse(scan, entry, UNSCANNABLE_LIMIT);
         return false;
     }
-    entry->report.size = scan->content.size;
-    if (scan->content.size == 0) {
+    entry->report.size = scan->mail_file.size;
+    if (scan->mail_file.size == 0) {
         /* Nothing in it: no mail is like that, for ours have a trace field at least. */
         scan_settle(scan, entry, VERDICT_CLEAN, UNSCANNABLE_NONE);
         return false;
@@ -144,7 +144,7 @@ static bool scan_inspect(struct scan *scan, struct scan_entry *entry, struct mes
     int64_t started_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     struct policy_decision decision;
 
-    if (scan->prefilter.inspector == NULL || entry->report.kind != CONTENT_MESSAGE)
+    if (scan->prefilter.inspector == NULL || entry->report.kind != MAIL_FILE_MESSAGE)
         return false;
     offline_prefilter_inspect(&scan->prefilter, &scan->store, message, result);
     entry->report.inspected = true;
@@ -164,14 +164,14 @@ static uint64_t scan_blocks(uint64_t bytes)
     return (bytes + SCAN_TRACE_BYTES) / MESSAGE_BLOCK_BYTES + SCAN_BLOCKS_BESIDES;
 }
 
-/* Puts the file in `content` into the region and hands it over. False when it must wait. */
+/* Puts the file in `mail_file` into the region and hands it over. False when it must wait. */
 static bool scan_submit(struct scan *scan, struct scan_entry *entry)
 {
     struct message *message;
     enum status status;
 
     if (scan->under_way > 0 && block_available(&scan->store, BLOCK_FOR_DATA) <
-                                   scan_blocks(content_message_bytes(&scan->content)))
+                                   scan_blocks(mail_file_message_bytes(&scan->mail_file)))
         return false;
     message = message_take(&scan->store);
     if (message == NULL) {
@@ -179,8 +179,8 @@ static bool scan_submit(struct scan *scan, struct scan_entry *entry)
         return false;
     }
     snprintf(message->id, sizeof(message->id), "OFFLINE%zX", scan->next_load);
-    status = content_store(&scan->content, &scan->store, message, scan->options->hostname,
-                           clock_wall_ns() / CLOCK_NS_PER_SECOND);
+    status = mail_file_store(&scan->mail_file, &scan->store, message, scan->options->hostname,
+                             clock_wall_ns() / CLOCK_NS_PER_SECOND);
     if (status != STATUS_OK) {
         message_give(&scan->store, message);
         /* Nothing else is in the store: it would never fit (a file that grew, or too many lines).
@@ -439,7 +439,7 @@ enum status scan_files(const struct scan_options *options, const struct file_lis
         scan_stop(scan);
     }
     if (scan != NULL) {
-        content_free(&scan->content);
+        mail_file_free(&scan->mail_file);
         offline_prefilter_close(&scan->prefilter);
         store_fini(&scan->store);
         region_close(&scan->region);

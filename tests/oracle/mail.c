@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/offline/content.h"
 #include "dataplane/offline/files.h"
+#include "dataplane/offline/mail_file.h"
 #include "dataplane/smtp/received.h"
 
 #define MAIL_BYTES_MAX (UINT64_C(64) << 20)
@@ -36,13 +36,13 @@ static bool mail_is_finding(const char *path)
            strcmp(path + length - (sizeof(MAIL_FINDING) - 1), MAIL_FINDING) == 0;
 }
 
-static void mail_convert(const struct content *content, struct bytes *message)
+static void mail_convert(const struct mail_file *content, struct bytes *message)
 {
     const uint8_t *at = content->bytes + content->begin;
     const uint8_t *end = content->bytes + content->size;
 
     mail_trace(message);
-    if (content->kind != CONTENT_MESSAGE)
+    if (content->kind != MAIL_FILE_MESSAGE)
         bytes_text(message, "\r\n");
     while (at < end) {
         const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
@@ -61,15 +61,15 @@ static void mail_convert(const struct content *content, struct bytes *message)
 
 bool mail_read(const char *path, struct bytes *message)
 {
-    struct content content = {0};
-    bool read = content_read(&content, path, MAIL_BYTES_MAX) == STATUS_OK;
+    struct mail_file content = {0};
+    bool read = mail_file_read(&content, path, MAIL_BYTES_MAX) == STATUS_OK;
 
     message->length = 0;
     if (read && mail_is_finding(path))
         bytes_append(message, content.bytes, content.size);
     else if (read)
         mail_convert(&content, message);
-    content_free(&content);
+    mail_file_free(&content);
     return read;
 }
 

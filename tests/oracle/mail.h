@@ -1,6 +1,6 @@
 /* mail.h: files as messages, in the form in which the appliance would scan them.
  *
- * As `postern scan` does it (dataplane/offline/content.h): a mail gets CRLF line ends and a
+ * As `postern scan` does it (dataplane/offline/mail_file.h): a mail gets CRLF line ends and a
  * Received field in front. A file that does not begin with a header field is made one with an empty
  * header, so that everything tried is a mail. Files whose name ends in ".message" are taken as they
  * are: those are the oracle's own findings.

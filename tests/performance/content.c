@@ -24,7 +24,7 @@
 #define CONTENT_ROUNDS    7u
 #define CONTENT_BYTES_MAX (32u << 20)
 
-struct content {
+struct bench {
     struct prefilter prefilter;
     struct inspector *inspector;
     struct library *library;
@@ -39,20 +39,20 @@ static int64_t content_cpu_ns(void)
     return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static void content_inspect(struct content *content, const struct bytes *message,
+static void content_inspect(struct bench *bench, const struct bytes *message,
                             struct inspect_result *result)
 {
-    struct inspection *inspection = inspection_take(content->inspector);
+    struct inspection *inspection = inspection_take(bench->inspector);
 
     CHECK(inspection != NULL);
     for (size_t at = 0; at < message->length; at += INSPECT_PIECE_MAX) {
         size_t left = message->length - at;
 
-        (void)inspection_feed(content->inspector, inspection, message->data + at,
+        (void)inspection_feed(bench->inspector, inspection, message->data + at,
                               left < INSPECT_PIECE_MAX ? left : INSPECT_PIECE_MAX);
     }
-    inspection_end(content->inspector, inspection, result);
-    inspection_give(content->inspector, inspection);
+    inspection_end(bench->inspector, inspection, result);
+    inspection_give(bench->inspector, inspection);
 }
 
 static int content_ignore(unsigned id, unsigned long long from, unsigned long long to,
@@ -67,9 +67,9 @@ static int content_ignore(unsigned id, unsigned long long from, unsigned long lo
 }
 
 /* The same bytes, squeezed in advance, through the two databases and nothing else. */
-static int64_t content_hyperscan_ns(struct content *content, const struct mails *mails, bool exact)
+static int64_t content_hyperscan_ns(struct bench *bench, const struct mails *mails, bool exact)
 {
-    hs_stream_t *stream = exact ? content->exact : content->squeezed;
+    hs_stream_t *stream = exact ? bench->exact : bench->squeezed;
     int64_t best = INT64_MAX;
 
     for (unsigned round = 0; round < CONTENT_ROUNDS; round++) {
@@ -83,8 +83,8 @@ static int64_t content_hyperscan_ns(struct content *content, const struct mails 
             bool odd;
 
             if (!exact) {
-                length = squeeze(message->data, message->length, content->room, &odd);
-                bytes = (const char *)content->room;
+                length = squeeze(message->data, message->length, bench->room, &odd);
+                bytes = (const char *)bench->room;
             }
             started = content_cpu_ns();
             for (size_t at = 0; at < length; at += INSPECT_PIECE_MAX)
@@ -92,7 +92,7 @@ static int64_t content_hyperscan_ns(struct content *content, const struct mails 
                     hs_scan_stream(stream, bytes + at,
                                    (unsigned)(length - at < INSPECT_PIECE_MAX ? length - at
                                                                               : INSPECT_PIECE_MAX),
-                                   0, content->scratch, content_ignore, NULL) == HS_SUCCESS);
+                                   0, bench->scratch, content_ignore, NULL) == HS_SUCCESS);
             CHECK(hs_reset_stream(stream, 0, NULL, NULL, NULL) == HS_SUCCESS);
             spent += content_cpu_ns() - started;
         }
@@ -101,7 +101,7 @@ static int64_t content_hyperscan_ns(struct content *content, const struct mails 
     return best;
 }
 
-static void content_measure(struct content *content, const char *name, const struct mails *mails)
+static void content_measure(struct bench *bench, const char *name, const struct mails *mails)
 {
     int64_t first = INT64_MAX, alone = 0, after = 0, squeezed, exact;
     size_t settled = 0, bytes = 0;
@@ -113,7 +113,7 @@ static void content_measure(struct content *content, const char *name, const str
         for (size_t i = 0; i < mails->count; i++) {
             struct inspect_result result;
 
-            content_inspect(content, &mails->entries[i].message, &result);
+            content_inspect(bench, &mails->entries[i].message, &result);
         }
         started = content_cpu_ns() - started;
         first = started < first ? started : first;
@@ -123,9 +123,9 @@ static void content_measure(struct content *content, const char *name, const str
         struct scan_result scan = {0};
         int64_t started;
 
-        content_inspect(content, &mails->entries[i].message, &result);
+        content_inspect(bench, &mails->entries[i].message, &result);
         started = content_cpu_ns();
-        library_scan(content->library, &mails->entries[i].message, &scan);
+        library_scan(bench->library, &mails->entries[i].message, &scan);
         started = content_cpu_ns() - started;
         alone += started;
         after += result.decision == INSPECT_SETTLED ? 0 : started;
@@ -134,8 +134,8 @@ static void content_measure(struct content *content, const char *name, const str
         searched += result.searched_bytes;
         hashed += result.hashed_bytes;
     }
-    squeezed = content_hyperscan_ns(content, mails, false);
-    exact = content_hyperscan_ns(content, mails, true);
+    squeezed = content_hyperscan_ns(bench, mails, false);
+    exact = content_hyperscan_ns(bench, mails, true);
     printf("%-24s %6zu %9zu %9.1f %7.0f %10.1f %10.1f %7.1f %8.0f %8.0f %6.2f %6.2f %6.1f%%\n",
            name, mails->count, bytes / mails->count, (double)first / 1e3 / (double)mails->count,
            (double)bytes * 1e3 / (double)first,
@@ -147,39 +147,39 @@ static void content_measure(struct content *content, const char *name, const str
     fflush(stdout);
 }
 
-static void content_open(struct content *content, const char *database, const char *file)
+static void content_open(struct bench *bench, const char *database, const char *file)
 {
     struct inspect_settings settings = {
-        .prefilter = &content->prefilter,
+        .prefilter = &bench->prefilter,
         .inspection_count = 1,
         .message_bytes_max = CONTENT_BYTES_MAX,
         .parts_max = 1000,
     };
     struct why why = {""};
 
-    if (prefilter_open(&content->prefilter, file, &why) != STATUS_OK ||
-        inspector_create(&content->inspector, &settings) != STATUS_OK ||
-        (content->library = library_open(database, false, &why)) == NULL) {
+    if (prefilter_open(&bench->prefilter, file, &why) != STATUS_OK ||
+        inspector_create(&bench->inspector, &settings) != STATUS_OK ||
+        (bench->library = library_open(database, false, &why)) == NULL) {
         fprintf(stderr, "performance_content: %s\n", why.text);
         exit(1);
     }
-    content->room = malloc(CONTENT_BYTES_MAX + SQUEEZE_SLACK);
-    CHECK(content->room != NULL);
-    CHECK(hs_alloc_scratch(content->prefilter.exact, &content->scratch) == HS_SUCCESS);
-    CHECK(hs_alloc_scratch(content->prefilter.squeezed, &content->scratch) == HS_SUCCESS);
-    CHECK(hs_open_stream(content->prefilter.exact, 0, &content->exact) == HS_SUCCESS);
-    CHECK(hs_open_stream(content->prefilter.squeezed, 0, &content->squeezed) == HS_SUCCESS);
+    bench->room = malloc(CONTENT_BYTES_MAX + SQUEEZE_SLACK);
+    CHECK(bench->room != NULL);
+    CHECK(hs_alloc_scratch(bench->prefilter.exact, &bench->scratch) == HS_SUCCESS);
+    CHECK(hs_alloc_scratch(bench->prefilter.squeezed, &bench->scratch) == HS_SUCCESS);
+    CHECK(hs_open_stream(bench->prefilter.exact, 0, &bench->exact) == HS_SUCCESS);
+    CHECK(hs_open_stream(bench->prefilter.squeezed, 0, &bench->squeezed) == HS_SUCCESS);
 }
 
 int main(int argc, char **argv)
 {
-    static struct content content;
+    static struct bench bench;
 
     if (argc < 4) {
         fputs("usage: performance_content DATABASE PREFILTER NAME=DIRECTORY...\n", stderr);
         return 2;
     }
-    content_open(&content, argv[1], argv[2]);
+    content_open(&bench, argv[1], argv[2]);
     printf(
         "CPU a mail, microseconds; MB/s of mail; libclamav %s; ratio: libclamav alone to prefilter "
         "and libclamav\n",
@@ -197,11 +197,11 @@ int main(int argc, char **argv)
             return 1;
         }
         *directory = '\0';
-        content_measure(&content, argv[i], &mails);
+        content_measure(&bench, argv[i], &mails);
         mails_free(&mails);
     }
-    library_close(content.library);
-    inspector_destroy(content.inspector);
-    prefilter_close(&content.prefilter);
+    library_close(bench.library);
+    inspector_destroy(bench.inspector);
+    prefilter_close(&bench.prefilter);
     return 0;
 }

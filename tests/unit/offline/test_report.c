@@ -14,7 +14,7 @@
 static struct report clean_report(const char *path)
 {
     return (struct report){.path = path,
-                           .kind = CONTENT_MESSAGE,
+                           .kind = MAIL_FILE_MESSAGE,
                            .size = 1234,
                            .verdict = VERDICT_CLEAN,
                            .scanned = true,
@@ -71,7 +71,7 @@ static void test_infected(void **state)
     struct report report = clean_report("x");
 
     (void)state;
-    report.kind = CONTENT_FILE;
+    report.kind = MAIL_FILE_OTHER;
     report.verdict = VERDICT_INFECTED;
     snprintf(report.name, sizeof(report.name), "Eicar \"1\"");
     expect_text(&report, "x: infected(Eicar \"1\") decided_by=scanner time=12.3ms cpu=9.9ms\n");

@@ -1,4 +1,4 @@
-#include "dataplane/offline/prefilter.h"
+#include "dataplane/offline/offline_prefilter.h"
 
 #include "platform/check.h"
 #include "platform/why.h"

@@ -1,4 +1,4 @@
-/* prefilter.h: the packet core's prefilter for one offline run.
+/* offline_prefilter.h: the packet core's prefilter for one offline run.
  *
  * The same inspector the workers use, fed from a stored message in blocks as it would be from the
  * wire; the same verdict cache. It settles only while the scanner that was started says that it has
@@ -6,8 +6,8 @@
  *
  * Threads: one. Memory: offline_prefilter_close().
  */
-#ifndef DATAPLANE_OFFLINE_PREFILTER_H
-#define DATAPLANE_OFFLINE_PREFILTER_H
+#ifndef DATAPLANE_OFFLINE_OFFLINE_PREFILTER_H
+#define DATAPLANE_OFFLINE_OFFLINE_PREFILTER_H
 
 #include "dataplane/message/store.h"
 #include "platform/config/config.h"

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dataplane/offline/content.h"
+#include "dataplane/offline/mail_file.h"
 #include "platform/link/message_view.h"
 
 #define TRACE                                    \
@@ -22,7 +22,7 @@
 struct stage {
     struct region region;
     struct store store;
-    struct content content;
+    struct mail_file mail_file;
     char path[64];
 };
 
@@ -49,7 +49,7 @@ static int teardown(void **state)
 
     assert_int_equal(stage->store.free_count, 64);
     unlink(stage->path);
-    content_free(&stage->content);
+    mail_file_free(&stage->mail_file);
     store_fini(&stage->store);
     region_close(&stage->region);
     free(stage);
@@ -65,7 +65,7 @@ static void write_file(const struct stage *stage, const void *bytes, size_t leng
     assert_int_equal(fclose(file), 0);
 }
 
-/* Stores what is in `content` and compares it, byte for byte. */
+/* Stores what is in `mail_file` and compares it, byte for byte. */
 static void expect_stored(struct stage *stage, const char *expected, size_t length,
                           size_t trace_size)
 {
@@ -77,9 +77,10 @@ static void expect_stored(struct stage *stage, const char *expected, size_t leng
     assert_non_null(stored);
     snprintf(message->id, sizeof(message->id), "OFFLINE0");
     assert_int_equal(
-        content_store(&stage->content, &stage->store, message, "mx1.example.net", 1795277223),
+        mail_file_store(&stage->mail_file, &stage->store, message, "mx1.example.net", 1795277223),
         STATUS_OK);
-    assert_int_equal(content_message_bytes(&stage->content) + trace_size, message->shared->size);
+    assert_int_equal(mail_file_message_bytes(&stage->mail_file) + trace_size,
+                     message->shared->size);
     assert_int_equal(message->shared->size, length);
     assert_int_equal(message->shared->trace_size, trace_size);
     assert_int_equal(message_view_open(&view, &stage->region, message->index, message->generation,
@@ -97,8 +98,8 @@ static void expect(struct stage *stage, const char *file, const char *expected)
     bool mail = strncmp(expected, TRACE, strlen(TRACE)) == 0;
 
     write_file(stage, file, strlen(file));
-    assert_int_equal(content_read(&stage->content, stage->path, 100000), STATUS_OK);
-    assert_int_equal(stage->content.kind, mail ? CONTENT_MESSAGE : CONTENT_FILE);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 100000), STATUS_OK);
+    assert_int_equal(stage->mail_file.kind, mail ? MAIL_FILE_MESSAGE : MAIL_FILE_OTHER);
     expect_stored(stage, expected, strlen(expected), mail ? strlen(TRACE) : 0);
 }
 
@@ -165,7 +166,7 @@ static void test_bytes_of_a_file_are_kept(void **state)
         bytes[i] = (char)(i * 7 + i / 256);
     bytes[0] = '\0';
     write_file(stage, bytes, sizeof(bytes));
-    assert_int_equal(content_read(&stage->content, stage->path, sizeof(bytes)), STATUS_OK);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, sizeof(bytes)), STATUS_OK);
     expect_stored(stage, bytes, sizeof(bytes), 0);
 }
 
@@ -175,12 +176,12 @@ static void test_limit_counts_what_is_stored(void **state)
     const char *mail = "A: b\n\nc\n"; /* 11 bytes with CRLF */
 
     write_file(stage, mail, strlen(mail));
-    assert_int_equal(content_read(&stage->content, stage->path, 11), STATUS_OK);
-    assert_int_equal(content_read(&stage->content, stage->path, 10), STATUS_NO_SPACE);
-    assert_int_equal(stage->content.kind, CONTENT_MESSAGE);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 11), STATUS_OK);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_NO_SPACE);
+    assert_int_equal(stage->mail_file.kind, MAIL_FILE_MESSAGE);
     write_file(stage, "0123456789", 10);
-    assert_int_equal(content_read(&stage->content, stage->path, 10), STATUS_OK);
-    assert_int_equal(content_read(&stage->content, stage->path, 9), STATUS_NO_SPACE);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_OK);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 9), STATUS_NO_SPACE);
 }
 
 static void test_store_that_is_too_small(void **state)
@@ -193,8 +194,8 @@ static void test_store_that_is_too_small(void **state)
     assert_non_null(bytes);
     write_file(stage, bytes, size);
     free(bytes);
-    assert_int_equal(content_read(&stage->content, stage->path, size), STATUS_OK);
-    assert_int_equal(content_store(&stage->content, &stage->store, message, "h", 0),
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, size), STATUS_OK);
+    assert_int_equal(mail_file_store(&stage->mail_file, &stage->store, message, "h", 0),
                      STATUS_NO_SPACE);
     message_give(&stage->store, message);
 }
@@ -204,10 +205,10 @@ static void test_what_cannot_be_read(void **state)
     struct stage *stage = *state;
 
     unlink(stage->path);
-    assert_int_equal(content_read(&stage->content, stage->path, 10), STATUS_SYSTEM);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_SYSTEM);
     assert_int_equal(mkfifo(stage->path, 0600), 0);
-    assert_int_equal(content_read(&stage->content, stage->path, 10), STATUS_SYSTEM);
-    assert_int_equal(content_read(&stage->content, "/tmp", 10), STATUS_SYSTEM);
+    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_SYSTEM);
+    assert_int_equal(mail_file_read(&stage->mail_file, "/tmp", 10), STATUS_SYSTEM);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "dataplane/main/prefilter.h"
+#include "dataplane/main/prefilter_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

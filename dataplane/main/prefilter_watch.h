@@ -1,4 +1,4 @@
-/* prefilter.h: the main thread's care for the compiled prefilter.
+/* prefilter_watch.h: the main thread's care for the compiled prefilter.
  *
  * Looks at prefilter.file every PREFILTER_LOOK_NS. A file that is new there (`postern signatures
  * build` puts it in place in one step) is opened and checked, an inspector is made for each worker,
@@ -10,8 +10,8 @@
  *
  * Threads: main. Memory: at most two prefilters at a time. Nothing here is on the hot path.
  */
-#ifndef DATAPLANE_MAIN_PREFILTER_H
-#define DATAPLANE_MAIN_PREFILTER_H
+#ifndef DATAPLANE_MAIN_PREFILTER_WATCH_H
+#define DATAPLANE_MAIN_PREFILTER_WATCH_H
 
 #include <sys/stat.h>
 
