@@ -124,13 +124,29 @@ static void recipient_refuse(struct smtp_call *call, const char *code, const cha
     smtp_say_refused(call, "RCPT", recipient, &line);
 }
 
-/* The same for good. Who asks for many such is looking for addresses: each is a bad command, too.
- */
+/* Who asks for many recipients that do not exist is looking for some that do. Nothing more is told:
+ * an answer for those that exist would tell which do not. */
+static void recipient_harvest(struct smtp_call *call, const char *recipient)
+{
+    count(call->server->counters, COUNTER_SMTP_HARVESTS_CLOSED);
+    smtp_log_refused(call, "RCPT", recipient, SMTP_TOO_MANY_UNKNOWN);
+    smtp_transaction_end(call, MAIL_CUT_OFF, SMTP_TOO_MANY_UNKNOWN);
+    smtp_say_closing(call, "421 4.7.0", "Error: too many unknown recipients");
+}
+
+/* The same for good: each is a bad command, too, and one that its client is remembered for. */
 static void recipient_unknown(struct smtp_call *call, const char *code, const char *recipient,
                               const char *words)
 {
+    const struct config_limits *limits = &smtp_config(call)->limits;
+
     count(call->server->counters, COUNTER_SMTP_BAD_COMMANDS);
-    if (call->session->bad_commands >= smtp_config(call)->limits.bad_commands) {
+    count(call->server->counters, COUNTER_SMTP_INVALID_RECIPIENTS);
+    if (!stream_peer_fault(call->stream, limits->invalid_recipients, call->now_ns)) {
+        recipient_harvest(call, recipient);
+        return;
+    }
+    if (call->session->bad_commands >= limits->bad_commands) {
         smtp_transaction_end(call, MAIL_CUT_OFF, SMTP_TOO_MANY_UNKNOWN);
         smtp_say_closing(call, "421 4.7.0", "Error: too many unknown recipients");
         return;
@@ -270,6 +286,11 @@ void smtp_recipient(struct smtp_call *call, const struct smtp_argument *argument
     }
     memcpy(recipient, path.mailbox, path.mailbox_length);
     recipient[path.mailbox_length] = '\0';
+    if (stream_peer_faulty(call->stream, smtp_config(call)->limits.invalid_recipients,
+                           call->now_ns)) {
+        recipient_harvest(call, recipient);
+        return;
+    }
     customer = recipient_customer(call, &path, recipient);
     if (customer != NULL)
         recipient_accept(call, customer, recipient, path.mailbox_length);

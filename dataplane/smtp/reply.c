@@ -78,17 +78,23 @@ void smtp_say(struct smtp_call *call, const char *string)
     smtp_line_say(call, &line);
 }
 
-void smtp_say_refused(struct smtp_call *call, const char *command, const char *recipient,
-                      struct smtp_line *line)
+void smtp_log_refused(struct smtp_call *call, const char *command, const char *recipient,
+                      const char *reply)
 {
     const struct smtp_session *session = call->session;
     char client[46];
 
-    line->bytes[line->text.used] = '\0';
     stream_peer_text(call->stream, client);
     call->server->service.rejected(call->server->service.context, command, client,
-                                   smtp_helo(session), smtp_sender(session), recipient, line->bytes,
+                                   smtp_helo(session), smtp_sender(session), recipient, reply,
                                    call->now_ns);
+}
+
+void smtp_say_refused(struct smtp_call *call, const char *command, const char *recipient,
+                      struct smtp_line *line)
+{
+    line->bytes[line->text.used] = '\0';
+    smtp_log_refused(call, command, recipient, line->bytes);
     smtp_line_say(call, line);
 }
 

@@ -15,8 +15,9 @@
  *
  * Limits and what happens (config key, reply): command line SMTP_COMMAND_BYTES (500 5.5.2), a
  * partial line held at most limits.command_timeout (421 4.4.2), limits.recipients (452 4.5.3),
- * limits.message_size (552 5.3.4), limits.bad_commands (421 4.7.0), limits.received_fields
- * (554 5.4.6), limits.data_timeout (421 4.4.2), no slot or block (452 4.3.1).
+ * limits.message_size (552 5.3.4), limits.bad_commands (421 4.7.0),
+ * limits.invalid_recipients_per_hour (421 4.7.0), limits.received_fields (554 5.4.6),
+ * limits.data_timeout (421 4.4.2), no slot or block (452 4.3.1).
  */
 #ifndef DATAPLANE_SMTP_SESSION_H
 #define DATAPLANE_SMTP_SESSION_H

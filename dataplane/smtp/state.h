@@ -173,7 +173,10 @@ void smtp_say(struct smtp_call *call, const char *string);
 void smtp_say_lines(struct smtp_call *call, const char *bytes, size_t length);
 /* Says a reply that was kept; false while there still is no room. */
 bool smtp_say_pending(struct smtp_call *call);
-/* Tells the log, too. */
+/* Tells the log alone: a command was refused. */
+void smtp_log_refused(struct smtp_call *call, const char *command, const char *recipient,
+                      const char *reply);
+/* Says it, too. */
 void smtp_say_refused(struct smtp_call *call, const char *command, const char *recipient,
                       struct smtp_line *line);
 /* `code`, our host name and `words`, then smtp_close(). */

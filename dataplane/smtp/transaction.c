@@ -45,12 +45,7 @@ bool smtp_command_bad(struct smtp_call *call, const char *reply)
 
 void smtp_transaction_bad(struct smtp_call *call, const char *command, const char *reply)
 {
-    char client[46];
-
-    stream_peer_text(call->stream, client);
-    call->server->service.rejected(call->server->service.context, command, client,
-                                   smtp_helo(call->session), smtp_sender(call->session), "", reply,
-                                   call->now_ns);
+    smtp_log_refused(call, command, "", reply);
     smtp_command_bad(call, reply);
 }
 

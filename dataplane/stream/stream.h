@@ -136,6 +136,17 @@ static inline bool stream_peer_exceeds(const struct stream *stream, uint32_t add
     return tcp_peer_exceeds(stream->connection, address_max, prefix_max);
 }
 
+/* What the peer does wrong in all its connections: as tcp_peer_fault(), tcp_peer_faulty(). */
+static inline bool stream_peer_fault(struct stream *stream, uint32_t an_hour, int64_t now_ns)
+{
+    return tcp_peer_fault(stream->connection, an_hour, now_ns);
+}
+
+static inline bool stream_peer_faulty(const struct stream *stream, uint32_t an_hour, int64_t now_ns)
+{
+    return tcp_peer_faulty(stream->connection, an_hour, now_ns);
+}
+
 /* Unconsumed bytes of the application's, in order. */
 static inline uint32_t stream_readable(const struct stream *stream)
 {

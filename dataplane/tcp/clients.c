@@ -9,6 +9,7 @@
 
 #define CLIENT_NONE     UINT32_MAX
 #define CLIENT_BURST_NS CLOCK_NS_PER_SECOND /* a bucket holds what a second allows */
+#define CLIENT_HOUR_NS  (3600 * CLOCK_NS_PER_SECOND)
 
 bool tcp_clients_create(struct tcp_clients *clients, uint32_t connections,
                         const struct tcp_client_limits *limits, const struct siphash_key *secret)
@@ -22,13 +23,14 @@ bool tcp_clients_create(struct tcp_clients *clients, uint32_t connections,
         .limits = *limits,
         .secret = *secret,
         .entries = calloc(count, sizeof(*clients->entries)),
+        .faults_ns = calloc(count, sizeof(*clients->faults_ns)),
         .table = malloc(buckets * sizeof(*clients->table)),
         .mask = buckets - 1,
         .free = 0,
         .idle_oldest = CLIENT_NONE,
         .idle_newest = CLIENT_NONE,
     };
-    if (clients->entries == NULL || clients->table == NULL)
+    if (clients->entries == NULL || clients->faults_ns == NULL || clients->table == NULL)
         return false;
     memset(clients->table, 0xff, buckets * sizeof(*clients->table));
     for (uint32_t i = 0; i < count; i++)
@@ -39,8 +41,10 @@ bool tcp_clients_create(struct tcp_clients *clients, uint32_t connections,
 void tcp_clients_destroy(struct tcp_clients *clients)
 {
     free(clients->entries);
+    free(clients->faults_ns);
     free(clients->table);
     clients->entries = NULL;
+    clients->faults_ns = NULL;
     clients->table = NULL;
 }
 
@@ -153,6 +157,7 @@ static uint32_t client_make(struct tcp_clients *clients, uint32_t *bucket, uint6
 
     clients->entries[index] =
         (struct tcp_client){.prefix = prefix, .level = level & 1, .next = *bucket};
+    clients->faults_ns[index] = 0;
     *bucket = index;
     client_idle_add(clients, index);
     return index;
@@ -251,4 +256,43 @@ bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_clie
 {
     return clients->entries[place->entry[TCP_CLIENT_ADDRESS]].held < share &&
            clients->entries[place->entry[TCP_CLIENT_PREFIX]].held < 2 * share;
+}
+
+/* What one fault costs of the bucket of an hour. */
+static int64_t client_fault_ns(uint32_t an_hour, uint32_t level)
+{
+    uint64_t most =
+        level == TCP_CLIENT_ADDRESS ? an_hour : (uint64_t)an_hour * TCP_CLIENT_FAULTS_PREFIX;
+
+    return CLIENT_HOUR_NS / (int64_t)most;
+}
+
+/* True when the bucket has no room for another. */
+static bool client_spent(const struct tcp_clients *clients, const struct tcp_client_place *place,
+                         uint32_t an_hour, uint32_t level, int64_t now_ns)
+{
+    int64_t owes = clients->faults_ns[place->entry[level]] - now_ns;
+
+    return owes > 0 && owes > CLIENT_HOUR_NS - client_fault_ns(an_hour, level);
+}
+
+bool tcp_clients_fault(struct tcp_clients *clients, const struct tcp_client_place *place,
+                       uint32_t an_hour, int64_t now_ns)
+{
+    for (uint32_t level = 0; an_hour > 0 && level < TCP_CLIENT_LEVELS; level++) {
+        if (client_spent(clients, place, an_hour, level, now_ns))
+            return false;
+    }
+    for (uint32_t level = 0; an_hour > 0 && level < TCP_CLIENT_LEVELS; level++) {
+        int64_t *paid_ns = &clients->faults_ns[place->entry[level]];
+
+        *paid_ns = (*paid_ns > now_ns ? *paid_ns : now_ns) + client_fault_ns(an_hour, level);
+    }
+    return true;
+}
+
+bool tcp_clients_faulty(const struct tcp_clients *clients, const struct tcp_client_place *place,
+                        uint32_t an_hour, int64_t now_ns)
+{
+    return an_hour > 0 && client_spent(clients, place, an_hour, TCP_CLIENT_ADDRESS, now_ns);
 }

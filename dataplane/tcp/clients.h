@@ -1,5 +1,5 @@
-/* clients.h: how many connections each client has, and how fast it makes them. Private to
- * dataplane/tcp.
+/* clients.h: how many connections each client has, how fast it makes them, and what it did wrong in
+ * them. Private to dataplane/tcp.
  *
  * A client is counted twice: by its address (IPv4 /32, IPv6 /64, since one host owns all of a /64)
  * and by its neighbourhood (IPv4 /24, IPv6 /48), so that neither one host nor one rented subnet can
@@ -45,6 +45,7 @@ struct tcp_clients {
     struct tcp_client_limits limits;
     struct siphash_key secret;
     struct tcp_client *entries;
+    int64_t *faults_ns; /* [entry] another bucket, in time: of faults */
     uint32_t *table;
     uint32_t mask;
     uint32_t free;
@@ -87,6 +88,17 @@ static inline void tcp_clients_hold(struct tcp_clients *clients,
     for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++)
         clients->entries[place->entry[level]].held += (uint32_t)more;
 }
+
+/* Faults of a client, as the application sees them: `an_hour` from one address (0: any number) and
+ * TCP_CLIENT_FAULTS_PREFIX times as many from its neighbourhood, all at once or one by one; they
+ * are remembered as long as the client is. Counts one; false when that is one too many. */
+#define TCP_CLIENT_FAULTS_PREFIX 4u
+bool tcp_clients_fault(struct tcp_clients *clients, const struct tcp_client_place *place,
+                       uint32_t an_hour, int64_t now_ns);
+
+/* Would one more fault of the address be one too many? */
+bool tcp_clients_faulty(const struct tcp_clients *clients, const struct tcp_client_place *place,
+                        uint32_t an_hour, int64_t now_ns);
 
 /* Do the address and its neighbourhood hold less than `share` and twice that? */
 bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_client_place *place,

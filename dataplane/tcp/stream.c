@@ -49,6 +49,16 @@ bool tcp_peer_exceeds(const struct tcp_connection *c, uint32_t address_max, uint
            entries[c->client.entry[TCP_CLIENT_PREFIX]].connections > prefix_max;
 }
 
+bool tcp_peer_fault(struct tcp_connection *c, uint32_t an_hour, int64_t now_ns)
+{
+    return tcp_clients_fault(&c->endpoint->clients, &c->client, an_hour, now_ns);
+}
+
+bool tcp_peer_faulty(const struct tcp_connection *c, uint32_t an_hour, int64_t now_ns)
+{
+    return tcp_clients_faulty(&c->endpoint->clients, &c->client, an_hour, now_ns);
+}
+
 uint32_t tcp_send_space(const struct tcp_connection *c)
 {
     return c->fin_queued ? 0 : TCP_SEND_BYTES - c->send_length;

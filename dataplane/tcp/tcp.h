@@ -118,6 +118,14 @@ uint64_t tcp_peer_prefix(const struct tcp_connection *connection);
 bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_max,
                       uint32_t prefix_max);
 
+/* The application's peer did something wrong: counted for its address, which may do so `an_hour`
+ * times (0: any number of times), and for the addresses around it (dataplane/tcp/clients.h), over
+ * all its connections to this worker. False when that was one too many. */
+bool tcp_peer_fault(struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns);
+
+/* Would the next one of its address be one too many? */
+bool tcp_peer_faulty(const struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns);
+
 /* Unconsumed in-order bytes. */
 uint32_t tcp_readable(const struct tcp_connection *connection);
 

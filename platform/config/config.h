@@ -96,6 +96,7 @@ struct config_limits {
     unsigned data_rate;            /* least bytes a second in DATA; below it: 421 */
     unsigned messages_in_progress; /* message slots, all workers together; over it: 452 4.3.1 */
     unsigned bad_commands;         /* a connection; over it: 421 */
+    unsigned invalid_recipients;   /* a client and hour, each worker; over it: 421 */
     unsigned received_fields;      /* Received: fields in a message; over it: 554 5.4.6 */
     uint64_t window_bytes;         /* TCP receive window in DATA; 16K..256K */
     int64_t admission_wait_ns;     /* for room for a message, or for more of it; then 452 4.3.1 */

@@ -88,6 +88,8 @@ static const struct schema_key limits_keys[] = {
      .max = 65536, .fallback = "1024", .restart = true},
     {"bad_commands", SCHEMA_COUNT, false, LIMIT(bad_commands), .min = 1, .max = 1000,
      .fallback = "20"},
+    {"invalid_recipients_per_hour", SCHEMA_COUNT, false, LIMIT(invalid_recipients), .min = 1,
+     .max = 1000000, .fallback = "1000"},
     {"received_fields", SCHEMA_COUNT, false, LIMIT(received_fields), .min = 1, .max = 1000,
      .fallback = "100"},
     {"window", SCHEMA_SIZE, false, LIMIT(window_bytes), .min = 16 * KIB, .max = 256 * KIB,

@@ -176,6 +176,10 @@
       "recipients deferred: all servers of their customer are away")                              \
     X(SMTP_BAD_COMMANDS, "smtp_bad_commands", COUNTER, "commands", SUM,                           \
       "commands that were refused as such")                                                       \
+    X(SMTP_INVALID_RECIPIENTS, "smtp_invalid_recipients", COUNTER, "commands", SUM,               \
+      "of those, recipients refused for good")                                                    \
+    X(SMTP_HARVESTS_CLOSED, "smtp_harvests_closed", COUNTER, "connections", SUM,                  \
+      "connections closed: their client has asked for too many such recipients")                  \
     X(SMTP_REPLIES_4XX, "smtp_replies_4xx", COUNTER, "replies", SUM, "temporary refusals")        \
     X(SMTP_REPLIES_5XX, "smtp_replies_5xx", COUNTER, "replies", SUM, "permanent refusals")        \
     X(LOG_LOST, "log_lost", COUNTER, "records", SUM, "log records dropped: the ring was full")    \

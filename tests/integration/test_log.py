@@ -46,7 +46,7 @@ class Unread(unittest.TestCase):
         self.addCleanup(self.customer.stop)
         self.box = PipedAppliance(
             [appliance.customer("example", ["example.org"], self.customer.port)],
-            {"limits": {"bad_commands": 1000}})
+            {"limits": {"bad_commands": 1000, "invalid_recipients_per_hour": 1000000}})
         self.addCleanup(self.box.stop)
         self.box.start()
 

@@ -47,6 +47,7 @@ WRONG = [
     (("limits", "connection_rate"), 0),
     (("limits", "messages_in_progress"), 1000000),
     (("limits", "bad_commands"), -1),
+    (("limits", "invalid_recipients_per_hour"), 0),
     (("limits", "received_fields"), "1.5"),
     (("limits", "window"), "1K"),
     (("limits", "admission_wait"), "2m"),

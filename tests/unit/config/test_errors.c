@@ -163,6 +163,7 @@ static const struct breakage limit_cases[] = {
      "messages_in_progress: ~65537",
      {"(limits.messages_in_progress)", "1 to 65536"}},
     {"bad_commands: 5", "bad_commands: ~0x5", {"(limits.bad_commands)", "1 to 1000"}},
+    {"_per_hour: 40", "_per_hour: ~0", {"(limits.invalid_recipients_per_hour)", "1 to 1000000"}},
     {"received_fields: 30", "received_fields: ~1e3", {"(limits.received_fields)", "1 to 1000"}},
     {"window: 64K", "window: ~15K", {"(limits.window)", "16K to 256K"}},
     {"window: 64K", "window: ~257K", {"(limits.window)", "16K to 256K"}},

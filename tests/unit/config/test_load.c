@@ -134,6 +134,7 @@ static void full_file_limits(void **state)
     assert_int_equal(limits->data_rate, 1000);
     assert_int_equal(limits->messages_in_progress, 256);
     assert_int_equal(limits->bad_commands, 5);
+    assert_int_equal(limits->invalid_recipients, 40);
     assert_int_equal(limits->received_fields, 30);
     assert_int_equal(limits->window_bytes, 64u << 10);
     assert_int_equal(limits->command_timeout_ns, 120 * SECOND);
@@ -233,6 +234,7 @@ static void minimal_file_gets_default_limits(void **state)
     assert_int_equal(limits->data_rate, 128);
     assert_int_equal(limits->messages_in_progress, 1024);
     assert_int_equal(limits->bad_commands, 20);
+    assert_int_equal(limits->invalid_recipients, 1000);
     assert_int_equal(limits->received_fields, 100);
     assert_int_equal(limits->window_bytes, 128u << 10);
     assert_int_equal(limits->command_timeout_ns, 300 * SECOND);

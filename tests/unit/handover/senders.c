@@ -108,6 +108,22 @@ bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_
     return false; /* each sender is another client */
 }
 
+bool tcp_peer_fault(struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns)
+{
+    (void)connection;
+    (void)an_hour;
+    (void)now_ns;
+    return true;
+}
+
+bool tcp_peer_faulty(const struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns)
+{
+    (void)connection;
+    (void)an_hour;
+    (void)now_ns;
+    return false;
+}
+
 void tcp_peer_text(const struct tcp_connection *connection, char text[46])
 {
     (void)connection;

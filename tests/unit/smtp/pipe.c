@@ -163,6 +163,21 @@ bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_
     return connection->peers > address_max || connection->peers > prefix_max;
 }
 
+bool tcp_peer_fault(struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns)
+{
+    (void)now_ns;
+    if (an_hour > 0 && connection->endpoint->faults >= an_hour)
+        return false;
+    connection->endpoint->faults++;
+    return true;
+}
+
+bool tcp_peer_faulty(const struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns)
+{
+    (void)now_ns;
+    return an_hour > 0 && connection->endpoint->faults >= an_hour;
+}
+
 uint32_t tcp_readable(const struct tcp_connection *connection)
 {
     return connection->readable;

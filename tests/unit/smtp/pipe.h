@@ -14,6 +14,7 @@
 /* The one there is; tcp_find() finds it. */
 struct tcp_endpoint {
     struct tcp_connection *connection; /* null when closed */
+    uint32_t faults;                   /* of its peer, whose hour never ends */
 };
 
 struct pipe_options {

@@ -234,10 +234,56 @@ static void test_harvest_in_a_connection(void **state)
     harness_close(&h);
 }
 
+/* What a client asked for in vain is remembered over its connections. Past the bound nothing tells
+ * recipients that exist from those that do not. */
+static void test_harvest_over_connections(void **state)
+{
+    (void)state;
+    h.config.limits.invalid_recipients = 4;
+    for (unsigned round = 0; round < 2; round++) {
+        harness_open(&h, NULL);
+        say("EHLO c\r\nMAIL FROM:<>\r\n" UNKNOWN_USER "RCPT TO:<x@elsewhere.example>\r\n");
+        assert_int_equal(h.rejections, 2);
+        assert_false(h.pipe.closed);
+        harness_close(&h);
+    }
+    assert_int_equal(h.server.counters->value[COUNTER_SMTP_INVALID_RECIPIENTS], 4);
+    assert_int_equal(h.server.counters->value[COUNTER_SMTP_HARVESTS_CLOSED], 0);
+    for (unsigned round = 1; round <= 2; round++) {
+        harness_open(&h, NULL);
+        say(round == 1 ? TO_ALICE : "EHLO c.example\r\nMAIL FROM:<>\r\n" UNKNOWN_USER);
+        assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK NO_MORE);
+        assert_true(h.pipe.closed);
+        assert_int_equal(h.rejections, 1);
+        assert_non_null(strstr(h.rejected, round == 1 ? "|alice@example.com|421 4.7.0 "
+                                                      : "|mallory@example.org|421 4.7.0 "));
+        harness_close(&h);
+        assert_int_equal(h.server.counters->value[COUNTER_SMTP_HARVESTS_CLOSED], round);
+    }
+    assert_int_equal(h.server.counters->value[COUNTER_SMTP_INVALID_RECIPIENTS], 4);
+}
+
+/* The one too many may come behind recipients that were taken: their message ends with it. */
+static void test_harvest_behind_a_recipient(void **state)
+{
+    (void)state;
+    h.config.limits.invalid_recipients = 1;
+    harness_open(&h, NULL);
+    say("EHLO c.example\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\n" UNKNOWN_USER
+            UNKNOWN_USER);
+    assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK RCPT_OK USER_REFUSED NO_MORE);
+    assert_int_equal(h.concluded, 1);
+    assert_int_equal(h.outcome, MAIL_CUT_OFF);
+    assert_string_equal(h.status, "421 4.7.0 Too many unknown recipients");
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         DIALOGUE_TEST(test_harvest_in_a_connection),
+        DIALOGUE_TEST(test_harvest_over_connections),
+        DIALOGUE_TEST(test_harvest_behind_a_recipient),
         DIALOGUE_TEST(test_endings),
         DIALOGUE_TEST(test_stalled_replies),
         DIALOGUE_TEST(test_no_reply_block),

@@ -193,13 +193,92 @@ static void test_many_clients(void **state)
     many_clients(low, 4);
 }
 
+#define HOUR_NS (3600 * SECOND_NS)
+
+/* So many faults that are none too many, one after the other. */
+static unsigned faults(const struct tcp_client_place *place, uint32_t an_hour, int64_t now_ns)
+{
+    unsigned count = 0;
+
+    while (count < 1000 && tcp_clients_fault(&clients, place, an_hour, now_ns))
+        count++;
+    return count;
+}
+
+/* All at once, in one connection or in several; later one for each tenth of the hour. */
+static void test_faults_of_an_address(void **state)
+{
+    struct tcp_client_place place;
+
+    (void)state;
+    open_clients(2, 100, 0);
+    assert_int_equal(enter("192.0.2.1", &place, 1), TCP_CLIENT_WELCOME);
+    assert_int_equal(faults(&place, 0, 1), 1000); /* no limit, and nothing is counted */
+    assert_false(tcp_clients_faulty(&clients, &place, 10, 1));
+    assert_int_equal(faults(&place, 10, 1), 10);
+    assert_true(tcp_clients_faulty(&clients, &place, 10, 1));
+    assert_false(tcp_clients_faulty(&clients, &place, 0, 1));
+    tcp_clients_leave(&clients, &place);
+    assert_int_equal(enter("192.0.2.1", &place, 2), TCP_CLIENT_WELCOME);
+    assert_true(tcp_clients_faulty(&clients, &place, 10, 2));
+    assert_true(tcp_clients_faulty(&clients, &place, 10, HOUR_NS / 10));
+    assert_false(tcp_clients_faulty(&clients, &place, 10, HOUR_NS / 10 + 1));
+    assert_int_equal(faults(&place, 10, HOUR_NS / 10 + 1), 1);
+    assert_int_equal(faults(&place, 10, 3 * HOUR_NS), 10);
+}
+
+/* Four times as many around it: beyond them no fault is none too many, but who makes none is not
+ * held to it. */
+static void test_faults_of_a_neighbourhood(void **state)
+{
+    static const char *const near[] = {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4",
+                                       "192.0.2.5"};
+    struct tcp_client_place place;
+
+    (void)state;
+    open_clients(2, 100, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(enter(near[i], &place, 1), TCP_CLIENT_WELCOME);
+        assert_int_equal(faults(&place, 10, 1), i < 4 ? 10 : 0);
+        assert_int_equal(tcp_clients_faulty(&clients, &place, 10, 1), i < 4);
+        tcp_clients_leave(&clients, &place);
+    }
+    assert_int_equal(enter("192.0.3.1", &place, 1), TCP_CLIENT_WELCOME);
+    assert_int_equal(faults(&place, 10, 1), 10);
+}
+
+/* Another client in the place of one that was forgotten has done nothing. */
+static void test_faults_are_forgotten_with_the_client(void **state)
+{
+    uint8_t stranger[16] = {[10] = 0xff, [11] = 0xff};
+    struct tcp_client_place place;
+
+    (void)state;
+    open_clients(2, 100, 0);
+    assert_int_equal(enter("192.0.2.1", &place, 1), TCP_CLIENT_WELCOME);
+    assert_int_equal(faults(&place, 10, 1), 10);
+    tcp_clients_leave(&clients, &place);
+    for (uint32_t i = 1; i < 2 * TCP_CLIENTS_REMEMBERED; i++) {
+        memcpy(stranger + 12, &i, sizeof(i));
+        assert_int_equal(tcp_clients_enter(&clients, stranger, &place, 1), TCP_CLIENT_WELCOME);
+        assert_false(tcp_clients_faulty(&clients, &place, 10, 1));
+        tcp_clients_leave(&clients, &place);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, close_clients)
     const struct CMUnitTest tests[] = {
-        TEST(test_limit_of_an_address), TEST(test_limit_of_a_neighbourhood),
-        TEST(test_ipv6_counts_by_64),   TEST(test_rate),
-        TEST(test_rate_overdrawn),      TEST(test_many_clients),
+        TEST(test_limit_of_an_address),
+        TEST(test_limit_of_a_neighbourhood),
+        TEST(test_ipv6_counts_by_64),
+        TEST(test_rate),
+        TEST(test_rate_overdrawn),
+        TEST(test_many_clients),
+        TEST(test_faults_of_an_address),
+        TEST(test_faults_of_a_neighbourhood),
+        TEST(test_faults_are_forgotten_with_the_client),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
