@@ -7,10 +7,7 @@
  */
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "dataplane/smtp/plain.h"
 #include "dataplane/smtp/state.h"
 #include "platform/check.h"
 
@@ -48,32 +45,20 @@ static bool data_match_field(struct smtp_session *session, uint8_t byte)
     return session->field_match == DATA_FIELD_BYTES;
 }
 
-/* Inside a line: keeps as much of it as there is. DATA_BARE or DATA_NUL when that stops it. */
-static enum data_found data_text(struct smtp_session *session, struct data_cursor *cursor)
+/* Keeps the next byte, with which all is well, and the plain ones behind it. In a header, where
+ * each line is looked at, up to the next line. */
+static void data_run(struct smtp_session *session, struct data_cursor *cursor)
 {
-    size_t length = (size_t)(cursor->end - cursor->read);
-    const uint8_t *feed = memchr(cursor->read, '\n', length);
-    size_t stop = feed == NULL ? length : (size_t)(feed - cursor->read);
-    const uint8_t *cr = memchr(cursor->read, '\r', stop);
-    size_t line = cr == NULL ? stop : (size_t)(cr - cursor->read);
-    const uint8_t *nul = memchr(cursor->read, '\0', line);
+    size_t length =
+        smtp_plain(cursor->read, (size_t)(cursor->end - cursor->read), session->in_header);
+    uint8_t last = cursor->read[length - 1];
 
-    if (nul != NULL) {
-        data_keep(cursor, (size_t)(nul - cursor->read));
-        return DATA_NUL;
-    }
-    if (cr == NULL) {
-        data_keep(cursor, stop);
-        return feed != NULL ? DATA_BARE : DATA_ALL_READ;
-    }
-    if (feed != NULL && cr + 1 == feed) {
-        data_keep(cursor, line + 2);
+    data_keep(cursor, length);
+    if (last == '\n')
         session->scan = SMTP_SCAN_LINE_START;
-    } else {
-        data_keep(cursor, line + 1);
-        session->scan = SMTP_SCAN_CR;
-    }
-    return DATA_ALL_READ;
+    else
+        session->scan = last == '\r' ? SMTP_SCAN_CR : SMTP_SCAN_TEXT;
+    session->field_match = DATA_FIELD_NONE;
 }
 
 /* The first byte of a line, a stuffed dot before it already dropped. */
@@ -83,89 +68,33 @@ static void data_begin_text(struct smtp_session *session)
     session->field_match = session->in_header ? 0 : DATA_FIELD_NONE;
 }
 
-#if defined(__SSE2__)
-#define DATA_PIECE 64u
-
-/* One bit for each of the 64 bytes: is it `byte`? Written out, for gcc -O2 unrolls nothing. */
-static inline uint64_t data_bits(__m128i first, __m128i second, __m128i third, __m128i fourth,
-                                 char byte)
+/* Inside a line. */
+static enum data_found data_text(struct smtp_session *session, struct data_cursor *cursor,
+                                 uint32_t received_max)
 {
-    const __m128i wanted = _mm_set1_epi8(byte);
-    uint32_t a = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(first, wanted));
-    uint32_t b = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(second, wanted));
-    uint32_t c = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(third, wanted));
-    uint32_t d = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(fourth, wanted));
+    uint8_t byte = *cursor->read;
 
-    return (uint64_t)(d << 16 | c) << 32 | (b << 16 | a);
-}
-
-/* Takes whole pieces of a body in which nothing calls for a closer look: every LF follows a CR,
- * every CR comes before an LF, no line starts with a dot. data_scan() would keep the same bytes and
- * end in the same state, one line at a time. Whether one of them was NUL is asked once at the end:
- * then the message is refused, and where in these pieces it stood is nobody's business. */
-static enum data_found data_plain(struct smtp_session *session, struct data_cursor *cursor)
-{
-    uint64_t after_cr = session->scan == SMTP_SCAN_CR;
-    uint64_t after_line = session->scan == SMTP_SCAN_LINE_START;
-    __m128i least = _mm_set1_epi8(1);
-
-    if (session->in_header || session->scan > SMTP_SCAN_CR)
+    if (session->field_match < DATA_FIELD_BYTES) {
+        if (data_match_field(session, byte) && ++session->received_fields > received_max)
+            return DATA_LOOP;
+        if (session->field_match != DATA_FIELD_NONE)
+            data_keep(cursor, 1);
         return DATA_ALL_READ;
-    while (cursor->end - cursor->read >= (ptrdiff_t)DATA_PIECE) {
-        const __m128i *at = (const __m128i *)(const void *)cursor->read;
-        __m128i a = _mm_loadu_si128(at);
-        __m128i b = _mm_loadu_si128(at + 1);
-        __m128i c = _mm_loadu_si128(at + 2);
-        __m128i d = _mm_loadu_si128(at + 3);
-        uint64_t cr = data_bits(a, b, c, d, '\r');
-        uint64_t feed = data_bits(a, b, c, d, '\n');
-
-        uint64_t starts = feed << 1 | after_line;
-
-        if (feed != (cr << 1 | after_cr))
-            break;
-        /* Most pieces have one start of a line or none. */
-        if ((starts & (starts - 1)) != 0) {
-            if ((starts & data_bits(a, b, c, d, '.')) != 0)
-                break;
-        } else if (starts != 0 && cursor->read[__builtin_ctzll(starts)] == '.') {
-            break;
-        }
-        least = _mm_min_epu8(least, a);
-        least = _mm_min_epu8(least, b);
-        least = _mm_min_epu8(least, c);
-        least = _mm_min_epu8(least, d);
-        data_keep(cursor, DATA_PIECE);
-        after_cr = cr >> (DATA_PIECE - 1);
-        after_line = feed >> (DATA_PIECE - 1);
     }
-    if (after_cr != 0)
-        session->scan = SMTP_SCAN_CR;
-    else if (after_line != 0)
-        session->scan = SMTP_SCAN_LINE_START;
-    else
-        session->scan = SMTP_SCAN_TEXT;
-    session->field_match = DATA_FIELD_NONE;
-    return _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) == 0 ? DATA_ALL_READ
-                                                                              : DATA_NUL;
-}
-_Static_assert(SMTP_SCAN_LINE_START < SMTP_SCAN_CR && SMTP_SCAN_TEXT < SMTP_SCAN_CR,
-               "the states in which a piece may be plain");
-#else
-static enum data_found data_plain(struct smtp_session *session, struct data_cursor *cursor)
-{
-    (void)session;
-    (void)cursor;
+    if (byte == '\n')
+        return DATA_BARE;
+    if (byte == '\0')
+        return DATA_NUL;
+    data_run(session, cursor);
     return DATA_ALL_READ;
 }
-#endif
 
 /* Reads until the span or the data ends, or something is wrong: then `read` stands at the byte that
- * is wrong, or, for a NUL, at or behind it, and the state is the one before it. */
+ * is wrong, and the state is the one before it. */
 static enum data_found data_scan(struct smtp_session *session, struct data_cursor *cursor,
                                  uint32_t received_max)
 {
-    enum data_found found = data_plain(session, cursor);
+    enum data_found found = DATA_ALL_READ;
 
     while (found == DATA_ALL_READ && cursor->read < cursor->end) {
         uint8_t byte = *cursor->read;
@@ -176,31 +105,19 @@ static enum data_found data_scan(struct smtp_session *session, struct data_curso
                 session->scan = SMTP_SCAN_DOT;
                 cursor->read++;
             } else if (byte == '\r') {
-                session->scan = SMTP_SCAN_CR;
                 session->in_header = false; /* the empty line */
-                data_keep(cursor, 1);
+                data_run(session, cursor);
             } else {
                 data_begin_text(session);
             }
             break;
         case SMTP_SCAN_TEXT:
-            if (session->field_match < DATA_FIELD_BYTES) {
-                if (data_match_field(session, byte) && ++session->received_fields > received_max)
-                    return DATA_LOOP;
-                if (session->field_match != DATA_FIELD_NONE)
-                    data_keep(cursor, 1);
-            } else {
-                found = data_text(session, cursor);
-                if (found == DATA_ALL_READ && session->scan == SMTP_SCAN_LINE_START)
-                    found = data_plain(session, cursor);
-            }
+            found = data_text(session, cursor, received_max);
             break;
         case SMTP_SCAN_CR:
             if (byte != '\n')
                 return DATA_BARE;
-            session->scan = SMTP_SCAN_LINE_START;
-            data_keep(cursor, 1);
-            found = data_plain(session, cursor);
+            data_run(session, cursor);
             break;
         case SMTP_SCAN_DOT:
             if (byte == '\r') {

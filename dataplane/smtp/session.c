@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "dataplane/smtp/plain.h"
 #include "dataplane/smtp/state.h"
 #include "platform/check.h"
 #include "platform/clock.h"
@@ -279,6 +280,7 @@ void smtp_server_application(struct smtp_server *server, struct stream_applicati
 {
     struct smtp_call call = {.server = server};
 
+    smtp_plain_init();
     admission_fit(&server->store->admission,
                   smtp_admit_blocks(&call, smtp_config(&call)->limits.message_bytes));
     *application = (struct stream_application){
