@@ -59,6 +59,21 @@ void connection_send(struct connection *connection, const char *text)
     (void)bufferevent_write(connection->stream, text, strlen(text));
 }
 
+bool connection_send_at_once(struct connection *connection, const char *text)
+{
+    size_t length = strlen(text);
+    ssize_t sent;
+
+    CHECK(connection->state == CONNECTION_OPEN);
+    CHECK(evbuffer_get_length(connection_output(connection)) == 0);
+    sent = send(bufferevent_getfd(connection->stream), text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR)
+        return false;
+    if (sent < (ssize_t)length)
+        connection_send(connection, text + (sent > 0 ? sent : 0));
+    return true;
+}
+
 struct evbuffer *connection_output(const struct connection *connection)
 {
     CHECK(connection->stream != NULL);

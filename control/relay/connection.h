@@ -78,6 +78,11 @@ void connection_set_timeout(struct connection *connection, int64_t due_ns, int64
 /* Only memory can fail here; the limit of what is waited for then ends it. */
 void connection_send(struct connection *connection, const char *text);
 
+/* Hands `text` to the kernel before it returns, behind what has left (the output is empty): between
+ * this and what was asked just before (connection_silent()) nothing else is done. What the kernel
+ * has no room for goes to the output. False, and nothing sent: the connection is gone (errno). */
+bool connection_send_at_once(struct connection *connection, const char *text);
+
 struct evbuffer *connection_output(const struct connection *connection);
 struct evbuffer *connection_input(const struct connection *connection);
 

@@ -1,8 +1,10 @@
 #include "control/relay/dialogue.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "control/relay/belief.h"
 #include "platform/check.h"
 #include "platform/clock.h"
 
@@ -87,11 +89,12 @@ static void dialogue_fill_result(const struct dialogue *dialogue,
         result->transfer_us = (uint32_t)((now_ns - transaction->started_ns) / CLOCK_NS_PER_US);
 }
 
-/* MAIL was not answered, and the connection had served before: it was gone all along. */
+/* The connection had served before. MAIL was not answered: it was gone all along; or what came is a
+ * left-over of the message before. */
 static bool dialogue_was_gone(const struct dialogue *dialogue)
 {
-    return dialogue->state == DIALOGUE_ENVELOPE && dialogue->envelope.answered == 0 &&
-           dialogue->rested;
+    return dialogue->misled || (dialogue->state == DIALOGUE_ENVELOPE &&
+                                dialogue->envelope.answered == 0 && dialogue->rested);
 }
 
 /* Ends transaction and connection: `why` for the log and status, without code. */
@@ -168,6 +171,15 @@ static void dialogue_unwelcome(struct dialogue *dialogue, const char *to_what, i
 static void dialogue_out_of_turn(struct dialogue *dialogue, int64_t now_ns)
 {
     dialogue_fail(dialogue, RELAY_BROKEN, "the server spoke out of turn", now_ns);
+}
+
+/* No word about this message, of which the server has nothing yet. Where the last answer to an end
+ * of data may not have been the only one, this may be the other. */
+static void dialogue_mistrust(struct dialogue *dialogue, const char *why, int64_t now_ns)
+{
+    CHECK(dialogue->state == DIALOGUE_ENVELOPE || dialogue->state == DIALOGUE_DATA);
+    dialogue->misled = dialogue->unsettled;
+    dialogue_fail(dialogue, RELAY_BROKEN, why, now_ns);
 }
 
 static void dialogue_connected(void *context, int64_t now_ns)
@@ -260,7 +272,7 @@ static void dialogue_envelope_complete(struct dialogue *dialogue, int64_t now_ns
 {
     if (dialogue->envelope.refused_code == 0) {
         if (!dialogue_silent(dialogue)) {
-            dialogue_out_of_turn(dialogue, now_ns);
+            dialogue_mistrust(dialogue, "the server spoke out of turn", now_ns);
             return;
         }
         dialogue_turn(dialogue, DIALOGUE_DATA, dialogue->settings->command_timeout_ns, now_ns);
@@ -284,7 +296,9 @@ static void dialogue_envelope_reply(struct dialogue *dialogue, int64_t now_ns)
         dialogue_answer(dialogue, code, dialogue->reply.text, now_ns);
         dialogue_close(dialogue, now_ns);
     } else if (code / 100 == 3) {
-        dialogue_fail(dialogue, RELAY_BROKEN, "unexpected answer to MAIL or RCPT", now_ns);
+        dialogue_mistrust(dialogue, "unexpected answer to MAIL or RCPT", now_ns);
+    } else if (code >= 400 && dialogue->unsettled && dialogue->envelope.answered == 0) {
+        dialogue_mistrust(dialogue, "MAIL was refused on a connection used before", now_ns);
     } else if (envelope_answer(&dialogue->envelope, &dialogue->reply)) {
         dialogue_envelope_complete(dialogue, now_ns);
     } else {
@@ -301,13 +315,13 @@ static void dialogue_end_data(struct dialogue *dialogue, int64_t now_ns)
         dialogue_fail(dialogue, RELAY_REFUSED, "the message was withdrawn", now_ns);
         return;
     }
-    if (!dialogue_silent(dialogue)) {
-        dialogue_out_of_turn(dialogue, now_ns);
-        return;
-    }
     CHECK(content_done(&dialogue->content));
-    dialogue_turn(dialogue, DIALOGUE_ANSWER, dialogue->settings->data_timeout_ns, now_ns);
-    connection_send(&dialogue->connection, stuffing_end(&dialogue->content.stuffing));
+    if (!dialogue_silent(dialogue))
+        return; /* dialogue_early_reply() hears it, or its rest never comes */
+    if (!connection_send_at_once(&dialogue->connection, stuffing_end(&dialogue->content.stuffing)))
+        dialogue_fail(dialogue, RELAY_BROKEN, strerror(errno), now_ns);
+    else
+        dialogue_turn(dialogue, DIALOGUE_ANSWER, dialogue->settings->data_timeout_ns, now_ns);
 }
 
 static void dialogue_fill(struct dialogue *dialogue, int64_t now_ns)
@@ -342,6 +356,7 @@ static void dialogue_data_reply(struct dialogue *dialogue, int64_t now_ns)
     unsigned code = dialogue->reply.code;
 
     if (code == 354) {
+        dialogue->unsettled = false;
         content_start(&dialogue->content, dialogue->transaction->source,
                       dialogue->transaction->fields);
         dialogue->state = DIALOGUE_BODY;
@@ -349,7 +364,7 @@ static void dialogue_data_reply(struct dialogue *dialogue, int64_t now_ns)
         return;
     }
     if (code < 400) {
-        dialogue_fail(dialogue, RELAY_BROKEN, "unexpected answer to DATA", now_ns);
+        dialogue_mistrust(dialogue, "unexpected answer to DATA", now_ns);
         return;
     }
     dialogue_answer(dialogue, code, dialogue->reply.text, now_ns);
@@ -371,36 +386,21 @@ static void dialogue_early_reply(struct dialogue *dialogue, int64_t now_ns)
     dialogue_close(dialogue, now_ns);
 }
 
-/* The server has not got our end of data yet, so this is not about the whole message. A refusal
- * stands all the same; the connection, on which one more answer may come, goes in either case. */
-static void dialogue_premature_reply(struct dialogue *dialogue, int64_t now_ns)
-{
-    if (dialogue->reply.code < 400) {
-        dialogue_fail(dialogue, RELAY_BROKEN, "the server answered before it had the whole message",
-                      now_ns);
-        return;
-    }
-    connection_cut(&dialogue->connection);
-    dialogue_answer(dialogue, dialogue->reply.code, dialogue->reply.text, now_ns);
-    dialogue_close(dialogue, now_ns);
-}
-
 static void dialogue_final_reply(struct dialogue *dialogue, int64_t now_ns)
 {
     unsigned code = dialogue->reply.code;
+    const char *doubt = belief_doubt(&dialogue->reply, &dialogue->connection);
 
-    /* Only x5z speaks of the mail system (RFC 5321 4.2.1): a 220 or 221 in this place is about the
-     * connection, and no word that the message was taken. */
-    if (code < 400 && code / 10 != 25) {
-        dialogue_fail(dialogue, RELAY_BROKEN, "unexpected answer to the end of data", now_ns);
+    if (doubt != NULL && code < 400) {
+        dialogue_fail(dialogue, RELAY_BROKEN, doubt, now_ns);
         return;
     }
-    if (!connection_acknowledged(&dialogue->connection)) {
-        dialogue_premature_reply(dialogue, now_ns);
-        return;
-    }
+    /* A refusal stands whenever it came; the connection, on which one more may come, does not. */
+    if (doubt != NULL)
+        connection_cut(&dialogue->connection);
+    dialogue->unsettled = true;
     dialogue_answer(dialogue, code, dialogue->reply.text, now_ns);
-    if (code == 421)
+    if (doubt != NULL || code == 421)
         dialogue_close(dialogue, now_ns);
     else
         dialogue_ready(dialogue, now_ns);

@@ -8,11 +8,12 @@
  *   - Data is ended only after every byte before the end has left for the kernel, the message still
  *     is the one handed over, and there is time left for an answer. A worker that gave up (or died)
  *     can at worst make us close a connection in mid-data, never have other bytes accepted.
- *   - A reply to the end of data is believed only once the server's TCP has acknowledged that end:
- *     what was said before cannot be about it. The connection is cut, so that nothing that is left
- *     over answers for the next message.
+ *   - A reply to the end of data is believed only where it can be about it (belief.h). After any
+ *     doubt the connection is cut, so that nothing that is left over answers for the next message.
  *   - A re-used connection that fails before MAIL was answered costs nothing: nothing was sent, the
- *     transaction goes to a fresh connection, once.
+ *     transaction goes to a fresh connection, once. So it does where MAIL is refused, or DATA gets
+ *     what is no answer to it, while the last answer to an end of data may not have been the only
+ *     one.
  *   - A reply that is not SMTP, or comes out of turn, ends the connection.
  *
  * Time: each reply within command_timeout; in data, DIALOGUE_DRAIN_BYTES must leave within
@@ -97,6 +98,8 @@ struct dialogue {
     uint64_t idle_order; /* the larger, the later it went idle */
     unsigned messages;   /* transactions begun on it */
     bool rested;         /* has been idle: may have gone meanwhile */
+    bool unsettled; /* an end of data was answered on it, and DATA by 354 not since (belief.h) */
+    bool misled;    /* ... and it failed by a reply that may be one more such answer */
     struct reply reply;
     struct reply_offers offers;
     struct transaction *transaction; /* null: idle, or only looking */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -235,6 +236,144 @@ static void test_premature_refusal(void **state)
     free(body);
 }
 
+/* -- answers in each window (belief.h) --------------------------------------------------------- */
+
+static const struct harness_mail small = {.body = simple, .length = sizeof(simple) - 1};
+
+static void assert_next_is_served(struct harness *harness, unsigned n)
+{
+    const struct relay_result *result = harness_send(harness, &small);
+
+    assert_string_equal(result->text, "second");
+    assert_int_equal(result->code, 250);
+    assert_int_equal(harness_connections(harness), 2);
+    harness_assert_message(harness, n, simple, sizeof(simple) - 1);
+}
+
+/* The first connection follows `script` for one message; the second takes all that come. */
+static const struct relay_result *answer_by(struct harness *harness, const char *script)
+{
+    char json[1024];
+
+    harness_open(harness);
+    (void)snprintf(json, sizeof(json), "[[%s], [" TAKEN "[\"send\", \"250 second\\r\\n\"]]]",
+                   script);
+    harness_serve(harness, json, 0);
+    return harness_send(harness, &small);
+}
+
+/* With the 354, and while the end of data is not said yet: it is not said, and there is no doubt.
+ */
+static void test_answer_before_the_end(void **state)
+{
+    struct harness harness;
+    size_t length;
+
+    (void)state;
+    assert_int_equal(
+        answer_by(&harness, ENVELOPED "[\"send\", \"354 go on\\r\\n250 early\\r\\n\"], [\"data\"]")
+            ->outcome,
+        RELAY_BROKEN);
+    assert_non_null(strstr(harness.results[0].text, "out of turn"));
+    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
+    assert_null(harness_file(&harness, "message.0", &length));
+    assert_next_is_served(&harness, 0);
+    harness_close(&harness);
+}
+
+/* All of the message has left, the end of data has not, and the answer is there: the last look
+ * before the end sees it, whichever of the two the loop hears of first. */
+static void test_answer_at_the_last_look(void **state)
+{
+    struct harness harness;
+    struct message *message;
+    size_t length;
+
+    (void)state;
+    harness_open(&harness);
+    harness_serve(&harness,
+                  "[[" ASKED
+                  "[\"wait\", 0.2], [\"send\", \"250 early\\r\\n\"], [\"data\"]], [" TAKEN
+                  "[\"send\", \"250 second\\r\\n\"]]]",
+                  0);
+    (void)begin(&harness, &small, &message, 0);
+    while (harness.relay->routes->dialogues == NULL ||
+           harness.relay->routes->dialogues->state != DIALOGUE_BODY)
+        (void)event_base_loop(harness.loop.base, EVLOOP_ONCE);
+    while (connection_silent(&harness.relay->routes->dialogues->connection))
+        (void)usleep(1000); /* the loop stands still */
+    harness_wait(&harness, 1);
+    assert_int_equal(harness.results[0].outcome, RELAY_BROKEN);
+    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
+    message_give(&harness.store, message);
+    assert_null(harness_file(&harness, "message.0", &length));
+    assert_next_is_served(&harness, 0);
+    harness_close(&harness);
+}
+
+/* Two answers to one end of data: neither is known to be the one. */
+static void test_two_answers(void **state)
+{
+    struct harness harness;
+
+    (void)state;
+    assert_int_equal(
+        answer_by(&harness, TAKEN "[\"send\", \"250 one\\r\\n250 two\\r\\n\"], [\"hang\"]")
+            ->outcome,
+        RELAY_BROKEN);
+    assert_int_equal(harness.relay->routes->counts.in_doubt, 1);
+    assert_next_is_served(&harness, 1);
+    harness_close(&harness);
+    assert_int_equal(
+        answer_by(&harness, TAKEN "[\"send\", \"550 no\\r\\n250 yes\\r\\n\"], [\"hang\"]")->code,
+        550);
+    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
+    assert_next_is_served(&harness, 1);
+    harness_close(&harness);
+    /* The second says goodbye. */
+    assert_int_equal(
+        answer_by(&harness, TAKEN "[\"send\", \"250 one\\r\\n421 bye\\r\\n\"], [\"hang\"]")->code,
+        250);
+    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
+    assert_next_is_served(&harness, 1);
+    harness_close(&harness);
+}
+
+/* The server's TCP has all, its program has read nothing, and says 250: that is believed, and what
+ * it says later answers for no other message, however the next one finds it. */
+#define UNREAD ASKED "[\"wait\", 0.2], [\"send\", \"250 early\\r\\n\"], [\"data\"], "
+
+static void assert_left_over(const char *script, unsigned pause_ms)
+{
+    struct harness harness;
+
+    assert_string_equal(answer_by(&harness, script)->text, "early");
+    harness_run(&harness, pause_ms);
+    assert_next_is_served(&harness, 1);
+    assert_int_equal(harness.relay->routes->counts.delivered, 2);
+    harness_close(&harness);
+}
+
+static void test_left_over(void **state)
+{
+    (void)state;
+    /* While the connection rests. */
+    assert_left_over(UNREAD "[\"send\", \"550 late\\r\\n\"], [\"hang\"]", 300);
+    /* In place of the answer to MAIL. */
+    assert_left_over(UNREAD "[\"line\", 1], [\"send\", \"550 late\\r\\n\"], [\"hang\"]", 0);
+    assert_left_over(UNREAD "[\"line\", 1], [\"send\", \"421 late\\r\\n\"], [\"hang\"]", 0);
+    /* The same, and every later answer moves one on: DATA gets RCPT's. */
+    assert_left_over(
+        UNREAD "[\"line\", 1], [\"send\", \"250 late\\r\\n\"], [\"line\", 1], [\"send\", "
+               "\"250 mail\\r\\n\"], [\"line\", 1], [\"send\", \"250 rcpt\\r\\n\"], [\"hang\"]",
+        0);
+    /* Or they come together. */
+    assert_left_over(UNREAD
+                     "[\"line\", 1], [\"send\", \"250 late\\r\\n\"], [\"line\", 1], [\"send\", "
+                     "\"250 mail\\r\\n250 rcpt\\r\\n\"], [\"hang\"]",
+                     0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +383,10 @@ int main(void)
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_premature_acceptance),
         cmocka_unit_test(test_premature_refusal),
+        cmocka_unit_test(test_answer_before_the_end),
+        cmocka_unit_test(test_answer_at_the_last_look),
+        cmocka_unit_test(test_two_answers),
+        cmocka_unit_test(test_left_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
