@@ -42,6 +42,7 @@ static int set_up(void **state)
 
     memset(&fixture, 0, sizeof(fixture));
     turns_init(&fixture.turns);
+    turns_known(&fixture.turns);
     fixture.turns.debt_max_ns = 30 * SECOND_NS;
     for (unsigned i = 0; i < CLIENTS; prefix++) {
         uint32_t place = place_of(&fixture.turns, prefix);
