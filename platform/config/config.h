@@ -224,6 +224,9 @@ enum status config_load(const char *path, struct config **config,
 
 void config_free(struct config *config);
 
+/* What a file that says nothing of scanners gives: for programs and tests without one. */
+void config_scanner_defaults(struct config_scanner *scanner);
+
 /* Makes the indexes below; a loaded configuration has them. For one put together by hand, which
  * takes them down with config_unindex(). STATUS_NO_MEMORY. */
 enum status config_index(struct config *config) STATUS_CHECKED;

@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform/check.h"
 #include "platform/config/load.h"
 #include "platform/config/locate.h"
 #include "platform/config/read.h"
 #include "platform/config/schema.h"
+#include "platform/config/unknown.h"
 #include "platform/config/verify.h"
 
 #define FILE_BYTES_MAX (64u << 20)
@@ -161,4 +163,13 @@ void config_free(struct config *config)
     config_unindex(config);
     read_free(&schema_file, config);
     free(config);
+}
+
+void config_scanner_defaults(struct config_scanner *scanner)
+{
+    const struct schema_key *key = unknown_find(&schema_file, "scanner");
+
+    CHECK(key != NULL && key->size == sizeof(*scanner));
+    memset(scanner, 0, sizeof(*scanner));
+    read_defaults(key->group, scanner);
 }

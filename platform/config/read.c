@@ -302,6 +302,16 @@ enum status read_file_tree(struct locate *locate, struct config *config)
     return locate->errors->count > 0 ? STATUS_BAD_CONFIG : STATUS_OK;
 }
 
+void read_defaults(const struct schema_group *group, void *base)
+{
+    for (unsigned i = 0; i < group->count; i++) {
+        const struct schema_key *key = &group->keys[i];
+
+        CHECK(!key->mandatory && key->fallback != NULL);
+        CHECK(values_parse(key, key->fallback, base));
+    }
+}
+
 void read_free(const struct schema_group *group, void *base)
 {
     for (unsigned i = 0; i < group->count; i++) {

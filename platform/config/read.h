@@ -16,6 +16,9 @@
 /* `config` is zeroed. STATUS_BAD_CONFIG when an error was added, STATUS_NO_MEMORY. */
 enum status read_file_tree(struct locate *locate, struct config *config) STATUS_CHECKED;
 
+/* What a file without `group` gives: the defaults of its keys, none of them mandatory. */
+void read_defaults(const struct schema_group *group, void *base);
+
 /* Frees all lists below `base`, a struct of `group`; also after a failure. */
 void read_free(const struct schema_group *group, void *base);
 

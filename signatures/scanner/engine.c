@@ -140,6 +140,18 @@ static enum status engine_load_now(struct engine *engine, const struct engine_op
     return STATUS_OK;
 }
 
+void engine_options_set(struct engine_options *options, const struct config_scanner *scanner)
+{
+    *options = (struct engine_options){
+        .database = scanner->database,
+        .time_limit_ns = scanner->time_limit_ns,
+        .scan_bytes = scanner->scan_bytes_max < ENGINE_SCAN_BYTES_MAX ? scanner->scan_bytes_max
+                                                                      : ENGINE_SCAN_BYTES_MAX,
+        .files_max = scanner->files_max,
+        .recursion_max = scanner->recursion_max,
+    };
+}
+
 static enum status engine_new(struct engine *engine, struct why *why)
 {
     if (engine->library != NULL)

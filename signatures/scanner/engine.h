@@ -11,6 +11,7 @@
 #ifndef SIGNATURES_SCANNER_ENGINE_H
 #define SIGNATURES_SCANNER_ENGINE_H
 
+#include "platform/config/config.h"
 #include "platform/link/channel.h"
 #include "platform/link/link.h"
 #include "platform/link/message_view.h"
@@ -29,13 +30,8 @@ struct engine_options {
     unsigned recursion_max; /* nesting depth; 1..100 (scanner.recursion) */
 };
 
-/* What platform/config/schema.c gives when nothing is configured: for a scanner without a
- * configuration, and tests. */
-#define ENGINE_OPTIONS_DEFAULT                                                            \
-    {                                                                                     \
-        .time_limit_ns = INT64_C(30000000000), .scan_bytes = UINT64_C(400) * 1024 * 1024, \
-        .files_max = 10000, .recursion_max = 18                                           \
-    }
+/* As configured; the database stays borrowed. Unpacked bytes are cut to ENGINE_SCAN_BYTES_MAX. */
+void engine_options_set(struct engine_options *options, const struct config_scanner *scanner);
 
 /* Loads and compiles the signatures (seconds, with the official set). STATUS_BAD_CONFIG with one
  * line in `why` when the database is missing, empty or broken or an option is out of range. */

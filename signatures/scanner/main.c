@@ -23,8 +23,7 @@
 #include "signatures/scanner/memory.h"
 #include "signatures/scanner/parent.h"
 
-#define DEFAULT_MEMORY (UINT64_C(2) * 1024 * 1024 * 1024)
-#define DEFAULT_USER   "nobody" /* for the --link-fd form as root, where no --user is given */
+#define DEFAULT_USER "nobody" /* for the --link-fd form as root, where no --user is given */
 
 struct arguments {
     bool configured;
@@ -158,15 +157,9 @@ static enum status take_config(struct arguments *arguments, const struct config 
         parent_log("%s", why.text);
         return STATUS_BAD_CONFIG;
     }
-    arguments->engine.database = scanner->database;
-    arguments->engine.time_limit_ns = scanner->time_limit_ns;
-    arguments->engine.scan_bytes = scanner->scan_bytes_max;
-    arguments->engine.files_max = scanner->files_max;
-    arguments->engine.recursion_max = scanner->recursion_max;
-    if (arguments->engine.scan_bytes > ENGINE_SCAN_BYTES_MAX) {
-        arguments->engine.scan_bytes = ENGINE_SCAN_BYTES_MAX;
+    engine_options_set(&arguments->engine, scanner);
+    if (arguments->engine.scan_bytes < scanner->scan_bytes_max)
         parent_log("scan_size: libclamav goes no further than 2 GiB - 3; that is used");
-    }
     if (config->limits.message_bytes > arguments->engine.scan_bytes) {
         parent_log("%s: limits.message_size is larger than scanner.scan_size: such mail could "
                    "never be scanned",
@@ -265,11 +258,13 @@ static int describe(void)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {
-        .engine = ENGINE_OPTIONS_DEFAULT,
-        .parent = {.link_fd = -1, .memory_bytes = DEFAULT_MEMORY, .user = DEFAULT_USER},
-    };
+    struct arguments arguments = {.parent = {.link_fd = -1, .user = DEFAULT_USER}};
+    struct config_scanner scanner;
 
+    config_scanner_defaults(&scanner);
+    engine_options_set(&arguments.engine, &scanner);
+    arguments.engine.database = NULL; /* has to be said */
+    arguments.parent.memory_bytes = scanner.memory_bytes;
     program_start();
     notice_open("postern-scanner");
     if (argc == 2 && strcmp(argv[1], "--describe") == 0)

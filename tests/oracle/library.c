@@ -34,13 +34,16 @@ cl_error_t __wrap_cl_engine_compile(struct cl_engine *engine)
 
 struct library *library_open(const char *database, bool watched, struct why *why)
 {
-    struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    struct engine_options options;
+    struct config_scanner scanner;
     struct library *library = calloc(1, sizeof(*library));
     const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
     if (library == NULL)
         return NULL;
     (void)snprintf(library->scratch, sizeof(library->scratch), "%s/oracle-XXXXXX", memory);
+    config_scanner_defaults(&scanner);
+    engine_options_set(&options, &scanner);
     options.database = database;
     library->watched = watched;
     witness_unfiltered(watched);

@@ -191,8 +191,11 @@ static void full_file_customers(void **state)
 static void minimal_file_gets_defaults(void **state)
 {
     struct config *config = load(sample_minimal);
+    struct config_scanner scanner;
 
     (void)state;
+    config_scanner_defaults(&scanner);
+    assert_memory_equal(&config->scanner, &scanner, sizeof(scanner));
     assert_string_equal(config->postmaster, "postmaster@example.org");
     assert_string_equal(config->runtime_directory, "/run/postern");
     assert_string_equal(config->state_directory, "/var/lib/postern");

@@ -56,10 +56,13 @@ static void put_hashes(const char *name, unsigned count)
 
 static struct engine *open_engine(void)
 {
-    struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    struct engine_options options;
+    struct config_scanner scanner;
     struct engine *engine;
     struct why why = {""};
 
+    config_scanner_defaults(&scanner);
+    engine_options_set(&options, &scanner);
     options.database = base;
     if (engine_open(&engine, &options, &why) != STATUS_OK)
         fail_msg("%s", why.text);
