@@ -91,18 +91,21 @@ struct tcp_connection {
     bool dirty : 1;  /* on the endpoint's output list */
     bool opened : 1; /* the application knows it */
     bool ack_now : 1;
-    bool fin_queued : 1;   /* tcp_close(): FIN follows the last byte */
-    bool fin_received : 1; /* in order: receive_next counts it */
-    bool fin_known : 1;    /* fin_seq is valid */
-    bool send_refused : 1; /* owes the application a `writable` */
-    bool timestamps : 1;   /* RFC 7323, agreed */
-    bool sack : 1;         /* RFC 2018, agreed */
-    bool scaling : 1;      /* RFC 7323, agreed */
-    bool timing : 1;       /* timed_seq is being timed (without timestamps) */
-    bool repeated : 1;     /* `repeat` is to be reported (RFC 2883) */
-    bool read_closed : 1;  /* tcp_close(): what arrives is acknowledged and dropped */
-    uint8_t listener;      /* index in endpoint->listeners */
-    uint16_t challenges;
+    bool fin_queued : 1;    /* tcp_close(): FIN follows the last byte */
+    bool fin_received : 1;  /* in order: receive_next counts it */
+    bool fin_known : 1;     /* fin_seq is valid */
+    bool send_refused : 1;  /* owes the application a `writable` */
+    bool timestamps : 1;    /* RFC 7323, agreed */
+    bool sack : 1;          /* RFC 2018, agreed */
+    bool scaling : 1;       /* RFC 7323, agreed */
+    bool timing : 1;        /* timed_seq is being timed (without timestamps) */
+    bool repeated : 1;      /* `repeat` is to be reported (RFC 2883) */
+    bool read_closed : 1;   /* tcp_close(): what arrives is acknowledged and dropped */
+    bool holds_command : 1; /* on the endpoint's list of holders, */
+    bool holds_waiting : 1; /* or would be if it were not waiting for us */
+    uint8_t listener;       /* index in endpoint->listeners */
+    uint8_t challenges;
+    uint8_t command_slots; /* blocks it is counted with as a holder */
 
     /* Receive. */
     uint32_t receive_next;
@@ -161,9 +164,9 @@ struct tcp_connection {
     uint32_t wheel_previous;
     uint32_t dirty_next;
     uint32_t dirty_previous;
-    uint32_t age_next; /* TIME-WAIT connections, oldest first */
+    uint32_t age_next; /* in TIME-WAIT, or among the holders: oldest first */
     uint32_t age_previous;
-    uint32_t held_ms;  /* since when it holds a block of received bytes, wrapping */
+    uint32_t held_ms;  /* since when it is among the holders, wrapping */
     int64_t active_ns; /* the peer last sent something new */
 };
 _Static_assert(sizeof(struct tcp_connection) <= 496, "idle connections have to cost little");
@@ -205,11 +208,19 @@ struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint,
 void tcp_kill(struct tcp_connection *connection, enum tcp_close_reason reason);
 /* Finalises `connection` if it is dying: tells the application, frees all it holds. */
 void tcp_settle(struct tcp_connection *connection, int64_t now_ns);
-/* Blocks for commands have run out: resets the one of some connections that has held a block of an
- * unfinished command for longest, but not `spared`. True when one was found. */
+/* Blocks for commands have run out: resets the connection that has held a block of an unfinished
+ * command for longest, if that is long, but not `spared`. True when there was one. */
 bool tcp_evict_holder(struct tcp_endpoint *endpoint, const struct tcp_connection *spared);
+
+/* age.c */
 void tcp_age_add(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);
 void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c);
+/* Holders hold blocks of a command whose rest we wait for. To be called when what makes one has
+ * changed: blocks, what is expected, or whether the application has a deadline. */
+void tcp_holder_update(struct tcp_connection *connection);
+/* Who has been one for longest, but not `spared`; null when there is none. */
+struct tcp_connection *tcp_holder_oldest(const struct tcp_endpoint *endpoint,
+                                         const struct tcp_connection *spared);
 
 /* timer.c */
 void tcp_timer_set(struct tcp_connection *connection, enum tcp_timer timer, int64_t deadline_ns);

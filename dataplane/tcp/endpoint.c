@@ -68,6 +68,7 @@ enum status tcp_endpoint_create(struct tcp_endpoint *endpoint, struct store *sto
         .listeners = *listeners,
         .limits = *limits,
         .secret = *secret,
+        .holders = {TCP_NONE, TCP_NONE, 0},
         .time_wait = {TCP_NONE, TCP_NONE, 0},
         .dirty = TCP_NONE,
         .dirty_last = TCP_NONE,
@@ -108,31 +109,6 @@ void tcp_endpoint_destroy(struct tcp_endpoint *endpoint, int64_t now_ns)
     endpoint->half_open = NULL;
 }
 
-void tcp_age_add(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c)
-{
-    c->age_next = TCP_NONE;
-    c->age_previous = age->newest;
-    if (age->newest != TCP_NONE)
-        tcp_at(endpoint, age->newest)->age_next = c->index;
-    else
-        age->oldest = c->index;
-    age->newest = c->index;
-    age->count++;
-}
-
-void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct tcp_connection *c)
-{
-    if (c->age_previous != TCP_NONE)
-        tcp_at(endpoint, c->age_previous)->age_next = c->age_next;
-    else
-        age->oldest = c->age_next;
-    if (c->age_next != TCP_NONE)
-        tcp_at(endpoint, c->age_next)->age_previous = c->age_previous;
-    else
-        age->newest = c->age_previous;
-    age->count--;
-}
-
 /* One whose application sets no deadline is waiting for us (a verdict), not we for it; or we have
  * closed it, and it only has to take our last words. */
 static bool endpoint_evictable(const struct tcp_connection *c)
@@ -166,32 +142,12 @@ static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint)
     return idlest;
 }
 
-/* Of the next TCP_EVICT_LOOK connections the one that has held a block of an unfinished command
- * longest. How often it adds a byte to it does not matter. */
-static struct tcp_connection *endpoint_longest_holder(struct tcp_endpoint *endpoint,
-                                                      const struct tcp_connection *spared)
-{
-    uint32_t now_ms = (uint32_t)(endpoint->now_ns / CLOCK_NS_PER_MS);
-    uint32_t held_ms = TCP_EVICT_HOLDING_MS;
-    struct tcp_connection *longest = NULL;
-
-    for (unsigned i = 0; i < TCP_EVICT_LOOK; i++) {
-        struct tcp_connection *c = endpoint_look(endpoint);
-
-        if (c == spared || !endpoint_evictable(c) || c->slot_count == 0 ||
-            c->expect != TCP_EXPECT_COMMANDS || now_ms - c->held_ms < held_ms)
-            continue;
-        longest = c;
-        held_ms = now_ms - c->held_ms;
-    }
-    return longest;
-}
-
 static bool endpoint_evict(struct tcp_endpoint *endpoint, struct tcp_connection *victim)
 {
     if (victim == NULL)
         return false;
-    tcp_send_reset(victim, endpoint->now_ns);
+    if (!victim->dying)
+        tcp_send_reset(victim, endpoint->now_ns);
     tcp_kill(victim, TCP_CLOSED_EVICTED);
     tcp_settle(victim, endpoint->now_ns);
     return true;
@@ -199,7 +155,13 @@ static bool endpoint_evict(struct tcp_endpoint *endpoint, struct tcp_connection 
 
 bool tcp_evict_holder(struct tcp_endpoint *endpoint, const struct tcp_connection *spared)
 {
-    return endpoint_evict(endpoint, endpoint_longest_holder(endpoint, spared));
+    uint32_t now_ms = (uint32_t)(endpoint->now_ns / CLOCK_NS_PER_MS);
+    struct tcp_connection *oldest = tcp_holder_oldest(endpoint, spared);
+
+    /* How often it adds a byte to it does not matter. */
+    if (oldest != NULL && !oldest->dying && now_ms - oldest->held_ms < TCP_EVICT_HOLDING_MS)
+        return false;
+    return endpoint_evict(endpoint, oldest);
 }
 
 /* The table is full. What costs least to lose makes room: the oldest in TIME-WAIT (RFC 6191 gives

@@ -19,7 +19,7 @@
 #define TCP_WHEEL_SLOTS (1u << TCP_WHEEL_BITS)
 #define TCP_TICK_SHIFT  22u /* a tick is 2^22 ns, about 4.2 ms */
 
-/* Connections in TIME-WAIT, oldest first. */
+/* A list of connections, oldest first. */
 struct tcp_age {
     uint32_t oldest;
     uint32_t newest;
@@ -51,7 +51,8 @@ struct tcp_endpoint {
     uint32_t table_mask;
     struct tcp_clients clients;
     uint32_t evict_cursor;
-    uint32_t command_slots;          /* blocks held by connections that speak commands */
+    uint32_t command_slots;          /* blocks that the holders hold */
+    struct tcp_age holders;          /* of blocks of a command whose rest we wait for */
     struct tcp_half_open *half_open; /* sets of TCP_HALF_OPEN_WAYS; tcp/handshake.h */
     uint32_t half_open_mask;         /* number of sets - 1 */
     uint32_t half_open_count;

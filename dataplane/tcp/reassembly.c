@@ -5,17 +5,11 @@
 #include "dataplane/tcp/connection.h"
 #include "platform/check.h"
 
-/* Keeps count of the blocks that commands hold. */
-static void receive_count(struct tcp_connection *c, int32_t blocks)
-{
-    if (c->expect == TCP_EXPECT_COMMANDS)
-        c->endpoint->command_slots += (uint32_t)blocks;
-}
-
-/* And of those that a client holds. */
+/* Keeps count of the blocks that commands hold, and of those that a client does. */
 static void receive_hold(struct tcp_connection *c, int32_t blocks)
 {
-    receive_count(c, blocks);
+    if (c->expect == TCP_EXPECT_COMMANDS)
+        tcp_holder_update(c);
     tcp_clients_hold(&c->endpoint->clients, &c->client, blocks);
 }
 
@@ -39,10 +33,8 @@ static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
     block = block_take(c->endpoint->store, class);
     if (block == MESSAGE_BLOCK_NONE)
         return false;
-    if (c->slot_count == 0) {
+    if (c->slot_count == 0)
         c->base_seq = c->read_seq;
-        c->held_ms = (uint32_t)(c->endpoint->now_ns / CLOCK_NS_PER_MS);
-    }
     c->slots[c->slot_count++] = block;
     receive_hold(c, 1);
     return true;
@@ -61,18 +53,27 @@ static bool receive_commands_plenty(const struct tcp_endpoint *endpoint)
     return endpoint->command_slots < endpoint->store->block_count / TCP_COMMAND_SHARE / 2;
 }
 
+/* Half of all blocks is free. */
+static bool receive_data_plenty(const struct tcp_endpoint *endpoint)
+{
+    return endpoint->store->free_count >= endpoint->store->block_count / 2;
+}
+
 /* When there is none, or commands hold their share already, whoever has held one longest loses it.
- */
+ * What comes while nobody reads (the peer waits for a verdict, its next commands can, too) takes no
+ * part in that, and only of what is plenty. */
 static bool receive_add_command_slot(struct tcp_connection *c)
 {
     struct tcp_endpoint *endpoint = c->endpoint;
 
+    if (c->deadline_ns[TCP_TIMER_APPLICATION] == 0)
+        return receive_data_plenty(endpoint) && receive_within_share(c, false) &&
+               receive_add_slot(c, BLOCK_FOR_COMMAND);
     if (!receive_within_share(c, receive_commands_plenty(endpoint)))
         return false;
     if (receive_commands_may_hold(endpoint) && receive_add_slot(c, BLOCK_FOR_COMMAND))
         return true;
-    return tcp_evict_holder(endpoint, c) && receive_commands_may_hold(endpoint) &&
-           receive_add_slot(c, BLOCK_FOR_COMMAND);
+    return tcp_evict_holder(endpoint, c) && receive_add_slot(c, BLOCK_FOR_COMMAND);
 }
 
 static void receive_drop_slots(struct tcp_connection *c, uint32_t keep)
@@ -102,12 +103,6 @@ static uint32_t receive_slots_used(const struct tcp_connection *c)
     if (c->slot_count == 0 || end == c->read_seq)
         return 0;
     return (end - c->base_seq + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
-}
-
-/* Half of all blocks is free. */
-static bool receive_data_plenty(const struct tcp_endpoint *endpoint)
-{
-    return endpoint->store->free_count >= endpoint->store->block_count / 2;
 }
 
 static bool receive_reserve(struct tcp_connection *c)
@@ -325,9 +320,8 @@ void tcp_consume(struct tcp_connection *c, uint32_t length)
 
 static void receive_set_expect(struct tcp_connection *c, enum tcp_expect expect)
 {
-    receive_count(c, -(int32_t)c->slot_count);
     c->expect = (uint8_t)expect;
-    receive_count(c, c->slot_count);
+    tcp_holder_update(c);
 }
 
 bool tcp_expect(struct tcp_connection *c, enum tcp_expect expect)

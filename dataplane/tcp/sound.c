@@ -9,6 +9,7 @@ struct sound_sums {
     uint32_t used;
     uint32_t dirty;
     uint32_t time_wait;
+    uint32_t holders;
     uint32_t armed;
     uint32_t command_slots;
     uint32_t holds;
@@ -61,6 +62,20 @@ static void sound_timers(const struct tcp_connection *c)
               (c->wheel_slot != TCP_NONE && c->armed_ns <= c->deadline_ns[i]));
 }
 
+/* Who holds a block of a command is on the list as long as we wait for the rest of it. */
+static void sound_holder(const struct tcp_connection *c, struct sound_sums *sums)
+{
+    bool holds = c->expect == TCP_EXPECT_COMMANDS && c->slot_count > 0;
+    bool awaited = c->deadline_ns[TCP_TIMER_APPLICATION] != 0;
+
+    CHECK(c->holds_command == (holds && awaited) && c->holds_waiting == (holds && !awaited));
+    CHECK(!c->holds_command || c->state != TCP_STATE_TIME_WAIT);
+    if (!c->holds_command)
+        return;
+    sums->holders++;
+    sums->command_slots += c->slot_count;
+}
+
 static void sound_connection(struct tcp_endpoint *endpoint, struct tcp_connection *c,
                              struct sound_sums *sums)
 {
@@ -81,8 +96,7 @@ static void sound_connection(struct tcp_endpoint *endpoint, struct tcp_connectio
     sums->dirty += c->dirty;
     sums->time_wait += c->state == TCP_STATE_TIME_WAIT;
     sums->armed += c->wheel_slot != TCP_NONE;
-    if (c->expect == TCP_EXPECT_COMMANDS)
-        sums->command_slots += c->slot_count;
+    sound_holder(c, sums);
 }
 
 static void sound_table(const struct tcp_endpoint *endpoint)
@@ -123,16 +137,21 @@ static void sound_dirty(const struct tcp_endpoint *endpoint, uint32_t expected)
     CHECK(found == expected && endpoint->dirty_last == previous);
 }
 
-static void sound_time_wait(const struct tcp_endpoint *endpoint, uint32_t expected)
+/* Once, and in this list alone: none has both marks. */
+static void sound_age(const struct tcp_endpoint *endpoint, const struct tcp_age *age,
+                      uint32_t expected)
 {
-    const struct tcp_age *age = &endpoint->time_wait;
+    bool time_wait = age == &endpoint->time_wait;
     uint32_t previous = TCP_NONE;
     uint32_t found = 0;
 
     for (uint32_t at = age->oldest; at != TCP_NONE; at = tcp_at(endpoint, at)->age_next) {
         const struct tcp_connection *c = tcp_at(endpoint, at);
 
-        CHECK(found < expected && c->state == TCP_STATE_TIME_WAIT && c->age_previous == previous);
+        CHECK(found < expected && c->age_previous == previous);
+        CHECK(time_wait ? c->state == TCP_STATE_TIME_WAIT : c->holds_command);
+        CHECK(time_wait || previous == TCP_NONE ||
+              (int32_t)(c->held_ms - tcp_at(endpoint, previous)->held_ms) >= 0);
         previous = at;
         found++;
     }
@@ -224,7 +243,8 @@ bool tcp_sound(struct tcp_endpoint *endpoint, uint32_t *holds)
     CHECK(sums.command_slots == endpoint->command_slots);
     sound_table(endpoint);
     sound_dirty(endpoint, sums.dirty);
-    sound_time_wait(endpoint, sums.time_wait);
+    sound_age(endpoint, &endpoint->time_wait, sums.time_wait);
+    sound_age(endpoint, &endpoint->holders, sums.holders);
     sound_wheel(endpoint, sums.armed);
     sound_half_open(endpoint);
     sound_clients(endpoint);

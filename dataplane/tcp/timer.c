@@ -105,6 +105,7 @@ static void timer_run(struct tcp_connection *connection, enum tcp_timer timer, i
     case TCP_TIMER_APPLICATION:
         if (connection->opened)
             application->expired(application->context, connection, now_ns);
+        tcp_holder_update(connection);
         break;
     case TCP_TIMER_COUNT:
         break;

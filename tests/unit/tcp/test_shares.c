@@ -22,7 +22,7 @@ static int set_up(void **state)
     static const struct bed_options options = {.blocks = BLOCKS, .connections = 256};
 
     bed_open(&bed, &options);
-    bed.keep = true; /* what comes stays where it is, like commands behind a final dot */
+    bed.keep = true; /* what comes stays where it is, like unfinished commands */
     *state = &bed;
     return 0;
 }
@@ -42,6 +42,7 @@ static void connect_from(struct client *client, uint8_t net, unsigned number)
     client->address[2] = net;
     client->port = (uint16_t)(2000 + number);
     client_connect(client);
+    tcp_set_deadline(bed.connection, bed.now_ns + 300 * BED_SECOND);
 }
 
 static enum counter send_line(struct client *client)
