@@ -123,6 +123,37 @@ static bool status_is_zero(const json_t *value)
     return value == NULL || (json_is_integer(value) && json_integer_value(value) == 0);
 }
 
+/* `key` without `prefix`, unless that is all of it. */
+static const char *status_without(const char *key, const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    return strncmp(key, prefix, length) == 0 && key[length] != '\0' ? key + length : key;
+}
+
+/* "name value" a line, of those that are not zero. */
+static void status_print_nonzero(const char *title, const char *prefix, const json_t *object,
+                                 FILE *to)
+{
+    const char *key;
+    json_t *value;
+
+    if (json_object_size(object) == 0)
+        return;
+    fprintf(to, "\n%s\n", title);
+    json_object_foreach((json_t *)object, key, value)
+    {
+        char name[STATUS_CELL_SIZE];
+        char text[STATUS_CELL_SIZE];
+
+        if (status_is_zero(value))
+            continue;
+        status_escape(status_without(key, prefix), name);
+        status_cell(value, text);
+        fprintf(to, "  %-26s %s\n", name, text);
+    }
+}
+
 /* The sums, and the workers' shares beside them. */
 static void status_print_counters(const json_t *object, FILE *to)
 {
@@ -179,7 +210,8 @@ struct status_columns {
     size_t widths[STATUS_COLUMNS_MAX];
 };
 
-static void status_columns_add(struct status_columns *columns, const json_t *row)
+static void status_columns_add(struct status_columns *columns, const char *prefix,
+                               const json_t *row)
 {
     const char *key;
     json_t *value;
@@ -194,7 +226,7 @@ static void status_columns_add(struct status_columns *columns, const json_t *row
         if (i == STATUS_COLUMNS_MAX || json_is_object(value))
             continue;
         if (i == columns->count) {
-            status_escape(key, text);
+            status_escape(status_without(key, prefix), text);
             columns->keys[columns->count] = key;
             columns->widths[columns->count++] = strlen(text);
         }
@@ -204,7 +236,8 @@ static void status_columns_add(struct status_columns *columns, const json_t *row
     }
 }
 
-static void status_print_rows(const char *title, const json_t *rows, FILE *to)
+/* Column titles that begin with `prefix` do without it. */
+static void status_print_rows(const char *title, const char *prefix, const json_t *rows, FILE *to)
 {
     struct status_columns columns = {0};
     size_t index;
@@ -212,12 +245,12 @@ static void status_print_rows(const char *title, const json_t *rows, FILE *to)
 
     if (!json_is_array(rows) || json_array_size(rows) == 0)
         return;
-    json_array_foreach(rows, index, row) status_columns_add(&columns, row);
+    json_array_foreach(rows, index, row) status_columns_add(&columns, prefix, row);
     fprintf(to, "\n%s\n", title);
     for (unsigned i = 0; i < columns.count; i++) {
         char text[STATUS_CELL_SIZE];
 
-        status_escape(columns.keys[i], text);
+        status_escape(status_without(columns.keys[i], prefix), text);
         fprintf(to, "  %-*s", (int)columns.widths[i], text);
     }
     fputc('\n', to);
@@ -288,8 +321,11 @@ static void status_print_histograms(const json_t *histograms, FILE *to)
 
 static bool status_is_known(const char *key)
 {
-    static const char *const known[] = {"version", "uptime", "dataplane", "gauges",    "counters",
-                                        "workers", "routes", "sums",      "histograms"};
+    static const char *const known[] = {"version",          "uptime",       "dataplane",
+                                        "gauges",           "counters",     "workers",
+                                        "routes",           "sums",         "histograms",
+                                        "scanners",         "scanner_sums", "scanner_counters",
+                                        "control_counters", "control_sums", "books"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(key, known[i]) == 0)
@@ -314,7 +350,7 @@ static void status_print_unknown(const json_t *object, FILE *to)
         if (json_is_object(value)) {
             status_print_members(name, value, to);
         } else if (json_is_array(value)) {
-            status_print_rows(name, value, to);
+            status_print_rows(name, "", value, to);
         } else {
             status_cell(value, text);
             fprintf(to, "\n%s %s\n", name, text);
@@ -327,7 +363,9 @@ void status_table_print(const json_t *object, FILE *to)
     status_print_head(object, to);
     status_print_members("dataplane", json_object_get(object, "dataplane"), to);
     status_print_members("now", json_object_get(object, "gauges"), to);
-    status_print_rows("routes", json_object_get(object, "routes"), to);
+    status_print_rows("routes", "", json_object_get(object, "routes"), to);
+    status_print_rows("scanners", "scanner_", json_object_get(object, "scanners"), to);
+    status_print_nonzero("control", "control_", json_object_get(object, "control_counters"), to);
     status_print_counters(object, to);
     status_print_histograms(json_object_get(object, "histograms"), to);
     status_print_unknown(object, to);

@@ -26,6 +26,7 @@ static void dataplane_free_answers(struct dataplane_answer *first)
 static void dataplane_drop_channels(struct dataplane *dataplane, int64_t now_ns)
 {
     relay_hear(dataplane->relay, NULL, NULL);
+    relay_count(dataplane->relay, NULL);
     relay_abort(dataplane->relay, &dataplane->owner, now_ns);
     for (uint32_t i = 0; i < REGION_WORKERS_MAX; i++) {
         dataplane_free_answers(dataplane->workers[i].first);
@@ -35,6 +36,8 @@ static void dataplane_drop_channels(struct dataplane *dataplane, int64_t now_ns)
     if (dataplane->has_channels)
         channel_memory_close(&dataplane->memory);
     dataplane->has_channels = false;
+    dataplane->row = NULL;
+    dataplane->open = 0;
     loop_clear(dataplane->loop, &dataplane->poll);
 }
 
@@ -71,9 +74,39 @@ static void dataplane_lose(struct dataplane *dataplane, const char *why, int64_t
                                                                            : DATAPLANE_RETRY_MAX_MS;
 }
 
-static void dataplane_set_busy(struct dataplane_worker *worker)
+/* One job more (1) or less (-1) of that worker's. */
+static void dataplane_open_jobs(struct dataplane *dataplane, struct dataplane_worker *worker,
+                                int more)
 {
+    worker->open += (uint32_t)more;
+    dataplane->open += (uint32_t)more;
     atomic_store_explicit(worker->channel.busy, worker->open > 0, memory_order_relaxed);
+    row_set(dataplane->row, CONTROL_COUNTER_IN_HAND, dataplane->open);
+}
+
+static unsigned dataplane_outcome(const struct relay_result *result)
+{
+    switch ((enum relay_outcome)result->outcome) {
+    case RELAY_ANSWERED:
+        if (result->code < 300)
+            return CONTROL_COUNTER_DELIVERED;
+        return result->code < 500 ? CONTROL_COUNTER_DEFERRED : CONTROL_COUNTER_REJECTED;
+    case RELAY_UNREACHABLE:
+        return CONTROL_COUNTER_UNREACHABLE;
+    case RELAY_BROKEN:
+        return CONTROL_COUNTER_BROKEN_OFF;
+    case RELAY_REFUSED:
+        break;
+    }
+    return CONTROL_COUNTER_REFUSED;
+}
+
+/* Each job is counted into one outcome, before its answer can be seen. */
+static void dataplane_count_answer(struct dataplane *dataplane, const struct relay_result *result)
+{
+    row_add(dataplane->row, dataplane_outcome(result), 1);
+    if (result->outcome == RELAY_ANSWERED)
+        row_time(dataplane->row, (int64_t)result->transfer_us * CLOCK_NS_PER_US);
 }
 
 static void dataplane_queue_answer(struct dataplane_worker *worker, struct dataplane_answer *answer)
@@ -104,8 +137,8 @@ static void dataplane_answer(void *context, uint32_t number, const struct relay_
 
     CHECK(number < dataplane->worker_count && worker->open > 0 && answer != NULL);
     worker->spare = answer->next;
-    worker->open--;
-    dataplane_set_busy(worker);
+    dataplane_open_jobs(dataplane, worker, -1);
+    dataplane_count_answer(dataplane, result);
     answer->result = *result;
     dataplane_push_or_queue(worker, answer);
 }
@@ -116,7 +149,6 @@ static void dataplane_refuse(struct dataplane *dataplane, uint32_t number,
 {
     struct relay_result result;
 
-    channel_refuse(&dataplane->workers[number].channel);
     dataplane->refused++;
     transaction_result(&result, job, RELAY_REFUSED, 451, "4.3.0 Nothing is known of such a job");
     result.kind = JOB_RELAY;
@@ -216,8 +248,8 @@ static void dataplane_take(struct dataplane *dataplane, const struct relay_job *
 {
     struct dataplane_worker *worker = &dataplane->workers[number];
 
-    worker->open++;
-    dataplane_set_busy(worker);
+    row_add(dataplane->row, CONTROL_COUNTER_JOBS, 1);
+    dataplane_open_jobs(dataplane, worker, 1);
     if (job->kind != JOB_RELAY || worker->open > dataplane->owner.places)
         dataplane_refuse(dataplane, number, job);
     else
@@ -335,6 +367,8 @@ static enum status dataplane_channel(struct dataplane *dataplane,
     if (status != STATUS_OK)
         return status;
     dataplane->has_channels = true;
+    dataplane->row = channel_row(&dataplane->memory);
+    relay_count(dataplane->relay, dataplane->row);
     dataplane->epoch = message->epoch;
     for (uint32_t i = 0; i < dataplane->worker_count; i++)
         channel_attach(&dataplane->workers[i].channel, &dataplane->memory, i);

@@ -67,9 +67,11 @@ struct dataplane {
     struct transaction **messages; /* by slot of the region: what is under way; else null */
     uint32_t worker_count;
     uint32_t epoch;
+    uint32_t open;    /* jobs taken and not yet answered, of all workers */
     uint64_t refused; /* jobs of a kind that is not ours */
     bool has_channels;
     struct channel_memory memory;
+    struct peer_row *row; /* in there: what we count */
     struct dataplane_worker workers[REGION_WORKERS_MAX];
 };
 

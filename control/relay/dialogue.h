@@ -97,6 +97,7 @@ struct dialogue {
     bool trial;          /* the attempt a server that is down gets (server.h) */
     uint64_t idle_order; /* the larger, the later it went idle */
     unsigned messages;   /* transactions begun on it */
+    bool greeted;        /* by the server; its owner's */
     bool rested;         /* has been idle: may have gone meanwhile */
     bool unsettled; /* an end of data was answered on it, and DATA by 354 not since (belief.h) */
     bool misled;    /* ... and it failed by a reply that may be one more such answer */

@@ -47,7 +47,7 @@ static enum status relay_add_routes(struct relay *relay, const struct config *co
 
         if (relay_find(relay, customer->name) != NULL)
             continue;
-        if (route_create(&relay->routes, relay->loop, relay->resolver, &relay->budget, &relay->news,
+        if (route_create(&relay->routes, relay->loop, relay->resolver, &relay->common, &relay->news,
                          customer, config->hostname) == NULL)
             status = STATUS_NO_MEMORY;
         if (status != STATUS_OK)
@@ -69,7 +69,8 @@ enum status relay_create(struct relay **relay, struct loop *loop, struct resolve
         return STATUS_NO_MEMORY;
     made->loop = loop;
     made->resolver = resolver;
-    made->budget.max = connections_max;
+    made->common.max = connections_max;
+    made->common.row = &made->unseen;
     status = relay_add_routes(made, config);
     if (status != STATUS_OK) {
         relay_free(made, loop_now_ns(loop));
@@ -87,6 +88,17 @@ void relay_hear(struct relay *relay, void (*tell)(void *context, const char *cus
         if (r->told_down)
             tell(context, r->customer, true);
     }
+}
+
+void relay_count(struct relay *relay, struct peer_row *row)
+{
+    unsigned open = relay->common.open;
+
+    relay->common.row = row != NULL ? row : &relay->unseen;
+    if (row == NULL)
+        return;
+    row_add(row, CONTROL_COUNTER_CONNECTIONS_BEGUN, open);
+    row_set(row, CONTROL_COUNTER_CONNECTIONS, open);
 }
 
 void relay_refuse(const struct transaction_owner *owner, const struct relay_job *job,
@@ -193,7 +205,7 @@ void relay_free(struct relay *relay, int64_t now_ns)
         route_free(relay->routes, now_ns);
     while (relay->retired != NULL)
         route_free(relay->retired, now_ns);
-    CHECK(relay->budget.open == 0);
+    CHECK(relay->common.open == 0);
     names_destroy(&relay->by_customer);
     free(relay->numbered);
     free(relay);

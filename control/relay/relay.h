@@ -23,7 +23,8 @@ struct relay {
     struct names by_customer; /* of those; values are places in `numbered` */
     struct route **numbered;
     struct route *retired; /* ending */
-    struct route_budget budget;
+    struct route_common common;
+    struct peer_row unseen; /* counted while there is nobody to show it to */
     struct route_news news;
     bool draining;
 };
@@ -37,6 +38,10 @@ enum status relay_create(struct relay **relay, struct loop *loop, struct resolve
  * that are away now. Null: nobody does. */
 void relay_hear(struct relay *relay, void (*tell)(void *context, const char *customer, bool down),
                 void *context);
+
+/* From now on is counted in `row`, where the connections there are count as begun; null: nobody
+ * sees it. */
+void relay_count(struct relay *relay, struct peer_row *row);
 
 /* Takes a job of `owner`, with the message in `source` (one holder more); the owner's done() is
  * called when it is answered, possibly before this returns. While it lasts, *place names it (for

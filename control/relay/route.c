@@ -10,7 +10,7 @@ static void route_pumped(void *context, int64_t now_ns);
 static void route_probed(void *context, int64_t now_ns);
 
 struct route *route_create(struct route **list, struct loop *loop, struct resolver *resolver,
-                           struct route_budget *budget, const struct route_news *news,
+                           struct route_common *common, const struct route_news *news,
                            const struct config_customer *customer, const char *hostname)
 {
     struct route *route = calloc(1, sizeof(*route));
@@ -20,7 +20,7 @@ struct route *route_create(struct route **list, struct loop *loop, struct resolv
         return NULL;
     route->loop = loop;
     route->resolver = resolver;
-    route->budget = budget;
+    route->common = common;
     route->news = news;
     (void)snprintf(route->customer, sizeof(route->customer), "%s", customer->name);
     (void)snprintf(route->hostname, sizeof(route->hostname), "%s", hostname);
@@ -130,9 +130,9 @@ static bool route_make_room(struct route *route, bool idle_too, int64_t now_ns)
     struct dialogue *spare;
 
     CHECK(route->connection_count <= route->connections_max);
-    CHECK(route->budget->open <= route->budget->max);
+    CHECK(route->common->open <= route->common->max);
     if (route->connection_count < route->connections_max &&
-        route->budget->open < route->budget->max)
+        route->common->open < route->common->max)
         return true;
     spare = route_find(route, DIALOGUE_QUITTING);
     if (spare == NULL && idle_too)
@@ -151,7 +151,9 @@ static void route_link(struct route *route, struct dialogue *dialogue)
         route->dialogues->previous = dialogue;
     route->dialogues = dialogue;
     route->connection_count++;
-    route->budget->open++;
+    route->common->open++;
+    route_tally(route->common, CONTROL_COUNTER_CONNECTIONS_BEGUN);
+    row_set(route->common->row, CONTROL_COUNTER_CONNECTIONS, route->common->open);
     CHECK(route->connection_count <= route->connections_max);
 }
 
@@ -165,9 +167,12 @@ static void route_closed(void *context, struct dialogue *dialogue, int64_t now_n
         route->dialogues = dialogue->next;
     if (dialogue->next != NULL)
         dialogue->next->previous = dialogue->previous;
-    CHECK(route->connection_count > 0 && route->budget->open > 0);
+    CHECK(route->connection_count > 0 && route->common->open > 0);
     route->connection_count--;
-    route->budget->open--;
+    route->common->open--;
+    row_set(route->common->row, CONTROL_COUNTER_CONNECTIONS, route->common->open);
+    route_tally(route->common, dialogue->greeted ? CONTROL_COUNTER_CONNECTIONS_CLOSED
+                                                 : CONTROL_COUNTER_CONNECTIONS_FAILED);
     dialogue->next = route->closed;
     route->closed = dialogue;
     route_pump_soon(route, now_ns);
@@ -210,6 +215,8 @@ static void route_welcomed(void *context, struct dialogue *dialogue, int64_t now
     struct route *route = context;
     struct server *server = &route->servers[dialogue->server];
 
+    dialogue->greeted = true;
+    route_tally(route->common, CONTROL_COUNTER_CONNECTIONS_OPENED);
     dialogue->trial = false;
     if (server_found(server))
         notice("route %s (%s:%u) is up again", route->customer, server->host, server->port);
@@ -345,6 +352,7 @@ static bool route_place(struct route *route, struct transaction *transaction, in
     int server;
 
     if (idle != NULL && !transaction->retried) {
+        route_tally(route->common, CONTROL_COUNTER_CONNECTIONS_REUSED);
         dialogue_begin(idle, transaction, now_ns);
         return true;
     }
@@ -394,17 +402,21 @@ static bool route_again(struct route *route, struct transaction *transaction, in
     if (server_choose(route->servers, route->server_count, transaction->tried, now_ns) < 0 &&
         !route_live(route))
         return false;
+    route_tally(route->common, CONTROL_COUNTER_RETRIED);
     route_submit(route, transaction, now_ns);
     return true;
 }
 
 static void route_tell(struct route *route, const struct dialogue_end *end, int64_t now_ns)
 {
-    if (end->in_doubt)
+    if (end->in_doubt) {
         route->counts.in_doubt++;
+        route_tally(route->common, CONTROL_COUNTER_IN_DOUBT);
+    }
     if (!end->about_us)
         return;
     route->counts.about_us++;
+    route_tally(route->common, CONTROL_COUNTER_ABOUT_US);
     notice_seldom(
         &route->about_us, now_ns,
         "route %s: MAIL IS DEFERRED until its server is set up to take mail from here: %s",
@@ -496,7 +508,7 @@ static void route_ready(void *context, struct dialogue *dialogue, int64_t now_ns
 {
     struct route *route = context;
     bool wanted = !route->retired || route->waiting.count > 0;
-    bool scarce = route->budget->open > route->budget->max - route->budget->max / 4;
+    bool scarce = route->common->open > route->common->max - route->common->max / 4;
 
     dialogue->idle_order = ++route->idle_order;
     if (route->draining || !wanted || scarce || route_stands_in(route, dialogue) ||
@@ -512,6 +524,7 @@ static void route_ready(void *context, struct dialogue *dialogue, int64_t now_ns
 void route_withdraw(struct route *route, struct transaction *transaction, int64_t now_ns)
 {
     CHECK(transaction->route == route);
+    route_tally(route->common, CONTROL_COUNTER_WITHDRAWN);
     if (transaction->dialogue != NULL) {
         dialogue_withdraw(transaction->dialogue, now_ns);
         return;

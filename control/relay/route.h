@@ -23,6 +23,7 @@
 
 #include "control/relay/dialogue.h"
 #include "control/relay/server.h"
+#include "platform/link/row.h"
 #include "platform/log/notice.h"
 
 #define ROUTE_ERROR_BYTES  (RELAY_TEXT_BYTES + 16u)
@@ -46,18 +47,24 @@ struct route_news {
     void *context;
 };
 
-/* Connections over all routes: each takes a descriptor. */
-struct route_budget {
-    unsigned open;
+/* What all routes share. */
+struct route_common {
+    unsigned open; /* connections: each takes a descriptor */
     unsigned max;
+    struct peer_row *row; /* where it is counted; never null */
 };
+
+static inline void route_tally(struct route_common *common, enum control_counter counter)
+{
+    row_add(common->row, counter, 1);
+}
 
 struct route {
     struct route *next;
     struct route **owner; /* the list's head, for a retired route that frees itself */
     struct loop *loop;
     struct resolver *resolver; /* null: numeric addresses only */
-    struct route_budget *budget;
+    struct route_common *common;
     const struct route_news *news;
     bool told_down;
     char customer[TRANSACTION_CUSTOMER_BYTES];
@@ -81,9 +88,9 @@ struct route {
     char last_error[ROUTE_ERROR_BYTES];
 };
 
-/* Adds a route to `*list`. Null when out of memory. Budget and news are borrowed. */
+/* Adds a route to `*list`. Null when out of memory. What is common and news are borrowed. */
 struct route *route_create(struct route **list, struct loop *loop, struct resolver *resolver,
-                           struct route_budget *budget, const struct route_news *news,
+                           struct route_common *common, const struct route_news *news,
                            const struct config_customer *customer, const char *hostname);
 
 /* It does what `customer` and `hostname` say. */

@@ -1,5 +1,6 @@
 #include "control/status/status_object.h"
 
+#include <endian.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -16,76 +17,167 @@ static json_t *status_worker(const struct region *region, uint32_t worker)
     return object;
 }
 
-/* Of all workers together. */
-static json_t *status_histogram(const struct region *region, uint32_t worker_count,
-                                enum histogram histogram)
+/* Joins one more row's times to `all`. */
+static void status_add_times(struct histogram_row *all, const struct histogram_row *row)
+{
+    for (unsigned b = 0; b < HISTOGRAM_BUCKETS; b++)
+        all->count[b] += region_cell(&row->count[b]);
+    all->sum_ns += region_cell(&row->sum_ns);
+}
+
+static json_t *status_histogram(const struct histogram_row *times)
 {
     json_t *object = json_object();
     json_t *bounds = json_array();
     json_t *counts = json_array();
-    double seconds = 0;
     uint64_t all = 0;
 
-    for (uint32_t w = 0; w < worker_count; w++)
-        seconds += (double)region_cell(&region_counters(region, w)->times[histogram].sum_ns) /
-                   (double)CLOCK_NS_PER_SECOND;
     for (unsigned b = 0; b < HISTOGRAM_BUCKETS; b++) {
-        uint64_t count = 0;
-
-        for (uint32_t w = 0; w < worker_count; w++)
-            count += region_cell(&region_counters(region, w)->times[histogram].count[b]);
-        (void)json_array_append_new(counts, json_integer((json_int_t)count));
+        (void)json_array_append_new(counts, json_integer((json_int_t)times->count[b]));
         if (b < HISTOGRAM_BUCKETS - 1)
             (void)json_array_append_new(
                 bounds, json_real((double)histogram_bounds_ns[b] / (double)CLOCK_NS_PER_SECOND));
-        all += count;
+        all += times->count[b];
     }
     (void)json_object_set_new(object, "unit", json_string("seconds"));
     (void)json_object_set_new(object, "count", json_integer((json_int_t)all));
-    (void)json_object_set_new(object, "sum", json_real(seconds));
+    (void)json_object_set_new(object, "sum",
+                              json_real((double)times->sum_ns / (double)CLOCK_NS_PER_SECOND));
     (void)json_object_set_new(object, "bounds", bounds);
     (void)json_object_set_new(object, "counts", counts);
     return object;
 }
 
-static json_t *status_histograms(const struct region *region, uint32_t worker_count)
+static void status_add_workers_times(json_t *histograms, const struct region *region)
+{
+    const struct counter_set *set = counter_set(ROW_WORKER);
+
+    for (unsigned h = 0; h < set->time_count; h++) {
+        struct histogram_row all = {0};
+
+        for (uint32_t w = 0; w < region->header.worker_count; w++)
+            status_add_times(&all, &region_counters(region, w)->times[h]);
+        (void)json_object_set_new(histograms, set->times[h].name, status_histogram(&all));
+    }
+}
+
+static json_t *status_sums(enum row_kind kind)
 {
     json_t *object = json_object();
 
-    for (unsigned h = 0; h < HISTOGRAM_COUNT; h++)
-        (void)json_object_set_new(object, histogram_about(h)->name,
-                                  status_histogram(region, worker_count, h));
+    for (const struct counter_sum *sum = counter_set(kind)->sums; sum->what != NULL; sum++)
+        (void)json_object_set_new(object, sum->what, json_pack("[s, s]", sum->left, sum->right));
     return object;
 }
 
-static void status_add_counters(json_t *to, const struct region *region, uint32_t worker_count)
+static void status_add_counters(json_t *to, const struct region *region)
 {
+    const struct counter_set *set = counter_set(ROW_WORKER);
     json_t *counters = json_object();
     json_t *gauges = json_object();
     json_t *workers = json_array();
-    json_t *sums = json_object();
 
-    for (unsigned c = 0; c < COUNTER_COUNT; c++) {
-        uint64_t all = 0;
+    for (unsigned c = 0; c < set->count; c++) {
+        uint64_t all = region_counter(region, 0, c);
 
-        for (uint32_t w = 0; w < worker_count; w++) {
-            uint64_t value = region_counter(region, w, c);
-
-            all = w == 0 ? value : counter_over(c, all, value);
-        }
+        for (uint32_t w = 1; w < region->header.worker_count; w++)
+            all = counter_join(&set->abouts[c], all, region_counter(region, w, c));
         (void)json_object_set_new(counters, counter_name(c), json_integer((json_int_t)all));
         if (counter_about(c)->kind == COUNTER_KIND_GAUGE)
             (void)json_object_set_new(gauges, counter_name(c), json_integer((json_int_t)all));
     }
-    for (uint32_t w = 0; w < worker_count; w++)
+    for (uint32_t w = 0; w < region->header.worker_count; w++)
         (void)json_array_append_new(workers, status_worker(region, w));
-    for (const struct counter_sum *sum = counter_sums; sum->what != NULL; sum++)
-        (void)json_object_set_new(sums, sum->what, json_pack("[s, s]", sum->left, sum->right));
     (void)json_object_set_new(to, "counters", counters);
     (void)json_object_set_new(to, "gauges", gauges);
-    (void)json_object_set_new(to, "histograms", status_histograms(region, worker_count));
     (void)json_object_set_new(to, "workers", workers);
-    (void)json_object_set_new(to, "sums", sums);
+    (void)json_object_set_new(to, "sums", status_sums(ROW_WORKER));
+}
+
+static void status_add_values(json_t *to, const struct counter_set *set, const uint64_t *values)
+{
+    for (unsigned c = 0; c < set->count; c++)
+        (void)json_object_set_new(to, set->abouts[c].name, json_integer((json_int_t)values[c]));
+}
+
+/* A scanner's place, what is there, and what it has counted. The texts are shared memory's. */
+static json_t *status_scanner(const struct region_peer *peer, uint32_t slot,
+                              const struct peer_row *row)
+{
+    char state[REGION_STATE_BYTES];
+    char engine[REGION_ENGINE_BYTES];
+    char signatures[20] = "";
+    json_t *object;
+
+    (void)snprintf(state, sizeof(state), "%.*s", (int)sizeof(peer->state) - 1, peer->state);
+    (void)snprintf(engine, sizeof(engine), "%.*s", (int)sizeof(peer->engine) - 1, peer->engine);
+    if (peer->signatures != 0)
+        (void)snprintf(signatures, sizeof(signatures), "%016llx",
+                       (unsigned long long)be64toh(peer->signatures));
+    object = json_pack("{s:I, s:s, s:s, s:s}", "scanner", (json_int_t)slot, "state", state,
+                       "engine", engine, "database", signatures);
+    status_add_values(object, counter_set(ROW_SCANNER), row->value);
+    return object;
+}
+
+/* The rows of one kind together: slots first..first + count - 1; each by itself into `rows`, if
+ * that is not null. */
+static void status_add_peers(json_t *totals, json_t *rows, json_t *histograms,
+                             const struct region *region, enum row_kind kind, uint32_t first,
+                             uint32_t count)
+{
+    const struct counter_set *set = counter_set(kind);
+    struct peer_row all = {0};
+
+    for (uint32_t slot = first; slot < first + count; slot++) {
+        const struct region_peer *peer = region_peer(region, slot);
+        struct peer_row row;
+
+        if (__atomic_load_n(&peer->lives, __ATOMIC_ACQUIRE) == 0)
+            continue;
+        row_read(&row, &peer->row);
+        row_join(&all, &row);
+        if (rows != NULL)
+            (void)json_array_append_new(rows, status_scanner(peer, slot, &row));
+    }
+    status_add_values(totals, set, all.value);
+    (void)json_object_set_new(histograms, set->times[0].name, status_histogram(&all.time));
+}
+
+/* What is to be equal, for whoever checks: {"what": ["workers' names", "whose", "names"]}. */
+static json_t *status_books(void)
+{
+    json_t *object = json_object();
+
+    for (const struct counter_book *book = counter_books; book->what != NULL; book++)
+        (void)json_object_set_new(
+            object, book->what,
+            json_pack("[s, s, s]", book->workers, counter_set(book->kind)->name, book->others));
+    return object;
+}
+
+static void status_add_rows(json_t *to, const struct region *region)
+{
+    uint32_t peers = region->header.peer_count;
+    json_t *histograms = json_object();
+
+    status_add_counters(to, region);
+    status_add_workers_times(histograms, region);
+    if (peers > 0) {
+        json_t *scanners = json_array();
+        json_t *of_scanners = json_object();
+        json_t *of_control = json_object();
+
+        status_add_peers(of_scanners, scanners, histograms, region, ROW_SCANNER, 0, peers - 1);
+        status_add_peers(of_control, NULL, histograms, region, ROW_CONTROL, peers - 1, 1);
+        (void)json_object_set_new(to, "scanners", scanners);
+        (void)json_object_set_new(to, "scanner_counters", of_scanners);
+        (void)json_object_set_new(to, "scanner_sums", status_sums(ROW_SCANNER));
+        (void)json_object_set_new(to, "control_counters", of_control);
+        (void)json_object_set_new(to, "control_sums", status_sums(ROW_CONTROL));
+        (void)json_object_set_new(to, "books", status_books());
+    }
+    (void)json_object_set_new(to, "histograms", histograms);
 }
 
 static json_t *status_dataplane(const struct dataplane *dataplane)
@@ -181,7 +273,7 @@ char *status_object_text(const struct dataplane *dataplane, const struct relay *
     (void)json_object_set_new(object, "uptime", json_real(uptime_seconds));
     (void)json_object_set_new(object, "dataplane", status_dataplane(dataplane));
     if (dataplane->state == DATAPLANE_LINKED)
-        status_add_counters(object, &dataplane->hold->region, dataplane->worker_count);
+        status_add_rows(object, &dataplane->hold->region);
     for (const struct route *r = relay->routes; r != NULL; r = r->next)
         (void)json_array_append_new(routes, status_route(r));
     (void)json_object_set_new(object, "routes", routes);

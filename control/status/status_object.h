@@ -6,7 +6,7 @@
 #define CONTROL_STATUS_STATUS_OBJECT_H
 
 #include "control/link/dataplane.h"
-#include "platform/config/source.h"
+#include "platform/config/feed.h"
 
 /* As text, the caller's to free. A view of number 0 is left out: nobody has said. Null when out of
  * memory. */

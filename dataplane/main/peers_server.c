@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/main/main_thread.h"
+#include "dataplane/main/peers_rows.h"
 #include "platform/clock.h"
 #include "platform/log/notice.h"
 
@@ -42,6 +43,7 @@ struct peers_server {
     uint32_t peer_uid;
     uint32_t own_uid;
     struct peer_link links[PEERS_LINKS_MAX];
+    struct peers_rows rows;
 };
 
 enum status peers_server_create(struct peers_server **server, struct peers *peers,
@@ -57,8 +59,11 @@ enum status peers_server_create(struct peers_server **server, struct peers *peer
     (*server)->region = region;
     (*server)->peer_uid = peer_uid;
     (*server)->own_uid = (uint32_t)geteuid();
-    status = link_listen(path, peer_gid, &(*server)->listening);
+    status = peers_rows_init(&(*server)->rows, peers, region);
+    if (status == STATUS_OK)
+        status = link_listen(path, peer_gid, &(*server)->listening);
     if (status != STATUS_OK) {
+        peers_rows_fini(&(*server)->rows);
         free(*server);
         *server = NULL;
     }
@@ -77,11 +82,13 @@ static void peers_set(struct peers *peers, uint32_t slot, uint32_t epoch, enum p
 }
 
 /* The peer in that slot is no more. One that no worker ever attached to can go at once. */
-static void peers_slot_lost(struct peers *peers, uint32_t slot)
+static void peers_slot_lost(struct peers_server *server, uint32_t slot)
 {
+    struct peers *peers = server->peers;
     uint64_t life = peers_life(peers, slot);
 
     if (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE) {
+        peers_rows_ended(&server->rows, slot);
         channel_memory_close(&peers->slots[slot].memory);
         peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
     } else if (peer_state_of(life) == PEER_READY || peer_state_of(life) == PEER_LEAVING) {
@@ -108,7 +115,7 @@ static void peers_drop(struct peers_server *server, struct peer_link *link, cons
         uint32_t first = link->first;
 
         for (uint32_t i = 0; i < link->slots; i++)
-            peers_slot_lost(server->peers, first + i);
+            peers_slot_lost(server, first + i);
     }
     if (!active || link->kind != LINK_KIND_SUPERVISOR)
         notice("%s link closed: %s", active ? peers_kind_text(link->kind) : "peer", why);
@@ -153,14 +160,15 @@ static void peers_offer(struct peers_server *server, struct peer_link *link, uin
     peers_set(server->peers, slot, epoch, PEER_OFFERED);
     status = link_send(link->fd, &message, entry->memory.fd);
     if (status != STATUS_OK) {
-        peers_slot_lost(server->peers, slot);
+        peers_slot_lost(server, slot);
         peers_drop(server, link, status_text(status));
     }
 }
 
 /* A slot whose peer is gone is free again when every worker has let go of it. */
-static void peers_retire(struct peers *peers, uint32_t slot)
+static void peers_retire(struct peers_server *server, uint32_t slot)
 {
+    struct peers *peers = server->peers;
     uint64_t life = peers_life(peers, slot);
 
     if (peer_state_of(life) != PEER_GONE)
@@ -169,6 +177,7 @@ static void peers_retire(struct peers *peers, uint32_t slot)
         if (atomic_load_explicit(peers_seen(peers, worker, slot), memory_order_acquire) != life)
             return;
     }
+    peers_rows_ended(&server->rows, slot);
     channel_memory_close(&peers->slots[slot].memory);
     peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
 }
@@ -231,8 +240,10 @@ static void peers_welcome(struct peers_server *server, struct peer_link *link)
         peers_drop(server, link, status_text(status));
         return;
     }
-    for (uint32_t i = 0; i < link->slots && link->stage == PEER_LINK_ACTIVE; i++)
+    for (uint32_t i = 0; i < link->slots && link->stage == PEER_LINK_ACTIVE; i++) {
+        peers_rows_assign(&server->rows, link->first + i);
         peers_offer(server, link, i);
+    }
 }
 
 static void peers_admit(struct peers_server *server, struct peer_link *link)
@@ -289,15 +300,17 @@ static void peers_clean_text(char *text)
     }
 }
 
-static void peers_ready(struct peers *peers, uint32_t slot, const struct link_message *message,
-                        bool candidate)
+static void peers_ready(struct peers_server *server, uint32_t slot,
+                        const struct link_message *message, bool candidate)
 {
+    struct peers *peers = server->peers;
     struct peer_slot *entry = &peers->slots[slot];
 
     if (peers_life(peers, slot) != peer_life(message->epoch, PEER_OFFERED))
         return; /* about an incarnation that is already over */
     memcpy(entry->engine, message->text, sizeof(entry->engine));
     entry->identity = message->identity;
+    peers_rows_came(&server->rows, slot);
     peers_set(peers, slot, message->epoch, candidate ? PEER_CANDIDATE : PEER_READY);
 }
 
@@ -403,7 +416,7 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
     if (message->slot >= link->slots)
         return false;
     if (message->type == LINK_READY) {
-        peers_ready(server->peers, slot, message, link->candidate);
+        peers_ready(server, slot, message, link->candidate);
         return true;
     }
     if (message->type != LINK_GONE)
@@ -414,7 +427,7 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
         (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE ||
          peer_state_of(life) == PEER_READY)) {
         notice("%s %u ended: %s", peers_kind_text(link->kind), message->slot, message->text);
-        peers_slot_lost(server->peers, slot);
+        peers_slot_lost(server, slot);
     }
     return true;
 }
@@ -503,6 +516,7 @@ static void peers_serve_slots(struct peers_server *server, struct peer_link *lin
         } else if (kill != 0 && life == peer_life(kill, PEER_READY)) {
             struct link_message message = {.type = LINK_KILL, .slot = i, .epoch = kill};
 
+            peers_rows_killed(&server->rows, first + i);
             if (link_send(link->fd, &message, -1) != STATUS_OK)
                 peers_drop(server, link, "does not read its link");
         } else if (peer_state_of(life) == PEER_ABSENT) {
@@ -517,7 +531,7 @@ void peers_server_poll(struct peers_server *server)
 
     peers_accept(server, now_ns);
     for (uint32_t slot = 0; slot < server->peers->slot_count; slot++)
-        peers_retire(server->peers, slot);
+        peers_retire(server, slot);
     for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
         struct peer_link *link = &server->links[i];
 
@@ -532,6 +546,7 @@ void peers_server_poll(struct peers_server *server)
             peers_serve_slots(server, link);
     }
     peers_stand_in(server);
+    peers_rows_publish(&server->rows, now_ns);
 }
 
 void peers_server_free(struct peers_server *server)
@@ -544,6 +559,7 @@ void peers_server_free(struct peers_server *server)
     }
     for (uint32_t i = 0; i < server->peers->slot_count; i++)
         channel_memory_close(&server->peers->slots[i].memory);
+    peers_rows_fini(&server->rows);
     close(server->listening);
     free(server);
 }

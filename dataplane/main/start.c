@@ -18,6 +18,13 @@
 #define START_MBUFS_MAX 8191u
 #define START_MBUFS_MIN 1023u
 
+static uint32_t start_scanner_slots(const struct main_thread *thread)
+{
+    uint32_t slots = PEERS_GENERATIONS * thread->cores.scanner_processes;
+
+    return slots < PEERS_SCANNERS_MAX ? slots : PEERS_SCANNERS_MAX;
+}
+
 static enum status start_region(struct main_thread *thread)
 {
     const struct config *config = thread->start_config;
@@ -25,6 +32,7 @@ static enum status start_region(struct main_thread *thread)
         .worker_count = thread->cores.worker_count,
         .message_count = config->limits.messages_in_progress,
         .block_count = (uint32_t)(config->memory.messages_bytes / MESSAGE_BLOCK_BYTES),
+        .peer_count = start_scanner_slots(thread) + 1, /* and control */
     };
     enum region_pages pages = thread->eal.hugepages ? REGION_PAGES_HUGE : REGION_PAGES_NORMAL;
     enum status status;
@@ -162,7 +170,6 @@ static enum status start_links(struct main_thread *thread)
     char path[sizeof(config->runtime_directory) + 32];
     uint32_t uid = UINT32_MAX;
     uint32_t gid = UINT32_MAX;
-    uint32_t slots;
     enum status status;
 
     if (geteuid() == 0 && sandbox_user(config->control_user, &uid, &gid) != STATUS_OK) {
@@ -172,9 +179,7 @@ static enum status start_links(struct main_thread *thread)
         return STATUS_NOT_FOUND;
     }
     snprintf(path, sizeof(path), "%s/dataplane.sock", config->runtime_directory);
-    slots = PEERS_GENERATIONS * thread->cores.scanner_processes;
-    status = peers_init(&thread->peers, thread->cores.worker_count,
-                        slots < PEERS_SCANNERS_MAX ? slots : PEERS_SCANNERS_MAX);
+    status = peers_init(&thread->peers, thread->cores.worker_count, start_scanner_slots(thread));
     if (status != STATUS_OK)
         return status;
     status = peers_server_create(&thread->server, &thread->peers, &thread->region, path, uid, gid);

@@ -23,7 +23,7 @@ static struct channel_shape channel_shape(enum channel_kind kind)
                                   sizeof(struct relay_result)};
 }
 
-/* busy and refused (own cache line) | jobs ring | results ring */
+/* busy (own cache line) | jobs ring | results ring */
 static size_t channel_stride(enum channel_kind kind)
 {
     struct channel_shape shape = channel_shape(kind);
@@ -34,7 +34,9 @@ static size_t channel_stride(enum channel_kind kind)
 
 static size_t channel_bytes(enum channel_kind kind, uint32_t worker_count)
 {
-    return (channel_stride(kind) * worker_count + 4095) & ~(size_t)4095;
+    size_t bytes = channel_stride(kind) * worker_count + sizeof(struct peer_row);
+
+    return (bytes + 4095) & ~(size_t)4095;
 }
 
 static enum status channel_memory_map(struct channel_memory *memory)
@@ -97,8 +99,45 @@ void channel_attach(struct channel *channel, const struct channel_memory *memory
 
     CHECK(worker < memory->worker_count);
     channel->busy = (_Atomic uint32_t *)base;
-    channel->refused = channel->busy + 1;
     ring_attach(&channel->jobs, jobs, shape.capacity, shape.job_bytes);
     ring_attach(&channel->results, jobs + ring_bytes(shape.capacity, shape.job_bytes),
                 shape.capacity, shape.result_bytes);
+}
+
+struct peer_row *channel_row(const struct channel_memory *memory)
+{
+    return (struct peer_row *)(memory->base + channel_stride(memory->kind) * memory->worker_count);
+}
+
+/* The kind lies in the same place in no two jobs: each is read as what it is. */
+static uint32_t channel_next_kind(struct channel *channel, enum channel_kind kind)
+{
+    struct scan_job scan;
+    struct relay_job relay;
+
+    if (kind == CHANNEL_SCANNER)
+        return ring_pop(&channel->jobs, &scan) == STATUS_OK ? scan.kind : 0;
+    return ring_pop(&channel->jobs, &relay) == STATUS_OK ? relay.kind : 0;
+}
+
+uint64_t channel_unread(const struct channel_memory *memory)
+{
+    uint64_t unread = 0;
+
+    for (uint32_t worker = 0; worker < memory->worker_count; worker++) {
+        struct channel channel;
+        uint32_t left;
+
+        channel_attach(&channel, memory, worker);
+        ring_resume(&channel.jobs);
+        /* No more than there is room for, whatever the peer wrote there. */
+        for (left = channel.jobs.capacity; left > 0; left--) {
+            uint32_t kind = channel_next_kind(&channel, memory->kind);
+
+            if (kind == 0)
+                break;
+            unread += kind != JOB_WITHDRAW;
+        }
+    }
+    return unread;
 }

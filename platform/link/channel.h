@@ -2,7 +2,8 @@
  *
  * A *channel* is two rings, one each way, between one worker and one peer. A peer's channels, one
  * for each worker, lie in one memfd of its own (struct channel_memory), so that no scanner can
- * touch another's. Messages themselves never travel: only {message, generation, length}.
+ * touch another's; behind them lies the row of what it counts. Messages themselves never travel:
+ * only {message, generation, length}.
  *
  * A new incarnation of a peer gets a new memfd; nothing of the old one is ever reused.
  *
@@ -14,6 +15,7 @@
 #include "platform/link/job.h"
 #include "platform/link/region.h"
 #include "platform/link/ring.h"
+#include "platform/link/row.h"
 
 enum channel_kind { CHANNEL_SCANNER, CHANNEL_CONTROL };
 
@@ -21,9 +23,8 @@ enum channel_kind { CHANNEL_SCANNER, CHANNEL_CONTROL };
 struct channel {
     struct ring jobs;    /* worker -> peer */
     struct ring results; /* peer -> worker */
-    /* Published by the peer, hints, never trusted: */
-    _Atomic uint32_t *busy;    /* 1 while it works on a job */
-    _Atomic uint32_t *refused; /* jobs it did not know what to do with: kind or signatures */
+    /* Published by the peer, a hint, never trusted: 1 while it works on a job. */
+    _Atomic uint32_t *busy;
 };
 
 /* A peer's channels, mapped. */
@@ -45,16 +46,14 @@ enum status channel_memory_open(struct channel_memory *memory, enum channel_kind
 
 void channel_memory_close(struct channel_memory *memory);
 
-/* Peer: one more job it does not know what to do with. */
-static inline void channel_refuse(struct channel *channel)
-{
-    atomic_store_explicit(channel->refused,
-                          atomic_load_explicit(channel->refused, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
 /* Attaches this side to the channel of `worker`. Each side does so once for each channel, before
  * the first item. The result borrows the mapping. */
 void channel_attach(struct channel *channel, const struct channel_memory *memory, uint32_t worker);
+
+/* What the peer counts (row.h): zeroed when the memory is made, written by the peer alone. */
+struct peer_row *channel_row(const struct channel_memory *memory);
+
+/* Dataplane, once the peer is no more and no worker uses the memory: jobs that it never read. */
+uint64_t channel_unread(const struct channel_memory *memory);
 
 #endif

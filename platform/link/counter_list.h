@@ -1,6 +1,6 @@
-/* counter_list.h: what is counted, defined once: the counters of a worker, its histograms, and
- * the sums that must hold. `postern status`, docs/counters.md and the tests take all they know from
- * here.
+/* counter_list.h: what is counted, defined once: the counters of a worker, of a scanner child and
+ * of control, their histograms, and the sums that must hold. `postern status`, docs/counters.md and
+ * the tests take all they know from here.
  */
 #ifndef PLATFORM_LINK_COUNTER_LIST_H
 #define PLATFORM_LINK_COUNTER_LIST_H
@@ -204,6 +204,66 @@
     X(VERDICT_TIME, "verdict_time", "from the last byte of a message to its verdict") \
     X(REPLY_TIME, "reply_time", "from the last byte of a message to the reply to it")
 
+/* A scanner child's. Those marked so are counted for it by the dataplane, since it is no more. */
+#define SCANNER_COUNTER_LIST(X)                                                                  \
+    X(JOBS, "scanner_jobs", COUNTER, "jobs", SUM, "jobs it was given")                           \
+    X(CLEAN, "scanner_clean", COUNTER, "jobs", SUM, "jobs that were clean")                      \
+    X(INFECTED, "scanner_infected", COUNTER, "jobs", SUM, "jobs in which a signature was found") \
+    X(UNSCANNABLE, "scanner_unscannable", COUNTER, "jobs", SUM,                                  \
+      "jobs nothing can be said of: a limit, an error, encryption, time")                        \
+    X(REFUSED, "scanner_refused", COUNTER, "jobs", SUM,                                          \
+      "jobs it could not take: kind, tier, signatures, or a message that cannot be read")        \
+    X(LOST, "scanner_lost", COUNTER, "jobs", SUM, "jobs it had when it ended")                   \
+    X(TIMEOUTS, "scanner_timeouts", COUNTER, "jobs", SUM,                                        \
+      "of the unscannable, those whose time was over")                                           \
+    X(BYTES, "scanner_bytes", COUNTER, "bytes", SUM, "bytes of messages scanned")                \
+    X(BUSY_US, "scanner_busy_us", COUNTER, "microseconds", SUM, "time spent on jobs")            \
+    X(KILLED, "scanner_killed", COUNTER, "processes", SUM,                                       \
+      "times it was killed: over its time, or for what it answered")                             \
+    X(RESTARTS, "scanner_restarts", COUNTER, "processes", SUM,                                   \
+      "times it came up again, of one parent")                                                   \
+    X(AT_WORK, "scanner_at_work", GAUGE, "jobs", SUM, "jobs it is at work on")
+
+/* Control's. */
+#define CONTROL_COUNTER_LIST(X)                                                                \
+    X(JOBS, "control_jobs", COUNTER, "jobs", SUM, "messages it was given to relay")            \
+    X(DELIVERED, "control_delivered", COUNTER, "jobs", SUM, "the customer's server took it")   \
+    X(DEFERRED, "control_deferred", COUNTER, "jobs", SUM, "the customer's server said 4xx")    \
+    X(REJECTED, "control_rejected", COUNTER, "jobs", SUM, "the customer's server said 5xx")    \
+    X(BROKEN_OFF, "control_broken_off", COUNTER, "jobs", SUM,                                  \
+      "the connection ended, or its time, before an answer")                                   \
+    X(UNREACHABLE, "control_unreachable", COUNTER, "jobs", SUM,                                \
+      "no connection to the customer's server in time")                                        \
+    X(REFUSED, "control_refused", COUNTER, "jobs", SUM,                                        \
+      "not tried, or given up: withdrawn, no route, no time, stopping, or not understood")     \
+    X(LOST, "control_lost", COUNTER, "jobs", SUM, "jobs it had when it or its link ended")     \
+    X(WITHDRAWN, "control_withdrawn", COUNTER, "jobs", SUM,                                    \
+      "jobs that were withdrawn while it had them")                                            \
+    X(RETRIED, "control_retried", COUNTER, "jobs", SUM,                                        \
+      "times a job went to another connection or server, unheard by the first")                \
+    X(IN_DOUBT, "control_in_doubt", COUNTER, "jobs", SUM,                                      \
+      "jobs whose data was ended, and whose answer never came")                                \
+    X(ABOUT_US, "control_about_us", COUNTER, "jobs", SUM,                                      \
+      "jobs deferred since a server wants something of us")                                    \
+    X(CONNECTIONS_BEGUN, "control_connections_begun", COUNTER, "connections", SUM,             \
+      "connections begun to customers' servers, and those taken over to a new link")           \
+    X(CONNECTIONS_OPENED, "control_connections_opened", COUNTER, "connections", SUM,           \
+      "connections whose server greeted")                                                      \
+    X(CONNECTIONS_REUSED, "control_connections_reused", COUNTER, "jobs", SUM,                  \
+      "jobs that went over a connection which was there")                                      \
+    X(CONNECTIONS_FAILED, "control_connections_failed", COUNTER, "connections", SUM,           \
+      "connections that ended before a greeting")                                              \
+    X(CONNECTIONS_CLOSED, "control_connections_closed", COUNTER, "connections", SUM,           \
+      "connections that ended after it, or with control's link")                               \
+    X(RESTARTS, "control_restarts", COUNTER, "processes", SUM, "times its link came up again") \
+    X(IN_HAND, "control_in_hand", GAUGE, "jobs", SUM, "jobs it has now")                       \
+    X(CONNECTIONS, "control_connections", GAUGE, "connections", SUM,                           \
+      "connections to customers' servers now")
+
+#define SCANNER_HISTOGRAM_LIST(X) X(TIME, "scan_time", "from taking a job to its answer")
+#define CONTROL_HISTOGRAM_LIST(X) \
+    X(TIME, "relay_time", "from MAIL to the answer of the customer's server")
+
 /* X("what", "names on one side", "names on the other"): equal for each worker, whenever it is
  * between two rounds. A name that ends in * stands for all that begin like it. */
 #define COUNTER_SUM_LIST(X)                                                               \
@@ -215,5 +275,21 @@
       "message_relay_* message_no_* message_too_large message_malformed message_cut_off " \
       "message_abandoned")                                                                \
     X("causes", "prefilter_sent_on", "prefilter_by_*")
+#define SCANNER_SUM_LIST(X)                                                                 \
+    X("scans", "scanner_jobs",                                                              \
+      "scanner_at_work scanner_clean scanner_infected scanner_unscannable scanner_refused " \
+      "scanner_lost")
+#define CONTROL_SUM_LIST(X)                                                  \
+    X("relays", "control_jobs",                                              \
+      "control_in_hand control_delivered control_deferred control_rejected " \
+      "control_broken_off control_unreachable control_refused control_lost") \
+    X("customers' connections", "control_connections_begun",                 \
+      "control_connections control_connections_failed control_connections_closed")
+
+/* X("what", names of workers' counters, ROW of the others, names there): equal over all processes
+ * while nothing is on its way from one to the other. */
+#define COUNTER_BOOK_LIST(X)                             \
+    X("scans", "scan_jobs", ROW_SCANNER, "scanner_jobs") \
+    X("relays", "relay_jobs", ROW_CONTROL, "control_jobs")
 
 #endif

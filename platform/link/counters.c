@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "platform/check.h"
 #include "platform/clock.h"
 
 #define COUNTER COUNTER_KIND_COUNTER
@@ -10,24 +11,34 @@
 #define LEAST   COUNTER_OVER_LEAST
 #define MOST    COUNTER_OVER_MOST
 
-static const struct counter_about counter_abouts[] = {
-#define X(name, text, kind, unit, over, help) \
-    [COUNTER_##name] = {(text), (unit), (help), (kind), (over)},
-    COUNTER_LIST(X)
-#undef X
+#define ABOUT(name, text, kind, unit, over, help) {(text), (unit), (help), (kind), (over)},
+#define TIME(name, text, help)                    {(text), (help)},
+#define SUMS(what, left, right)                   {(what), (left), (right)},
+
+static const struct counter_about worker_abouts[] = {COUNTER_LIST(ABOUT)};
+static const struct counter_about scanner_abouts[] = {SCANNER_COUNTER_LIST(ABOUT)};
+static const struct counter_about control_abouts[] = {CONTROL_COUNTER_LIST(ABOUT)};
+static const struct histogram_about worker_times[] = {HISTOGRAM_LIST(TIME)};
+static const struct histogram_about scanner_times[] = {SCANNER_HISTOGRAM_LIST(TIME)};
+static const struct histogram_about control_times[] = {CONTROL_HISTOGRAM_LIST(TIME)};
+static const struct counter_sum worker_sums[] = {COUNTER_SUM_LIST(SUMS){0}};
+static const struct counter_sum scanner_sums[] = {SCANNER_SUM_LIST(SUMS){0}};
+static const struct counter_sum control_sums[] = {CONTROL_SUM_LIST(SUMS){0}};
+
+static const struct counter_set counter_sets[ROW_KINDS] = {
+    [ROW_WORKER] = {"worker", worker_abouts, COUNTER_COUNT, worker_times, HISTOGRAM_COUNT,
+                    worker_sums},
+    [ROW_SCANNER] = {"scanner", scanner_abouts, SCANNER_COUNTER_COUNT, scanner_times, 1,
+                     scanner_sums},
+    [ROW_CONTROL] = {"control", control_abouts, CONTROL_COUNTER_COUNT, control_times, 1,
+                     control_sums},
 };
 
-const struct counter_sum counter_sums[] = {
-#define X(what, left, right) {(what), (left), (right)},
-    COUNTER_SUM_LIST(X)
+const struct counter_book counter_books[] = {
+#define X(what, workers, kind, others) {(what), (workers), (kind), (others)},
+    COUNTER_BOOK_LIST(X)
 #undef X
         {0}};
-
-static const struct histogram_about histogram_abouts[] = {
-#define X(name, text, help) [HISTOGRAM_##name] = {(text), (help)},
-    HISTOGRAM_LIST(X)
-#undef X
-};
 
 #define MS CLOCK_NS_PER_MS
 #define S  CLOCK_NS_PER_SECOND
@@ -40,7 +51,7 @@ const int64_t histogram_bounds_ns[HISTOGRAM_BUCKETS - 1] = {
 
 const struct histogram_about *histogram_about(enum histogram histogram)
 {
-    return (unsigned)histogram < HISTOGRAM_COUNT ? &histogram_abouts[histogram] : NULL;
+    return (unsigned)histogram < HISTOGRAM_COUNT ? &worker_times[histogram] : NULL;
 }
 
 unsigned histogram_bucket(int64_t ns)
@@ -54,7 +65,7 @@ unsigned histogram_bucket(int64_t ns)
 
 const struct counter_about *counter_about(enum counter counter)
 {
-    return (unsigned)counter < COUNTER_COUNT ? &counter_abouts[counter] : NULL;
+    return (unsigned)counter < COUNTER_COUNT ? &worker_abouts[counter] : NULL;
 }
 
 const char *counter_name(enum counter counter)
@@ -64,9 +75,15 @@ const char *counter_name(enum counter counter)
     return about == NULL ? NULL : about->name;
 }
 
-uint64_t counter_over(enum counter counter, uint64_t value, uint64_t next)
+const struct counter_set *counter_set(enum row_kind kind)
 {
-    switch (counter_abouts[counter].over) {
+    CHECK((unsigned)kind < ROW_KINDS);
+    return &counter_sets[kind];
+}
+
+uint64_t counter_join(const struct counter_about *about, uint64_t value, uint64_t next)
+{
+    switch (about->over) {
     case COUNTER_OVER_LEAST:
         return next < value ? next : value;
     case COUNTER_OVER_MOST:
@@ -77,10 +94,8 @@ uint64_t counter_over(enum counter counter, uint64_t value, uint64_t next)
     return value + next;
 }
 
-bool counter_matches(const char *terms, enum counter counter)
+bool counter_matches(const char *terms, const char *name)
 {
-    const char *name = counter_abouts[counter].name;
-
     while (*terms != '\0') {
         size_t length = strcspn(terms, " ");
 
@@ -94,12 +109,12 @@ bool counter_matches(const char *terms, enum counter counter)
     return false;
 }
 
-uint64_t counter_total(const char *terms, const uint64_t values[COUNTER_COUNT])
+uint64_t counter_total(const struct counter_set *set, const char *terms, const uint64_t *values)
 {
     uint64_t total = 0;
 
-    for (unsigned c = 0; c < COUNTER_COUNT; c++) {
-        if (counter_matches(terms, (enum counter)c))
+    for (unsigned c = 0; c < set->count; c++) {
+        if (counter_matches(terms, set->abouts[c].name))
             total += values[c];
     }
     return total;

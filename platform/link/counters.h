@@ -1,8 +1,9 @@
-/* counters.h: what the dataplane counts, as a program may ask for it. The list itself, with kinds,
+/* counters.h: what the processes count, as a program may ask for it. The list itself, with kinds,
  * units and words, is counter_list.h.
  *
- * One row a worker in the shared region (region.h); each row has one writer, that worker, and any
- * number of readers. Nothing here reads or writes a row: a caller brings the values.
+ * One row a worker in the shared region (region.h), one a scanner child and one for control
+ * (row.h); each row has one writer and any number of readers. Nothing here reads or writes a row: a
+ * caller brings the values.
  *
  * Threads: any. Memory: all of it is constant.
  */
@@ -20,6 +21,23 @@ enum counter {
 #undef X
         COUNTER_COUNT
 };
+
+enum scanner_counter {
+#define X(name, ...) SCANNER_COUNTER_##name,
+    SCANNER_COUNTER_LIST(X)
+#undef X
+        SCANNER_COUNTER_COUNT
+};
+
+enum control_counter {
+#define X(name, ...) CONTROL_COUNTER_##name,
+    CONTROL_COUNTER_LIST(X)
+#undef X
+        CONTROL_COUNTER_COUNT
+};
+
+/* Whose row. */
+enum row_kind { ROW_WORKER, ROW_SCANNER, ROW_CONTROL, ROW_KINDS };
 
 enum counter_kind {
     COUNTER_KIND_COUNTER, /* only rises */
@@ -42,10 +60,6 @@ const struct counter_about *counter_about(enum counter counter);
 
 /* Its metric name; null outside the list. */
 const char *counter_name(enum counter counter);
-
-/* `counter` over all workers: `value` joined with that of one more worker. The first is taken as it
- * is. */
-uint64_t counter_over(enum counter counter, uint64_t value, uint64_t next);
 
 enum histogram {
 #define X(name, ...) HISTOGRAM_##name,
@@ -84,13 +98,37 @@ struct counter_sum {
     const char *right;
 };
 
-/* The sums, to a last one whose `what` is null. */
-extern const struct counter_sum counter_sums[];
+/* All that a row of one kind has. */
+struct counter_set {
+    const char *name; /* "worker" */
+    const struct counter_about *abouts;
+    unsigned count;
+    const struct histogram_about *times;
+    unsigned time_count;
+    const struct counter_sum *sums; /* to a last one whose `what` is null */
+};
 
-/* The sum of all counters that `terms` (one side of a sum) names. */
-uint64_t counter_total(const char *terms, const uint64_t values[COUNTER_COUNT]);
+const struct counter_set *counter_set(enum row_kind kind);
 
-/* Whether `counter` is among `terms`. */
-bool counter_matches(const char *terms, enum counter counter);
+/* What must be equal between the workers and the processes they give work to, all rows of each
+ * joined, while nothing is on its way. */
+struct counter_book {
+    const char *what;
+    const char *workers; /* names, as in a sum */
+    enum row_kind kind;
+    const char *others;
+};
+
+/* To a last one whose `what` is null. */
+extern const struct counter_book counter_books[];
+
+/* The sum of all counters that `terms` (one side of a sum) names; `values` are set->count. */
+uint64_t counter_total(const struct counter_set *set, const char *terms, const uint64_t *values);
+
+/* Whether `name` is among `terms`. */
+bool counter_matches(const char *terms, const char *name);
+
+/* Values of two rows, joined as `about` says. */
+uint64_t counter_join(const struct counter_about *about, uint64_t value, uint64_t next);
 
 #endif

@@ -34,7 +34,7 @@
 
 #include "platform/status.h"
 
-#define LINK_VERSION       3u
+#define LINK_VERSION       4u
 #define LINK_TEXT_BYTES    128u
 #define LINK_SLOTS_MAX     256u /* of one peer: a welcome and all channels fit into its socket */
 #define LINK_SOCKET_BYTES  (1 << 20)

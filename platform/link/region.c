@@ -25,9 +25,12 @@ static void region_lay_out(struct region_header *header, const struct region_pla
         .worker_count = plan->worker_count,
         .message_count = plan->message_count,
         .block_count = plan->block_count,
+        .peer_count = plan->peer_count,
     };
     header->counters_offset = offset;
     offset += (uint64_t)plan->worker_count * sizeof(struct region_counters);
+    header->peers_offset = region_round(offset, _Alignof(struct region_peer));
+    offset = header->peers_offset + (uint64_t)plan->peer_count * sizeof(struct region_peer);
     header->messages_offset = region_round(offset, 4096);
     offset =
         header->messages_offset + (uint64_t)plan->message_count * sizeof(struct message_header);
@@ -98,7 +101,8 @@ enum status region_create(struct region *region, const struct region_plan *plan,
 /* The creator is trusted to be ours, but a version mix-up must not become a wild read. */
 static bool region_header_fits(const struct region_header *header, uint64_t bytes)
 {
-    struct region_plan plan = {header->worker_count, header->message_count, header->block_count};
+    struct region_plan plan = {header->worker_count, header->message_count, header->block_count,
+                               header->peer_count};
     struct region_header expected;
 
     if (header->magic != REGION_MAGIC || header->bytes != bytes)
@@ -107,6 +111,7 @@ static bool region_header_fits(const struct region_header *header, uint64_t byte
         return false;
     region_lay_out(&expected, &plan);
     return expected.bytes == bytes && expected.counters_offset == header->counters_offset &&
+           expected.peers_offset == header->peers_offset &&
            expected.messages_offset == header->messages_offset &&
            expected.blocks_offset == header->blocks_offset;
 }

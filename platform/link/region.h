@@ -6,7 +6,7 @@
  *
  * Layout, all offsets fixed at creation and repeated in struct region_header:
  *
- *   region_header | counters, one row a worker | message_header[message_count] | blocks
+ *   region_header | counters, one row a worker | peers, one row a slot | message_header[] | blocks
  *
  * A *block* is MESSAGE_BLOCK_BYTES. A message is a list of *extents* (pieces of blocks, in order)
  * kept in extent blocks, and an envelope kept in envelope blocks. See message_view.h for reading
@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "platform/link/counters.h"
+#include "platform/link/row.h"
 #include "platform/status.h"
 
 #define MESSAGE_BLOCK_BYTES          16384u
@@ -90,6 +90,19 @@ struct region_counters {
     struct histogram_row times[HISTOGRAM_COUNT];
 };
 
+#define REGION_STATE_BYTES  16u
+#define REGION_ENGINE_BYTES 128u
+
+/* What there is to know of a peer's slot: the dataplane's main thread writes it, as row_publish()
+ * does; a text may be seen half changed. */
+struct region_peer {
+    _Alignas(64) uint64_t lives; /* processes that were in this slot; 0: none yet */
+    uint64_t signatures;         /* link_signatures() of the scanner's; 0: not known */
+    char state[REGION_STATE_BYTES];
+    char engine[REGION_ENGINE_BYTES]; /* printable ASCII */
+    struct peer_row row;
+};
+
 struct region_header {
     uint64_t magic; /* written last */
     uint64_t bytes;
@@ -97,7 +110,10 @@ struct region_header {
     uint32_t message_count;
     uint32_t block_count;
     uint32_t hugepages; /* 1 when the region sits on hugepages */
+    uint32_t peer_count;
+    uint32_t reserved; /* 0 */
     uint64_t counters_offset;
+    uint64_t peers_offset;
     uint64_t messages_offset;
     uint64_t blocks_offset;
     int64_t started_wall_ns; /* when the dataplane made it: tells one incarnation from the next */
@@ -117,6 +133,7 @@ struct region_plan {
     uint32_t worker_count;  /* 1..REGION_WORKERS_MAX */
     uint32_t message_count; /* slots over all workers */
     uint32_t block_count;   /* blocks over all workers */
+    uint32_t peer_count;    /* rows for peers: the scanners' slots, then control's; 0: none */
 };
 
 /* Bytes the region takes, rounded up to 2 MiB. */
@@ -148,6 +165,12 @@ static inline uint8_t *region_block(const struct region *region, uint32_t block)
 static inline struct region_counters *region_counters(const struct region *region, uint32_t worker)
 {
     return (struct region_counters *)(region->base + region->header.counters_offset) + worker;
+}
+
+/* `peer` below header.peer_count; the last one is control's. */
+static inline struct region_peer *region_peer(const struct region *region, uint32_t peer)
+{
+    return (struct region_peer *)(region->base + region->header.peers_offset) + peer;
 }
 
 /* One cell of a row in the region, which its worker may be writing. */

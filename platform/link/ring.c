@@ -67,6 +67,12 @@ enum status ring_pop(struct ring *ring, void *item)
     return STATUS_OK;
 }
 
+void ring_resume(struct ring *ring)
+{
+    ring->consumed = atomic_load_explicit(&ring->shared->consumed, memory_order_acquire);
+    ring->produced = ring->consumed;
+}
+
 int ring_pending(const struct ring *ring)
 {
     if (ring->produced != ring->consumed)

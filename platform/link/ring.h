@@ -58,6 +58,9 @@ enum status ring_push_reserving(struct ring *ring, const void *item,
  * published index is impossible. */
 enum status ring_pop(struct ring *ring, void *item) STATUS_CHECKED;
 
+/* In place of a consumer that is no more: goes on where it had got to by its own word, attached. */
+void ring_resume(struct ring *ring);
+
 /* Consumer: true if ring_pop() would find an item (or a broken peer). */
 int ring_pending(const struct ring *ring);
 

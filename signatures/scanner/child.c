@@ -32,6 +32,7 @@ struct child {
     const struct child_setting *setting;
     struct channel_memory memory;
     struct channel channels[REGION_WORKERS_MAX];
+    struct peer_row *row; /* what we count, in the channel memory */
     uint64_t signatures;
 };
 
@@ -125,6 +126,7 @@ static void child_prepare(struct child *child, struct child_setting *setting)
         child_fail(setting, "channel memory has the wrong size");
     for (uint32_t i = 0; i < setting->worker_count; i++)
         channel_attach(&child->channels[i], &child->memory, i);
+    child->row = channel_row(&child->memory);
     if (engine_use_scratch(setting->engine, setting->scratch) != STATUS_OK)
         child_fail(setting, "out of memory");
     (void)prctl(PR_SET_NAME, "postern-scan", 0, 0, 0);
@@ -169,7 +171,8 @@ static void child_answer(struct channel *channel, const struct scan_result *resu
         _exit(1); /* the dataplane broke the ring or never reads it: it hears of our death */
 }
 
-static void child_scan(struct child *child, const struct scan_job *job, struct scan_result *result)
+/* False: it could not be taken, and the result says why. */
+static bool child_scan(struct child *child, const struct scan_job *job, struct scan_result *result)
 {
     const struct child_setting *setting = child->setting;
     struct message_view view;
@@ -177,11 +180,11 @@ static void child_scan(struct child *child, const struct scan_job *job, struct s
 
     if (job->deadline_ns != 0 && clock_monotonic_ns() >= job->deadline_ns) {
         verdict_unscannable(result, UNSCANNABLE_TIME, "its time was over before it was scanned");
-        return;
+        return true;
     }
     if (job->tier != SCAN_TIER_FULL) {
         verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "job of an unknown tier");
-        return;
+        return false;
     }
     status = message_view_open(&view, setting->region, job->message, job->generation, job->length);
     if (status != STATUS_OK) {
@@ -189,7 +192,7 @@ static void child_scan(struct child *child, const struct scan_job *job, struct s
 
         (void)snprintf(text, sizeof(text), "message cannot be read: %s", status_text(status));
         verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, text);
-        return;
+        return false;
     }
     child_alarm(2 * setting->time_limit_ns + CHILD_GRACE_NS);
     engine_scan(setting->engine, &view, result);
@@ -198,6 +201,8 @@ static void child_scan(struct child *child, const struct scan_job *job, struct s
     /* Left-overs would fill the scratch space, and unpacking would fail for want of it. */
     if (scratch_empty(setting->scratch) != STATUS_OK)
         _exit(1);
+    row_add(child->row, SCANNER_COUNTER_BYTES, job->length);
+    return true;
 }
 
 /* Work it is here for, by the signatures it has. */
@@ -206,29 +211,60 @@ static bool child_takes(const struct child *child, const struct scan_job *job)
     return job->kind == JOB_SCAN && (job->signatures == 0 || job->signatures == child->signatures);
 }
 
+static unsigned child_outcome(const struct scan_result *result)
+{
+    switch (result->verdict) {
+    case VERDICT_CLEAN:
+        return SCANNER_COUNTER_CLEAN;
+    case VERDICT_INFECTED:
+        return SCANNER_COUNTER_INFECTED;
+    default:
+        return SCANNER_COUNTER_UNSCANNABLE;
+    }
+}
+
+/* Each job is counted into one outcome, and before its answer can be seen. */
+static void child_count(struct child *child, const struct scan_result *result, bool taken,
+                        int64_t took_ns)
+{
+    struct peer_row *row = child->row;
+
+    row_set(row, SCANNER_COUNTER_AT_WORK, 0);
+    row_add(row, taken ? child_outcome(result) : (unsigned)SCANNER_COUNTER_REFUSED, 1);
+    if (taken && result->verdict == VERDICT_UNSCANNABLE && result->reason == UNSCANNABLE_TIME)
+        row_add(row, SCANNER_COUNTER_TIMEOUTS, 1);
+    row_add(row, SCANNER_COUNTER_BUSY_US, (uint64_t)(took_ns / CLOCK_NS_PER_US));
+    row_time(row, took_ns);
+}
+
 /* One job of that worker's, if there is one. */
 static int child_serve(struct child *child, struct channel *channel)
 {
     struct scan_job job;
     struct scan_result result = {0};
     enum status status = ring_pop(&channel->jobs, &job);
+    int64_t began_ns;
+    bool taken;
 
     if (status == STATUS_AGAIN)
         return 0;
     if (status != STATUS_OK)
         _exit(1);
+    row_set(child->row, SCANNER_COUNTER_AT_WORK, 1);
+    row_add(child->row, SCANNER_COUNTER_JOBS, 1);
+    began_ns = clock_monotonic_ns();
     atomic_store_explicit(channel->busy, 1, memory_order_relaxed);
     result.job = job.job;
     result.message = job.message;
     result.generation = job.generation;
     result.kind = JOB_SCAN;
     result.signatures = child->signatures;
-    if (child_takes(child, &job)) {
-        child_scan(child, &job, &result);
-    } else {
-        channel_refuse(channel);
+    taken = child_takes(child, &job);
+    if (taken)
+        taken = child_scan(child, &job, &result);
+    else
         verdict_unscannable(&result, UNSCANNABLE_ENGINE_ERROR, "job of an unknown kind");
-    }
+    child_count(child, &result, taken, clock_monotonic_ns() - began_ns);
     child_answer(channel, &result);
     atomic_store_explicit(channel->busy, 0, memory_order_relaxed);
     return 1;

@@ -3,15 +3,20 @@ get, and the appliance mends itself.
 """
 
 import io
+import pathlib
 import signal
+import sys
 import threading
 import time
 import unittest
 import zipfile
 
-import appliance
-import mails
-from customers import Customer
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "links"))
+
+import appliance  # noqa: E402
+import bed  # noqa: E402
+import mails  # noqa: E402
+from customers import Customer  # noqa: E402
 
 
 def long_scan(files=2):
@@ -89,6 +94,46 @@ class Kills(unittest.TestCase):
         self.assertEqual(counters["scan_jobs"], jobs + 2)
         replacement, = self.appliance.scanner_children()
         self.assertNotEqual(replacement.pid, child.pid)
+
+    def check_books(self, scanner, control):
+        """What scanners and control have counted agrees with the workers, whoever died."""
+        bed.check_books(self.appliance)
+        status = self.appliance.status()
+        for counters, expected in ((status["scanner_counters"], scanner),
+                                   (status["control_counters"], control)):
+            self.assertEqual({name: counters[name] for name in expected}, expected)
+
+    def test_books_over_deaths(self):
+        """A scanner dies at work and one idle, then control: each goes on where the last one was."""
+        child, = self.appliance.scanner_children()
+        child.signal(signal.SIGSTOP)
+        jobs = self.appliance.counters()["scan_jobs"]
+        answer = self.in_background(lambda: self.appliance.send(self.message))
+        appliance.wait_for(lambda: self.appliance.counters()["scan_jobs"] > jobs, 5, "scanning")
+        child.signal(signal.SIGKILL)
+        self.assertEqual(answer()[0], 250)
+        self.check_books({"scanner_jobs": 3, "scanner_clean": 2, "scanner_lost": 1,
+                          "scanner_restarts": 1, "scanner_refused": 0},
+                         {"control_jobs": 2, "control_delivered": 2, "control_restarts": 0})
+        self.assertEqual(self.appliance.status()["counters"]["message_delivered"], 2)
+        control = self.appliance.process_of("postern-control")
+        control.signal(signal.SIGKILL)
+        self.good_again()
+        status = self.appliance.status()
+        self.assertEqual(status["control_counters"]["control_restarts"], 1)
+        self.assertGreaterEqual(status["control_counters"]["control_delivered"], 3)
+        self.assertEqual(status["control_counters"]["control_connections"],
+                         status["routes"][0]["connections_open"])
+        row, = status["scanners"]
+        self.assertEqual(row["state"], "ready")
+        self.assertRegex(row["database"], "^[0-9a-f]{16}$")
+        self.assertIn("ClamAV", row["engine"])
+        self.assertGreater(row["scanner_bytes"], 2 * len(self.message))
+        self.assertEqual(status["histograms"]["scan_time"]["count"], row["scanner_jobs"] - 1)
+        bed.check_books(self.appliance)
+        text = appliance.postern("status", "-c", self.appliance.config_path).stdout
+        for word in ("scanners", "control", "delivered", "refused"):
+            self.assertIn(word, text)
 
     def test_scanner_dies_twice_on_one_message(self):
         """Then it cannot be scanned: deferred, never delivered."""

@@ -168,18 +168,19 @@ void oracle_round(struct world *world)
 /* The sums that the receive path and TCP answer for. */
 static void state_counters(struct world *world)
 {
+    const struct counter_set *set = counter_set(ROW_WORKER);
     uint64_t values[COUNTER_COUNT];
     uint64_t outcomes;
 
     for (int i = 0; i < COUNTER_COUNT; i++)
         values[i] = region_cell(&world->counters->value[i]);
-    outcomes = counter_total("frame_* tcp_in_*", values);
+    outcomes = counter_total(set, "frame_* tcp_in_*", values);
     if (outcomes != world->frames_given)
         world_fail(world, "%llu frames given, %llu outcomes",
                    (unsigned long long)world->frames_given, (unsigned long long)outcomes);
-    for (const struct counter_sum *sum = counter_sums; sum->what != NULL; sum++) {
-        uint64_t left = counter_total(sum->left, values);
-        uint64_t right = counter_total(sum->right, values);
+    for (const struct counter_sum *sum = set->sums; sum->what != NULL; sum++) {
+        uint64_t left = counter_total(set, sum->left, values);
+        uint64_t right = counter_total(set, sum->right, values);
 
         if (left != right &&
             (strcmp(sum->what, "handshakes") == 0 || strcmp(sum->what, "connections") == 0))

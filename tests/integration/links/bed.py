@@ -214,18 +214,35 @@ def sums(counters, definitions):
     return {what: (total(left), total(right)) for what, (left, right) in definitions.items()}
 
 
+def differences(status):
+    """{what: (one side, the other)} of every sum that does not hold, in a row or between
+    processes."""
+    rows = [("worker %d" % row["worker"], row, "sums") for row in status["workers"]]
+    rows += [("scanner %d" % row["scanner"], row, "scanner_sums") for row in status["scanners"]]
+    rows += [("control", status["control_counters"], "control_sums")]
+    wrong = {}
+    for whose, row, definitions in rows:
+        for what, (one, other) in sums(row, status[definitions]).items():
+            if one != other:
+                wrong["%s of %s" % (what, whose)] = (one, other)
+    for what, (workers, others, names) in status["books"].items():
+        one = sums(status["counters"], {what: (workers, workers)})[what][0]
+        other = sums(status[others + "_counters"], {what: (names, names)})[what][0]
+        if one != other:
+            wrong["%s: workers and %s" % (what, others)] = (one, other)
+    return wrong
+
+
 def check_books(box, seconds=10):
-    """Every sum holds for every worker (each may lag behind the others of its line for a moment:
-    counters are read while they run). Returns the counters over all workers."""
+    """Every sum holds for every worker, scanner and control, and between them (each may lag behind
+    the others of its line for a moment: counters are read while they run). Returns the counters
+    over all workers."""
     wrong = {}
 
     def hold():
-        wrong.clear()
         status = box.status()
-        for worker in status["workers"]:
-            for what, (one, other) in sums(worker, status["sums"]).items():
-                if one != other:
-                    wrong["%s of worker %d" % (what, worker["worker"])] = (one, other)
+        wrong.clear()
+        wrong.update(differences(status))
         return not wrong and status
     try:
         return appliance.wait_for(hold, seconds, "sums")["counters"]

@@ -446,7 +446,7 @@ static void test_other_kinds_are_refused(void **state)
         assert_int_equal(result.kind, JOB_RELAY);
         assert_int_equal(result.outcome, RELAY_REFUSED);
         assert_int_equal(result.code, 451);
-        assert_int_equal(atomic_load(program.channel.refused), i + 1);
+        assert_int_equal(channel_row(&program.memory)->value[CONTROL_COUNTER_REFUSED], i + 1);
         message_give(&program.harness.store, message);
     }
     object = program_status(&program, true);

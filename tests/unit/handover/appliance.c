@@ -106,7 +106,7 @@ int appliance_set_up(void **state)
 {
     static struct appliance appliance;
     struct region_plan plan = {APPLIANCE_WORKERS, APPLIANCE_WORKERS * APPLIANCE_SLOTS,
-                               APPLIANCE_WORKERS * APPLIANCE_BLOCKS};
+                               APPLIANCE_WORKERS * APPLIANCE_BLOCKS, APPLIANCE_SCANNERS + 1};
 
     memset(&appliance, 0, sizeof(appliance));
     notice_open("appliance"); /* holds a descriptor from its first line on */

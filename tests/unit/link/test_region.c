@@ -17,7 +17,7 @@
 
 #include "platform/link/region.h"
 
-static const struct region_plan plan = {3, 40, 50};
+static const struct region_plan plan = {3, 40, 50, 9};
 
 static int set_up(void **state)
 {
@@ -213,6 +213,8 @@ static void test_bad_headers(void **state)
     REFUSED(block_count, UINT32_MAX);
     REFUSED(counters_offset, good.counters_offset + 64);
     REFUSED(counters_offset, UINT64_MAX);
+    REFUSED(peers_offset, good.peers_offset + 64);
+    REFUSED(peer_count, good.peer_count + 100000);
     REFUSED(messages_offset, good.messages_offset - 4096);
     REFUSED(messages_offset, bytes);
     REFUSED(blocks_offset, good.blocks_offset + 1);
