@@ -16,6 +16,11 @@ void smtp_command_garbled(struct smtp_call *call)
  * that cannot pass for something else there. Whether it is true is nobody's reason to refuse. */
 static bool command_helo_fits(const char *text, size_t length)
 {
+    static const bool odd[UINT8_MAX + 1] = {
+        ['<'] = true,  ['>'] = true, ['('] = true, [')'] = true, ['['] = true, [']'] = true,
+        ['\\'] = true, ['"'] = true, [','] = true, [';'] = true, ['@'] = true,
+    };
+
     if (length == 0 || length >= SMTP_HELO_BYTES)
         return false;
     if (text[0] == '[') {
@@ -25,7 +30,7 @@ static bool command_helo_fits(const char *text, size_t length)
         length -= 2;
     }
     for (size_t i = 0; i < length; i++) {
-        if (text[i] <= ' ' || text[i] > '~' || strchr("<>()[]\\\",;@", text[i]) != NULL)
+        if (text[i] <= ' ' || text[i] > '~' || odd[(uint8_t)text[i]])
             return false;
     }
     return true;
@@ -165,7 +170,7 @@ static const char *command_not_done(struct smtp_argument *argument)
 
 /* One row a command. It is refused by its state first, then by its check. */
 static const struct smtp_command {
-    const char *verb;
+    char verb[9];
     bool rejects; /* a refusal has a line in the log: somebody's mail does not get through */
     /* Null where it may come, else the reply. */
     const char *misplaced[SMTP_COMMAND_STATES];
@@ -194,9 +199,11 @@ static const struct smtp_command {
 static const struct smtp_command *command_find(const char *verb, size_t length)
 {
     for (size_t i = 0; i < sizeof(command_table) / sizeof(command_table[0]); i++) {
-        if (strlen(command_table[i].verb) == length &&
-            strncasecmp(verb, command_table[i].verb, length) == 0)
-            return &command_table[i];
+        const struct smtp_command *command = &command_table[i];
+
+        if (length < sizeof(command->verb) && command->verb[length] == '\0' &&
+            strncasecmp(verb, command->verb, length) == 0)
+            return command;
     }
     return NULL;
 }

@@ -12,35 +12,31 @@ void smtp_text_put(struct smtp_text *text, const char *bytes, size_t length)
     text->used += length;
 }
 
-void smtp_text_string(struct smtp_text *text, const char *string)
-{
-    smtp_text_put(text, string, strlen(string));
-}
-
 void smtp_text_safe(struct smtp_text *text, const char *bytes, size_t length, size_t max)
 {
+    char *to = text->bytes + text->used;
+
     if (length > max)
         length = max;
     if (length > text->size - text->used)
         length = text->size - text->used;
-    for (size_t i = 0; i < length; i++) {
-        char c = bytes[i];
-
-        text->bytes[text->used++] = c >= ' ' && c <= '~' ? c : '?';
-    }
+    for (size_t i = 0; i < length; i++)
+        to[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '?';
+    text->used += length;
 }
 
-static void text_digits(struct smtp_text *text, uint64_t number, unsigned digits, unsigned base)
+/* Inlined, so that no division is by a number that is not known. */
+static inline void text_digits(struct smtp_text *text, uint64_t number, unsigned digits,
+                               unsigned base)
 {
-    char reversed[24];
-    unsigned count = 0;
+    char room[24];
+    size_t first = sizeof(room);
 
-    while ((number > 0 || count < digits) && count < sizeof(reversed)) {
-        reversed[count++] = "0123456789ABCDEF"[number % base];
+    while ((number > 0 || sizeof(room) - first < digits) && first > 0) {
+        room[--first] = "0123456789ABCDEF"[number % base];
         number /= base;
     }
-    while (count > 0)
-        smtp_text_put(text, &reversed[--count], 1);
+    smtp_text_put(text, room + first, sizeof(room) - first);
 }
 
 void smtp_text_number(struct smtp_text *text, uint64_t number, unsigned digits)

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct smtp_text {
     char *bytes;
@@ -20,7 +21,10 @@ struct smtp_text {
 
 /* Bytes of our own. */
 void smtp_text_put(struct smtp_text *text, const char *bytes, size_t length);
-void smtp_text_string(struct smtp_text *text, const char *string);
+static inline void smtp_text_string(struct smtp_text *text, const char *string)
+{
+    smtp_text_put(text, string, strlen(string));
+}
 
 /* At most `max` of the `length` bytes; those outside printable ASCII become '?'. */
 void smtp_text_safe(struct smtp_text *text, const char *bytes, size_t length, size_t max);

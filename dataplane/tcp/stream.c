@@ -28,10 +28,29 @@ struct tcp_connection *tcp_find(struct tcp_endpoint *endpoint, struct connection
     return c;
 }
 
+static char *peer_put_octet(char *to, uint8_t octet)
+{
+    if (octet >= 100)
+        *to++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *to++ = (char)('0' + octet / 10 % 10);
+    *to++ = (char)('0' + octet % 10);
+    return to;
+}
+
+/* Every message needs it, and inet_ntop() formats. */
+static void peer_put_ipv4(char *to, const uint8_t address[4])
+{
+    for (unsigned i = 0; i < 4; i++) {
+        to = peer_put_octet(to, address[i]);
+        *to++ = i < 3 ? '.' : '\0';
+    }
+}
+
 void tcp_peer_text(const struct tcp_connection *c, char text[46])
 {
     if (ip_flow_is_ipv4(&c->key))
-        inet_ntop(AF_INET, c->key.remote_address + 12, text, 46);
+        peer_put_ipv4(text, c->key.remote_address + 12);
     else
         inet_ntop(AF_INET6, c->key.remote_address, text, 46);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 
 #include "tests/unit/ip/bed.h"
@@ -238,6 +239,25 @@ static void test_peer_exceeds(void **state)
     assert_true(tcp_peer_exceeds(first, 1, 1));
 }
 
+/* Our own digits are those of inet_ntop(). */
+static void test_peer_text(void **state)
+{
+    static const uint8_t addresses[][4] = {
+        {1, 2, 3, 4}, {9, 10, 11, 0}, {99, 100, 101, 0}, {223, 255, 199, 200}, {198, 0, 1, 109}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(addresses); i++) {
+        char text[46];
+        char expected[46];
+
+        client_init(&client, &bed, 1);
+        memcpy(client.address, addresses[i], 4);
+        client_connect(&client);
+        tcp_peer_text(bed.connection, text);
+        assert_string_equal(text, inet_ntop(AF_INET, addresses[i], expected, sizeof(expected)));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -250,6 +270,7 @@ int main(void)
         TEST(test_limit_reached_while_half_open),
         TEST(test_limit_of_connections),
         TEST(test_peer_exceeds),
+        TEST(test_peer_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
