@@ -74,7 +74,7 @@ static uint64_t client_hash(const struct tcp_clients *clients, uint64_t address)
 {
     uint64_t neighbourhood = client_neighbourhood(address);
 
-    return siphash(&clients->secret, &neighbourhood, sizeof(neighbourhood));
+    return siphash13(&clients->secret, &neighbourhood, sizeof(neighbourhood));
 }
 
 /* The addresses of a neighbourhood lie side by side behind it: whatever a peer chooses among those

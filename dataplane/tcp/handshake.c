@@ -99,10 +99,10 @@ static uint32_t cookie_proof(const struct tcp_endpoint *endpoint, const struct i
         struct ip_flow key;
         uint32_t peer_seq;
         uint64_t period;
-        uint64_t purpose; /* apart from every other use of the secret */
+        uint64_t purpose; /* apart from the other use of the secret */
     } bound = {.key = *key, .peer_seq = peer_seq, .period = period, .purpose = 1};
 
-    return (uint32_t)siphash(&endpoint->secret, &bound, sizeof(bound)) & 0xffffff;
+    return (uint32_t)siphash(&endpoint->handshake_secret, &bound, sizeof(bound)) & 0xffffff;
 }
 
 static unsigned cookie_mss_index(uint16_t mss)

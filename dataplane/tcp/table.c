@@ -8,13 +8,13 @@ uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct ip_flow 
     uint8_t packed[12];
 
     if (!ip_flow_is_ipv4(key))
-        return (uint32_t)siphash(&endpoint->secret, key, sizeof(*key));
+        return (uint32_t)siphash13(&endpoint->secret, key, sizeof(*key));
     /* What is the same in every IPv4 key need not be hashed for each packet. */
     memcpy(packed, key->local_address + 12, 4);
     memcpy(packed + 4, key->remote_address + 12, 4);
     memcpy(packed + 8, &key->local_port, 2);
     memcpy(packed + 10, &key->remote_port, 2);
-    return (uint32_t)siphash(&endpoint->secret, packed, sizeof(packed));
+    return (uint32_t)siphash13(&endpoint->secret, packed, sizeof(packed));
 }
 
 static uint32_t *table_bucket(struct tcp_endpoint *endpoint, uint32_t hash)

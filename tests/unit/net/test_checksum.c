@@ -1,4 +1,4 @@
-/* The Internet checksum (RFC 1071) against a plain sum of 16-bit words, and SipHash-2-4 against the
+/* The Internet checksum (RFC 1071) against a plain sum of 16-bit words, and SipHash against the
  * vectors of its paper. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,6 +135,27 @@ static void test_siphash_vectors(void **state)
         assert_true(siphash(&key, input, vectors[i].length) == vectors[i].hash);
 }
 
+/* With a key of zeros it is what CPython hashes bytes with (PYTHONHASHSEED=0, 3.11). */
+static void test_siphash13_vectors(void **state)
+{
+    static const struct siphash_key zeros = {{0, 0}};
+    static const struct siphash_key key = {
+        {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)}};
+    uint8_t input[36];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(input); i++)
+        input[i] = (uint8_t)i;
+    assert_true(siphash13(&zeros, input, 1) == UINT64_C(0x68a914128e01e473));
+    assert_true(siphash13(&zeros, input, 8) == UINT64_C(0xead411e67ebe2eea));
+    assert_true(siphash13(&zeros, input, 12) == UINT64_C(0xa6baf4fb0f9fe1c2));
+    assert_true(siphash13(&zeros, input, 15) == UINT64_C(0xf30eb725bb91c9ea));
+    assert_true(siphash13(&zeros, input, 16) == UINT64_C(0x8972188433a5c5b7));
+    assert_true(siphash13(&zeros, input, 36) == UINT64_C(0xac77921fcc642bd3));
+    /* The first vector of the reference implementation. */
+    assert_true(siphash13(&key, input, 0) == UINT64_C(0xabac0158050fc4dc));
+}
+
 static void test_siphash_depends_on_all(void **state)
 {
     struct siphash_key key = {{1, 2}};
@@ -157,13 +178,10 @@ static void test_siphash_depends_on_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc_1071_example),
-        cmocka_unit_test(test_every_length_and_alignment),
-        cmocka_unit_test(test_carries),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_pseudo_header),
-        cmocka_unit_test(test_siphash_vectors),
-        cmocka_unit_test(test_siphash_depends_on_all),
+        cmocka_unit_test(test_rfc_1071_example),  cmocka_unit_test(test_every_length_and_alignment),
+        cmocka_unit_test(test_carries),           cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_pseudo_header),     cmocka_unit_test(test_siphash_vectors),
+        cmocka_unit_test(test_siphash13_vectors), cmocka_unit_test(test_siphash_depends_on_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
