@@ -2,7 +2,10 @@
 #include <string.h>
 
 #include "dataplane/handover/station.h"
+#include "dataplane/smtp/address.h"
 #include "platform/check.h"
+
+_Static_assert(SMTP_PATH_BYTES < LOG_RECIPIENTS_BYTES, "every recipient fits a record");
 
 static const enum counter conclude_counters[] = {
     [MAIL_DELIVERED] = COUNTER_MESSAGE_DELIVERED,
@@ -25,16 +28,12 @@ static void record_text(char *to, size_t size, const char *from)
         memcpy(to, from, strcspn(from, "\r\n") < size ? strcspn(from, "\r\n") : size - 1);
 }
 
-/* Of the ring, for records of mail: whoever asks for a thousand unknown users in a row loses his
- * lines, not others theirs. */
-#define LOG_RECORDS_FOR_MAIL (LOG_RECORDS_PER_RING / 2)
-
 static void record_push(struct handover *handover, const struct log_record *record)
 {
-    uint32_t reserve = record->kind == LOG_MESSAGE ? 0 : LOG_RECORDS_FOR_MAIL;
-
-    if (ring_push_reserving(handover->log, record, reserve) != STATUS_OK)
-        count(handover->counters, COUNTER_LOG_LOST);
+    if (log_rings_push(handover->log, record) == STATUS_OK)
+        return;
+    count(handover->counters,
+          record->kind == LOG_REJECT ? COUNTER_LOG_REJECTS_LOST : COUNTER_LOG_LOST);
 }
 
 /* Microseconds from one station to the next; 0 when either was not reached. */
@@ -64,6 +63,34 @@ static const char *conclude_decided_by(const struct message *message,
         break;
     }
     return "scanner";
+}
+
+/* The recipients behind the first, as many a record as it holds. `first` is the message's. */
+static void conclude_log_more(struct handover *handover, const struct message *message,
+                              const struct log_record *first)
+{
+    struct envelope_cursor at = {0};
+    struct log_record record = *first;
+    uint32_t seen = 0;
+    uint32_t used = 0;
+
+    record.kind = LOG_RECIPIENTS;
+    record.recipients = 0;
+    while (message_envelope_next(handover->store, message, &at)) {
+        if (at.field != ENVELOPE_RECIPIENT || seen++ == 0)
+            continue;
+        CHECK(at.length < sizeof(record.more));
+        if (used + at.length + 1 > sizeof(record.more)) {
+            record_push(handover, &record);
+            record.recipients = 0;
+            used = 0;
+        }
+        memcpy(record.more + used, at.value, at.length);
+        used += at.length;
+        record.more[used++] = '\0';
+        record.recipients++;
+    }
+    record_push(handover, &record);
 }
 
 static void conclude_log(struct handover *handover, const struct message *message,
@@ -103,6 +130,8 @@ static void conclude_log(struct handover *handover, const struct message *messag
     record_text(record.engine, sizeof(record.engine), message->engine);
     record_text(record.status, sizeof(record.status), status);
     record_push(handover, &record);
+    if (record.recipients > 1)
+        conclude_log_more(handover, message, &record);
 }
 
 void handover_conclude(struct handover *handover, struct message *message,

@@ -133,7 +133,7 @@ static int64_t service_wall_seconds(void *context, int64_t now_ns)
 
 enum status handover_init(struct handover *handover, struct store *store, struct smtp_server *smtp,
                           struct tcp_endpoint *endpoint, struct region_counters *counters,
-                          struct peers *peers, struct ring *log, uint32_t worker,
+                          struct peers *peers, struct log_rings *log, uint32_t worker,
                           const struct config *config)
 {
     *handover = (struct handover){

@@ -35,7 +35,7 @@
 #include "dataplane/handover/peers.h"
 #include "dataplane/handover/routes.h"
 #include "dataplane/handover/turns.h"
-#include "dataplane/log/record.h"
+#include "dataplane/log/rings.h"
 #include "dataplane/policy/reply.h"
 
 struct handover_peer {
@@ -87,7 +87,7 @@ struct handover {
     struct tcp_endpoint *endpoint;
     struct region_counters *counters;
     struct peers *peers;
-    struct ring *log; /* producer side; records of struct log_record */
+    struct log_rings *log; /* producer side */
     uint32_t worker;
     uint32_t changes;            /* of the slot table, as acted on */
     uint32_t next_slot;          /* where the search for a scanner starts */
@@ -120,7 +120,7 @@ struct handover {
 /* Main thread. Fills `handover` and the `service` of `smtp`. STATUS_NO_MEMORY. */
 enum status handover_init(struct handover *handover, struct store *store, struct smtp_server *smtp,
                           struct tcp_endpoint *endpoint, struct region_counters *counters,
-                          struct peers *peers, struct ring *log, uint32_t worker,
+                          struct peers *peers, struct log_rings *log, uint32_t worker,
                           const struct config *config) STATUS_CHECKED;
 void handover_fini(struct handover *handover);
 

@@ -252,6 +252,26 @@ static void log_text_message(struct log_line *line, const struct log_record *rec
     log_print(line, ")");
 }
 
+/* The others of a message: so that whoever looks for an address finds it, and by the id the rest.
+ */
+static void log_text_recipients(struct log_line *line, const struct log_record *record)
+{
+    char dsn[16];
+    size_t at = 0;
+
+    log_reply_dsn(record->status, sizeof(record->status), dsn, sizeof(dsn));
+    log_put_escaped(line, record->id, sizeof(record->id), " :");
+    log_print(line, ": ");
+    for (uint32_t i = 0; i < record->recipients && at < sizeof(record->more); i++) {
+        log_put_bracketed(line, "to", record->more + at, sizeof(record->more) - at);
+        log_print(line, ", ");
+        at += strnlen(record->more + at, sizeof(record->more) - at) + 1;
+    }
+    log_print(line, "dsn=%s, status=%s (", dsn, log_status_word(record));
+    log_put_reply(line, record->status, sizeof(record->status));
+    log_print(line, ")");
+}
+
 static void log_text_reject(struct log_line *line, const struct log_record *record)
 {
     log_print(line, "NOQUEUE: reject: ");
@@ -270,11 +290,11 @@ static void log_text_reject(struct log_line *line, const struct log_record *reco
 
 /* A JSON string (RFC 8259). A byte above 0x7f stands for the code point of the same number: the
  * line is valid whatever encoding the peer used, and nothing is lost. */
-static void log_json_string(struct log_line *line, const char *key, const char *value, size_t size)
+static void log_json_value(struct log_line *line, const char *value, size_t size)
 {
     size_t length = strnlen(value, size);
 
-    log_print(line, ",\"%s\":\"", key);
+    log_print(line, "\"");
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)value[i];
 
@@ -286,6 +306,12 @@ static void log_json_string(struct log_line *line, const char *key, const char *
             log_print(line, "\\u%04x", byte);
     }
     log_print(line, "\"");
+}
+
+static void log_json_string(struct log_line *line, const char *key, const char *value, size_t size)
+{
+    log_print(line, ",\"%s\":", key);
+    log_json_value(line, value, size);
 }
 
 /* The same, or null when empty. */
@@ -303,13 +329,16 @@ static void log_json_head(struct log_line *line, const struct log_record *record
 {
     time_t seconds = (time_t)(record->wall_ns / CLOCK_NS_PER_SECOND);
     struct tm tm = {0};
+    static const char *const events[] = {
+        [LOG_MESSAGE] = "message", [LOG_RECIPIENTS] = "recipients", [LOG_REJECT] = "reject"};
     char date[32];
 
+    CHECK(record->kind < sizeof(events) / sizeof(events[0]));
     gmtime_r(&seconds, &tm);
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
     log_print(line, "{\"ts\":\"%s.%06uZ\",\"event\":\"%s\"", date,
               (unsigned)(record->wall_ns % CLOCK_NS_PER_SECOND / CLOCK_NS_PER_US),
-              record->kind == LOG_REJECT ? "reject" : "message");
+              events[record->kind]);
     log_json_string(line, "host", hostname, CONFIG_NAME_BYTES);
     log_print(line, ",\"worker\":%" PRIu32, record->worker);
 }
@@ -341,20 +370,44 @@ static void log_json_message(struct log_line *line, const struct log_record *rec
     log_json_string(line, "status", log_status_word(record), 16);
 }
 
+static void log_json_recipients(struct log_line *line, const struct log_record *record)
+{
+    size_t at = 0;
+
+    log_json_string(line, "id", record->id, sizeof(record->id));
+    log_print(line, ",\"to\":[");
+    for (uint32_t i = 0; i < record->recipients && at < sizeof(record->more); i++) {
+        log_print(line, i > 0 ? "," : "");
+        log_json_value(line, record->more + at, sizeof(record->more) - at);
+        at += strnlen(record->more + at, sizeof(record->more) - at) + 1;
+    }
+    log_print(line, "]");
+    log_json_string(line, "status", log_status_word(record), 16);
+}
+
+static void log_json_parties(struct log_line *line, const struct log_record *record)
+{
+    log_json_string(line, "client", record->client, sizeof(record->client));
+    log_json_string(line, "helo", record->helo, sizeof(record->helo));
+    log_json_string(line, "from", record->from, sizeof(record->from));
+    log_json_string(line, "to", record->to, sizeof(record->to));
+}
+
 static void log_json(struct log_line *line, const struct log_record *record, const char *hostname)
 {
     char dsn[16];
 
     log_reply_dsn(record->status, sizeof(record->status), dsn, sizeof(dsn));
     log_json_head(line, record, hostname);
-    log_json_string(line, "client", record->client, sizeof(record->client));
-    log_json_string(line, "helo", record->helo, sizeof(record->helo));
-    log_json_string(line, "from", record->from, sizeof(record->from));
-    log_json_string(line, "to", record->to, sizeof(record->to));
-    if (record->kind == LOG_REJECT)
-        log_json_string(line, "command", record->command, sizeof(record->command));
-    else
-        log_json_message(line, record);
+    if (record->kind == LOG_RECIPIENTS) {
+        log_json_recipients(line, record);
+    } else {
+        log_json_parties(line, record);
+        if (record->kind == LOG_REJECT)
+            log_json_string(line, "command", record->command, sizeof(record->command));
+        else
+            log_json_message(line, record);
+    }
     log_print(line, ",\"code\":%u,\"dsn\":\"%s\"", log_reply_code(record->status), dsn);
     log_json_string(line, "reply", record->status, sizeof(record->status));
     log_print(line, "}");
@@ -373,6 +426,8 @@ size_t log_format(const struct log_record *record, const char *hostname,
         log_text_head(&line, record, hostname);
         if (record->kind == LOG_REJECT)
             log_text_reject(&line, record);
+        else if (record->kind == LOG_RECIPIENTS)
+            log_text_recipients(&line, record);
         else
             log_text_message(&line, record);
     }

@@ -3,9 +3,12 @@
  * Text: "Nov 21 16:07:03 mx1 postern/smtpd[worker0]: 4ABC123: client=192.0.2.1, helo=<...>,
  * from=<...>, to=<...>, nrcpt=1, size=45012, tls=-, delay=0.42, delays=0.05/0.30/0.02/0.05,
  * verdict=clean, sig=-, decided_by=scanner, relay=10.0.0.5[10.0.0.5]:25, dsn=2.0.0, status=sent
- * (250 2.0.0 Ok: queued as 9F)"; NOQUEUE rejects in Postfix's form
+ * (250 2.0.0 Ok: queued as 9F)". Of several recipients the others follow in lines of their own, as
+ * many in each as fit: "4ABC123: to=<...>, to=<...>, dsn=2.0.0, status=sent (...)". NOQUEUE rejects
+ * in Postfix's form
  * ("NOQUEUE: reject: RCPT from [192.0.2.1]: 554 5.7.1 ...; from=<> to=<> helo=<>").
- * JSON: the same record, flat, `ts` in RFC 3339 UTC. Whatever a peer sent is escaped: no control
+ * JSON: the same record, flat (but for the list of the others, `to` of event "recipients"), `ts` in
+ * RFC 3339 UTC. Whatever a peer sent is escaped: no control
  * byte, no forged line.
  *
  * Main thread. No state.

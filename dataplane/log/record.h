@@ -1,6 +1,5 @@
-/* record.h: one record a message (and one a connection that never got that far), from a worker to
- * the main thread over a lossy ring; the loss is counted (log_lost). Half of the ring is for
- * messages alone.
+/* record.h: what a worker has the main thread write into the log (rings.h): one record a message,
+ * more for recipients beyond its first, and one for each refused command.
  *
  * The worker fills a fixed-size record; the main thread formats it (log/format.h) as Postfix-like
  * key=value text or flat JSON and writes it to standard output. Nothing is formatted on a packet
@@ -11,11 +10,12 @@
 
 #include <stdint.h>
 
-#define LOG_RECORDS_PER_RING 1024u
+#define LOG_RECIPIENTS_BYTES 1318u /* what the other fields take: five of the longest */
 
 enum log_kind {
-    LOG_MESSAGE, /* a message came to its end */
-    LOG_REJECT,  /* NOQUEUE: a command was refused (RCPT to an unknown domain, ...) */
+    LOG_MESSAGE,    /* a message came to its end */
+    LOG_RECIPIENTS, /* more recipients of the one before it, with the same id, outcome and status */
+    LOG_REJECT,     /* NOQUEUE: a command was refused (RCPT to an unknown domain, ...) */
 };
 
 struct log_record {
@@ -33,16 +33,21 @@ struct log_record {
     uint32_t delay_scan_us;
     uint32_t delay_relay_us;
     char id[20];
-    char command[12];    /* LOG_REJECT: which command was refused */
-    char decided_by[12]; /* "prefilter", "cache", "scanner", "none" */
-    char sent_on[96];    /* why the prefilter did not settle it; empty when it did */
-    char client[46];
-    char helo[256];
-    char from[256];
-    char to[256];   /* first recipient */
-    char name[160]; /* signature or unscannable reason */
-    char relay[96];
-    char engine[128];
+    union {
+        struct {
+            char command[12];    /* LOG_REJECT: which command was refused */
+            char decided_by[12]; /* "prefilter", "cache", "scanner", "none" */
+            char sent_on[96];    /* why the prefilter did not settle it; empty when it did */
+            char client[46];
+            char helo[256];
+            char from[256];
+            char to[256];   /* first recipient */
+            char name[160]; /* signature or unscannable reason */
+            char relay[96];
+            char engine[128];
+        };
+        char more[LOG_RECIPIENTS_BYTES]; /* LOG_RECIPIENTS: `recipients` of them, each zero-ended */
+    };
     char status[512]; /* reply given to the sender */
 };
 

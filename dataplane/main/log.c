@@ -19,24 +19,32 @@ void main_close_log(struct main_thread *thread)
     (void)notice_flush();
 }
 
-void main_write_log(struct main_thread *thread)
+/* Lines of what is in `ring`, until they are `bytes`. */
+static void log_write(struct main_thread *thread, struct ring *ring, enum log_urgency urgency,
+                      size_t bytes)
 {
     static char line[LOG_LINE_BYTES];
     const struct config *config = atomic_load(&thread->orders.settings)->config;
-    size_t written = 0;
+    struct log_record record;
 
-    for (unsigned i = 0; i < thread->workers_made; i++) {
-        struct log_record record;
+    for (size_t written = 0; written < bytes && ring_pop(ring, &record) == STATUS_OK;) {
+        size_t length =
+            log_format(&record, config->hostname, config->log_format, line, sizeof(line));
 
-        while (written < LOG_BATCH_BYTES && ring_pop(&thread->logs[i], &record) == STATUS_OK) {
-            size_t length =
-                log_format(&record, config->hostname, config->log_format, line, sizeof(line));
-
-            log_writer_add(&thread->log, record.kind == LOG_MESSAGE ? LOG_FIRST : LOG_LATER, line,
-                           length);
-            written += length;
-        }
+        log_writer_add(&thread->log, urgency, line, length);
+        written += length;
     }
+}
+
+/* Mail's lines of all workers before refusals of any; of these each worker has its share, so that a
+ * flood at one does not cost another its own. */
+void main_write_log(struct main_thread *thread)
+{
+    for (unsigned i = 0; i < thread->workers_made; i++)
+        log_write(thread, &thread->logs[i].mail, LOG_FIRST, LOG_BATCH_BYTES);
+    for (unsigned i = 0; i < thread->workers_made; i++)
+        log_write(thread, &thread->logs[i].rejects, LOG_LATER,
+                  LOG_BATCH_BYTES / thread->workers_made);
     log_writer_flush(&thread->log);
     (void)notice_flush();
 }

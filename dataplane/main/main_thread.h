@@ -44,8 +44,8 @@ struct main_thread {
     struct rte_ring *inboxes[REGION_WORKERS_MAX];
     struct rte_ring *outboxes[REGION_WORKERS_MAX];
     void *log_memory[REGION_WORKERS_MAX];
-    struct ring logs[REGION_WORKERS_MAX]; /* consumer side */
-    struct log_writer log;                /* standard output */
+    struct log_rings logs[REGION_WORKERS_MAX]; /* consumer side */
+    struct log_writer log;                     /* standard output */
     struct worker *workers;
     unsigned workers_made;
     struct worker_orders orders;

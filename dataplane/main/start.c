@@ -130,7 +130,7 @@ static enum status start_workers(struct main_thread *thread)
         .log_rings = thread->log_memory,
         .orders = &thread->orders,
     };
-    size_t log_bytes = ring_bytes(LOG_RECORDS_PER_RING, sizeof(struct log_record));
+    size_t log_bytes = log_rings_bytes();
 
     why_set(&thread->why, "not enough memory for the workers");
     if (getrandom(&setup.secret, sizeof(setup.secret), 0) != (ssize_t)sizeof(setup.secret))
@@ -151,8 +151,7 @@ static enum status start_workers(struct main_thread *thread)
             thread->log_memory[i] == NULL)
             return STATUS_NO_MEMORY;
         memset(thread->log_memory[i], 0, log_bytes);
-        ring_attach(&thread->logs[i], thread->log_memory[i], LOG_RECORDS_PER_RING,
-                    sizeof(struct log_record));
+        log_rings_attach(&thread->logs[i], thread->log_memory[i]);
     }
     for (unsigned i = 0; i < setup.worker_count; i++) {
         enum status status = worker_init(&thread->workers[i], &setup, i);

@@ -99,8 +99,7 @@ enum status worker_init(struct worker *worker, const struct worker_setup *setup,
     worker->settings = atomic_load(&setup->orders->settings);
     worker->settings_least = worker->settings->generation;
     atomic_store(&worker->settings_oldest, worker->settings->generation);
-    ring_attach(&worker->log, setup->log_rings[index], LOG_RECORDS_PER_RING,
-                sizeof(struct log_record));
+    log_rings_attach(&worker->log, setup->log_rings[index]);
     status = worker_init_store(worker, setup);
     if (status != STATUS_OK)
         return status;

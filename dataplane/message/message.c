@@ -208,6 +208,27 @@ enum status message_envelope_put(struct store *store, struct message *message,
     return STATUS_OK;
 }
 
+bool message_envelope_next(const struct store *store, const struct message *message,
+                           struct envelope_cursor *cursor)
+{
+    for (; cursor->block < message->shared->envelope_block_count; cursor->block++) {
+        const uint8_t *bytes = block_bytes(store, message->shared->envelope_blocks[cursor->block]);
+        struct envelope_field_header header = {.field = ENVELOPE_END};
+
+        if (cursor->offset + sizeof(header) <= MESSAGE_BLOCK_BYTES)
+            memcpy(&header, bytes + cursor->offset, sizeof(header));
+        if (header.field != ENVELOPE_END) {
+            cursor->field = (enum envelope_field)header.field;
+            cursor->length = header.length;
+            cursor->value = (const char *)bytes + cursor->offset + sizeof(header);
+            cursor->offset += (uint32_t)sizeof(header) + header.length;
+            return true;
+        }
+        cursor->offset = 0;
+    }
+    return false;
+}
+
 struct message *message_find(struct store *store, uint32_t index, uint32_t generation)
 {
     struct message *message;

@@ -205,6 +205,18 @@ enum status message_envelope_put(struct store *store, struct message *message,
                                  enum envelope_field field, const void *value,
                                  size_t length) STATUS_CHECKED;
 
+/* Walks the fields of an envelope in their order, from a zeroed cursor on; false behind the last.
+ * `value` is borrowed, and not zero-ended. */
+struct envelope_cursor {
+    enum envelope_field field;
+    uint16_t length;
+    const char *value;
+    uint32_t block; /* where the next one is */
+    uint32_t offset;
+};
+bool message_envelope_next(const struct store *store, const struct message *message,
+                           struct envelope_cursor *cursor);
+
 /* The message a peer's answer names, or null when it is stale or not ours. */
 struct message *message_find(struct store *store, uint32_t index, uint32_t generation);
 

@@ -77,7 +77,7 @@ struct worker {
     struct worker_transmit transmit;
     struct rte_ring **inboxes;  /* [worker]: packets passed on to it by worker 0 */
     struct rte_ring **outboxes; /* [worker]: packets worker 0 is to send for it */
-    struct ring log;
+    struct log_rings log;
     struct siphash_key spread_key; /* worker 0: whose a flow is */
     bool poll;                     /* cores.idle: poll */
     struct worker_orders *orders;
@@ -107,7 +107,7 @@ struct worker_setup {
     struct rte_ring **inboxes;
     struct rte_ring **outboxes;
     struct peers *peers;
-    void **log_rings; /* [worker]: ring memory for LOG_RECORDS_PER_RING records */
+    void **log_rings; /* [worker]: memory of struct log_rings */
     struct worker_orders *orders;
     struct siphash_key secret;
 };

@@ -182,7 +182,10 @@
       "connections closed: their client has asked for too many such recipients")                  \
     X(SMTP_REPLIES_4XX, "smtp_replies_4xx", COUNTER, "replies", SUM, "temporary refusals")        \
     X(SMTP_REPLIES_5XX, "smtp_replies_5xx", COUNTER, "replies", SUM, "permanent refusals")        \
-    X(LOG_LOST, "log_lost", COUNTER, "records", SUM, "log records dropped: the ring was full")    \
+    X(LOG_LOST, "log_lost", COUNTER, "records", SUM,                                              \
+      "log records of messages dropped: their ring was full")                                     \
+    X(LOG_REJECTS_LOST, "log_rejects_lost", COUNTER, "records", SUM,                              \
+      "log records of refused commands dropped: their ring was full")                             \
     /* gauges */                                                                                  \
     X(HALF_OPEN, "half_open", GAUGE, "connections", SUM, "half-open connections now")             \
     X(CONNECTIONS_OPEN, "connections_open", GAUGE, "connections", SUM, "connections now")         \

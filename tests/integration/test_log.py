@@ -1,5 +1,6 @@
 """A log that nobody reads any more: mail goes on, what dies is replaced, TERM is obeyed, and the loss
-is told when somebody reads again."""
+is told when somebody reads again. And who looks for addresses: mail keeps its lines, and there is an
+end to it."""
 
 import os
 import re
@@ -12,6 +13,7 @@ import unittest
 import appliance
 import mails
 from customers import Customer
+from session import Session, socket_in
 
 REJECTS = 30000  # more than the queue holds
 
@@ -95,7 +97,7 @@ class Unread(unittest.TestCase):
             read = len(re.findall(r"NOQUEUE: reject: RCPT", log))
             lost = sum(int(number) for number in re.findall(
                 r"log: nobody read it, and lines were lost: 0, and of refused commands: (\d+)", log))
-            return read + lost + self.box.counters()["log_lost"] == refused
+            return read + lost + self.box.counters()["log_rejects_lost"] == refused
         appliance.wait_for(all_told, 10, "every line read or counted as lost")
         print("%d refused: %d lines of them lost, %d read" % (refused, lost, read))
         self.assertGreater(lost, 0)
@@ -108,6 +110,100 @@ class Unread(unittest.TestCase):
         took = time.monotonic() - began
         print("ended in %.2f s" % took)
         self.assertLess(took, 10)
+
+
+MAILS = 172 if os.environ.get("POSTERN_TEST_NIGHT") else 40
+OTHER_ADDRESS = "198.18.0.77"
+UNKNOWN = b"".join(b"RCPT TO:<guess-%d@elsewhere.example>\r\n" % number for number in range(500))
+
+
+class Harvest(unittest.TestCase):
+    """One address asks for one recipient after another that does not exist."""
+
+    def start(self, limits):
+        customer = Customer()
+        self.addCleanup(customer.stop)
+        self.box = appliance.Appliance([appliance.customer("example", ["example.org"], customer.port)],
+                                       {"limits": {"bad_commands": 1000, **limits}})
+        self.addCleanup(self.box.stop)
+        self.box.start()
+
+    def guess(self, ended, refused):
+        """As fast as it goes, until told to stop."""
+        while not ended.is_set():
+            session = self.box.connect()
+            try:
+                session.ehlo()
+                session.say("MAIL FROM:<>")
+                for _ in range(2):
+                    session.raw(UNKNOWN)
+                    for _ in range(500):
+                        session.reply()
+                        refused[0] += 1
+            except (EOFError, OSError):
+                pass
+            session.close()
+
+    def test_mail_keeps_its_lines(self):
+        self.start({"invalid_recipients_per_hour": 1000000})
+        ended = threading.Event()
+        refused = [0]
+        guesses = threading.Thread(target=self.guess, args=(ended, refused))
+        guesses.start()
+        try:
+            for number in range(MAILS):
+                recipients = ["%s-%d@example.org" % (name, number) for name in ("a", "b", "c")]
+                self.assertEqual(self.box.send(mails.plain("kept", b"x\n"), recipients=recipients)[0], 250)
+        finally:
+            ended.set()
+            guesses.join()
+        appliance.wait_for(lambda: len(self.box.log_records()) >= MAILS, 10, "the lines of good mail")
+        counters = self.box.counters()
+        print("%d mails beside %d refusals: lines lost %d, of refusals %d"
+              % (MAILS, refused[0], counters["log_lost"], counters["log_rejects_lost"]))
+        self.assertEqual(len(self.box.log_records()), MAILS)
+        self.assertEqual(counters["log_lost"], 0)
+        self.assertGreater(refused[0], 1000)
+        log = self.box.log()
+        for number in range(MAILS):
+            for name in ("a", "b", "c"):
+                self.assertEqual(log.count("to=<%s-%d@example.org>, " % (name, number)), 1)
+
+    def other(self):
+        """A session from another address of the neighbourhood."""
+        appliance.ip("-n", self.box.namespace, "address", "replace", OTHER_ADDRESS + "/24", "dev",
+                     self.box.interface)
+        session = Session(socket_in(self.box.namespace), 20)
+        session.socket.bind((OTHER_ADDRESS, 0))
+        session.connect((appliance.ADDRESS, 25))
+        self.assertEqual(session.reply()[0], 220)
+        return session
+
+    def test_there_is_an_end_to_it(self):
+        self.start({"invalid_recipients_per_hour": 50})
+        replies = []
+        for _ in range(3):
+            session = self.box.connect()
+            session.ehlo()
+            session.say("MAIL FROM:<>")
+            session.raw(UNKNOWN[:len(UNKNOWN) // 10])
+            try:
+                while True:
+                    replies.append(session.reply())
+            except (EOFError, OSError):
+                pass
+            session.close()
+        codes = [code for code, _ in replies]
+        self.assertEqual(codes[:50], [554] * 50)
+        self.assertEqual(codes[50:], [421] * (len(codes) - 50))
+        code, text = self.box.send(mails.plain("from the same address", b"x\n"))
+        self.assertEqual((code, text.split(" ", 2)[0]), (421, "4.7.0"))
+        session = self.other()
+        session.ehlo()
+        self.assertEqual(session.send(mails.plain("from another", b"x\n"))[0], 250)
+        session.close()
+        self.assertEqual(self.box.counters()["smtp_harvests_closed"], 4)
+        self.assertEqual(self.box.counters()["smtp_invalid_recipients"], 50)
 
 
 if __name__ == "__main__":

@@ -113,18 +113,14 @@ static void world_configure(struct world *world)
 static void world_worker_init(struct world *world, uint32_t number)
 {
     struct world_worker *worker = &world->workers[number];
-    size_t log_bytes = ring_bytes(LOG_RECORDS_PER_RING, sizeof(struct log_record));
     enum status status = store_init(&worker->store, &world->region, number, number * WORLD_BLOCKS,
                                     WORLD_BLOCKS, number * WORLD_SLOTS, WORLD_SLOTS);
 
     CHECK(status == STATUS_OK);
-    worker->log_memory = aligned_alloc(RING_ALIGNMENT, log_bytes);
+    worker->log_memory = aligned_alloc(RING_ALIGNMENT, log_rings_bytes());
     CHECK(worker->log_memory != NULL);
-    memset(worker->log_memory, 0, sizeof(struct ring_shared));
-    ring_attach(&worker->log_producer, worker->log_memory, LOG_RECORDS_PER_RING,
-                sizeof(struct log_record));
-    ring_attach(&worker->log_consumer, worker->log_memory, LOG_RECORDS_PER_RING,
-                sizeof(struct log_record));
+    log_rings_attach(&worker->log_producer, worker->log_memory);
+    log_rings_attach(&worker->log_consumer, worker->log_memory);
     worker->records = 0;
     memset(&worker->endpoint, 0, sizeof(worker->endpoint));
     worker->endpoint.store = &worker->store;
@@ -198,7 +194,7 @@ static void world_poll(struct world *world, struct world_worker *worker)
     (void)handover_sound(&worker->handover);
     (void)store_sound(&worker->store, NULL);
     for (unsigned i = 0; i < WORLD_LOG_BUDGET; i++) {
-        if (ring_pop(&worker->log_consumer, &record) != STATUS_OK)
+        if (ring_pop(&worker->log_consumer.mail, &record) != STATUS_OK)
             break;
         worker->records += record.kind == LOG_MESSAGE;
     }

@@ -11,7 +11,7 @@
 #define TESTS_SIMULATION_HANDOVER_WORLD_H
 
 #include "dataplane/handover/handover.h"
-#include "dataplane/log/record.h"
+#include "dataplane/log/rings.h"
 #include "tests/simulation/random.h"
 #include "tests/unit/handover/senders.h"
 
@@ -144,8 +144,8 @@ struct world_worker {
     struct smtp_server smtp;
     struct stream_listener mail;
     struct handover handover;
-    struct ring log_producer;
-    struct ring log_consumer;
+    struct log_rings log_producer;
+    struct log_rings log_consumer;
     void *log_memory;
     uint32_t records; /* of messages */
 };

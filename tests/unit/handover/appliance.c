@@ -69,19 +69,15 @@ void turns_known(struct turns *turns)
 static void worker_init(struct appliance *appliance, uint32_t number)
 {
     struct appliance_worker *worker = &appliance->workers[number];
-    size_t log_bytes = ring_bytes(LOG_RECORDS_PER_RING, sizeof(struct log_record));
 
     assert_int_equal(store_init(&worker->store, &appliance->region, number,
                                 number * APPLIANCE_BLOCKS, APPLIANCE_BLOCKS,
                                 number * APPLIANCE_SLOTS, APPLIANCE_SLOTS),
                      STATUS_OK);
-    worker->log_memory = aligned_alloc(RING_ALIGNMENT, log_bytes);
+    worker->log_memory = aligned_alloc(RING_ALIGNMENT, log_rings_bytes());
     assert_non_null(worker->log_memory);
-    memset(worker->log_memory, 0, sizeof(struct ring_shared));
-    ring_attach(&worker->log_producer, worker->log_memory, LOG_RECORDS_PER_RING,
-                sizeof(struct log_record));
-    ring_attach(&worker->log_consumer, worker->log_memory, LOG_RECORDS_PER_RING,
-                sizeof(struct log_record));
+    log_rings_attach(&worker->log_producer, worker->log_memory);
+    log_rings_attach(&worker->log_consumer, worker->log_memory);
     worker->endpoint.store = &worker->store;
     worker->endpoint.now_ns = &appliance->now_ns;
     worker->smtp = (struct smtp_server){
@@ -135,7 +131,7 @@ static void read_log(struct appliance_worker *worker)
 {
     struct log_record record;
 
-    while (ring_pop(&worker->log_consumer, &record) == STATUS_OK) {
+    while (ring_pop(&worker->log_consumer.mail, &record) == STATUS_OK) {
         if (record.kind != LOG_MESSAGE)
             continue;
         worker->last = record;

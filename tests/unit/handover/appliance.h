@@ -33,8 +33,8 @@ struct appliance_worker {
     struct stream_listener mail;
     struct smtp_server smtp;
     struct handover handover;
-    struct ring log_producer;
-    struct ring log_consumer;
+    struct log_rings log_producer;
+    struct log_rings log_consumer;
     void *log_memory;
     bool asleep;        /* is not polled */
     uint32_t concluded; /* records of messages read from the log */

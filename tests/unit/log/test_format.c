@@ -153,6 +153,44 @@ static void test_reject(void **state)
                          "to=<x@other.example> helo=<h>\n");
 }
 
+/* Of several recipients the others: the same id and end as their message's line. */
+static struct log_record recipients_record(void)
+{
+    struct log_record record = message_record();
+
+    record.kind = LOG_RECIPIENTS;
+    record.recipients = 3;
+    memset(record.more, 0, sizeof(record.more));
+    memcpy(record.more, "c@y.example\0d@y.example\0\"e>, to=<f\"@y.example",
+           sizeof("c@y.example\0d@y.example\0\"e>, to=<f\"@y.example"));
+    return record;
+}
+
+static void test_recipients(void **state)
+{
+    static const char *const others[] = {"c@y.example", "d@y.example", "\"e>, to=<f\"@y.example"};
+    struct log_record record = recipients_record();
+    json_t *object;
+    const json_t *to;
+
+    (void)state;
+    expect_text(&record, "Nov 21 16:07:03 mx1 postern/smtpd[worker0]: 4ABC123: to=<c@y.example>, "
+                         "to=<d@y.example>, to=<\"e\\x3e, to=\\x3cf\"@y.example>, dsn=2.0.0, "
+                         "status=sent (250 2.0.0 Ok: queued as 9F)\n");
+    object = parse(&record);
+    expect_member(object, "event", "recipients");
+    expect_member(object, "id", "4ABC123");
+    expect_member(object, "status", "sent");
+    expect_member(object, "dsn", "2.0.0");
+    expect_member(object, "reply", "250 2.0.0 Ok: queued as 9F");
+    to = json_object_get(object, "to");
+    assert_int_equal(json_array_size(to), 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_string_equal(json_string_value(json_array_get(to, i)), others[i]);
+    assert_int_equal(json_object_size(object), 10);
+    json_decref(object);
+}
+
 static void test_reply_of_several_lines(void **state)
 {
     struct log_record record = reject_record();
@@ -306,6 +344,24 @@ static void test_longest_record_fits(void **state)
     }
 }
 
+/* Many short ones have the most around them. */
+static void test_most_recipients_fit(void **state)
+{
+    struct log_record record = {.wall_ns = WALL_NS, .kind = LOG_RECIPIENTS};
+    char line[LOG_LINE_BYTES];
+    json_t *object;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(record.more); i += 2)
+        record.more[i] = '\x01';
+    record.recipients = sizeof(record.more) / 2;
+    memset(record.status, '\x01', sizeof(record.status));
+    assert_true(log_format(&record, "mx1", CONFIG_LOG_TEXT, line, sizeof(line)) < sizeof(line) - 2);
+    object = parse(&record);
+    assert_int_equal(json_array_size(json_object_get(object, "to")), record.recipients);
+    json_decref(object);
+}
+
 static void test_cut_line_still_ends(void **state)
 {
     struct log_record record = message_record();
@@ -367,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_infected),
         cmocka_unit_test(test_unscannable),
         cmocka_unit_test(test_reject),
+        cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_reply_of_several_lines),
         cmocka_unit_test(test_json_message),
         cmocka_unit_test(test_json_verdicts),
@@ -374,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_forged_line),
         cmocka_unit_test(test_forged_word),
         cmocka_unit_test(test_longest_record_fits),
+        cmocka_unit_test(test_most_recipients_fit),
         cmocka_unit_test(test_cut_line_still_ends),
         cmocka_unit_test(test_dsn_is_made_up_from_the_class),
     };
