@@ -5,7 +5,7 @@
  * is what the server has seen the end of. Held against that: what our answer was.
  *   answer 2xx          => the server had the end of data and said 250 to it
  *   answer not 2xx      => the server never had it, or the answer is one that SMTP itself leaves
- * open (in_doubt), or the server had it and refused it A seed is printed with each failure:
+ * open (in_doubt), or the server had it and refused it. A seed is printed with each failure:
  * POSTERN_SEED=N runs it again.
  */
 #include <errno.h>
@@ -35,16 +35,26 @@ enum mood {
     MOOD_TEMPORARY,
     MOOD_PERMANENT,
     MOOD_GONE,
-    MOOD_NONSENSE
+    MOOD_NONSENSE,
+    MOOD_UNASKED, /* its end of data never came */
+    MOODS
 };
+
+static const char *const mood_names[MOODS] = {
+    [MOOD_GOOD] = "answered at once",      [MOOD_LATE] = "answered late",
+    [MOOD_NEVER] = "did not answer",       [MOOD_TEMPORARY] = "deferred",
+    [MOOD_PERMANENT] = "refused",          [MOOD_GONE] = "went away",
+    [MOOD_NONSENSE] = "answered nonsense", [MOOD_UNASKED] = "was not asked"};
 
 struct world {
     struct harness harness;
     struct evconnlistener *listener;
     uint64_t random;
     unsigned run;
-    bool accepted;     /* the end of this run's data came, and 250 was the answer */
-    unsigned in_doubt; /* of all runs */
+    bool accepted;          /* the end of this run's data came, and 250 was the answer */
+    enum mood end;          /* in which this run's end of data was met */
+    unsigned in_doubt;      /* of all runs */
+    unsigned doubts[MOODS]; /* the same, by what the server did at the end of data */
     unsigned accepted_unheard;
     unsigned answers[2]; /* not 2xx, 2xx */
 };
@@ -104,6 +114,8 @@ static bool session_answer(struct session *session, const char *good, bool final
                    : mood == MOOD_NONSENSE  ? "how do you do"
                                             : good);
     session->final = final;
+    if (final)
+        world->end = mood;
     if (mood == MOOD_GONE) {
         session_close(session);
         return false;
@@ -214,6 +226,7 @@ static void world_run(struct world *world, unsigned run)
     int64_t deadline_ns = harness->time_ns + DEADLINE_NS;
 
     world->accepted = false;
+    world->end = MOOD_UNASKED;
     world->run = run;
     harness->answered = 0;
     job.deadline_ns = deadline_ns;
@@ -233,6 +246,7 @@ static void world_run(struct world *world, unsigned run)
         fail_msg("run %u: answered %u %s, the server %s", run, result->code, result->text,
                  world->accepted ? "took it" : "did not take it");
     world->in_doubt += counts->in_doubt > doubts;
+    world->doubts[world->end] += counts->in_doubt > doubts;
     world->accepted_unheard += result->code >= 300 && world->accepted;
 }
 
@@ -252,6 +266,13 @@ static void test_a_no_is_a_no(void **state)
     }
     (void)printf("%u messages: %u answered 2xx; of %u others %u in doubt, %u of these taken\n",
                  RUNS, world.answers[1], world.answers[0], world.in_doubt, world.accepted_unheard);
+    for (unsigned mood = 0; mood < MOODS; mood++) {
+        if (world.doubts[mood] > 0)
+            (void)printf("in doubt: %3u where the server %s\n", world.doubts[mood],
+                         mood_names[mood]);
+    }
+    /* Where it said no, or was not asked, there is no doubt. */
+    assert_int_equal(world.doubts[MOOD_TEMPORARY] + world.doubts[MOOD_PERMANENT], 0);
     /* Both ends were met often enough to mean something. */
     assert_true(world.answers[0] > RUNS / 20 && world.answers[1] > RUNS / 20);
     assert_true(world.in_doubt > 0);
