@@ -5,16 +5,20 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,9 +30,11 @@ struct steps {
     const struct sandbox *sandbox;
     struct why *why;
     bool root;
-    bool own_mounts; /* this process has a mount namespace of its own */
-    uint32_t uid;    /* to become */
+    bool own_mounts;     /* this process has a mount namespace of its own */
+    const char *scratch; /* where it is by now */
+    uint32_t uid;        /* to become */
     uint32_t gid;
+    uint64_t mapped_bytes; /* address space at the start; 0: cannot be read */
 };
 
 /* A step without which the process must not go on. */
@@ -111,6 +117,30 @@ static void sandbox_enter_namespaces(struct steps *steps)
         sandbox_enter_namespace(steps, CLONE_NEWNET, "network", NULL);
 }
 
+/* Makes a directory with nothing in it the root: the tmpfs is moved into a second one, which
+ * becomes the root; what was there before is let go. */
+static void sandbox_empty_root(struct steps *steps)
+{
+    const char *scratch = steps->sandbox->scratch;
+    int inside = open(scratch, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char own[64];
+
+    (void)snprintf(own, sizeof(own), "/proc/self/fd/%d", inside);
+    if (inside < 0 ||
+        mount("tmpfs", scratch, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0755") !=
+            0 ||
+        chdir(scratch) != 0 || mkdir("." SANDBOX_SCRATCH, 0700) != 0 ||
+        mount(own, "." SANDBOX_SCRATCH, NULL, MS_BIND, NULL) != 0 ||
+        mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              NULL) != 0 ||
+        syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
+        why_add(steps->why, "no empty root (%s)", strerror(errno));
+    else
+        steps->scratch = SANDBOX_SCRATCH;
+    if (inside >= 0)
+        close(inside);
+}
+
 static void sandbox_mount_scratch(struct steps *steps)
 {
     const struct sandbox *sandbox = steps->sandbox;
@@ -128,6 +158,8 @@ static void sandbox_mount_scratch(struct steps *steps)
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", sandbox->scratch, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0)
         why_add(steps->why, "no private tmpfs (%s)", strerror(errno));
+    else if (sandbox->empty_root)
+        sandbox_empty_root(steps);
 }
 
 static enum status sandbox_set_limit(struct steps *steps, int resource, const char *name,
@@ -170,11 +202,10 @@ static enum status sandbox_set_limits(struct steps *steps)
     if (status == STATUS_OK && sandbox->files > 0)
         status = sandbox_set_limit(steps, RLIMIT_NOFILE, "RLIMIT_NOFILE", sandbox->files);
     if (status == STATUS_OK && sandbox->memory_bytes > 0) {
-        uint64_t mapped = sandbox_mapped_bytes();
-
-        if (mapped == 0)
+        if (steps->mapped_bytes == 0)
             return sandbox_steps_fail(steps, "/proc/self/statm", EIO);
-        status = sandbox_set_limit(steps, RLIMIT_AS, "RLIMIT_AS", mapped + sandbox->memory_bytes);
+        status = sandbox_set_limit(steps, RLIMIT_AS, "RLIMIT_AS",
+                                   steps->mapped_bytes + sandbox->memory_bytes);
     }
     return status;
 }
@@ -204,6 +235,67 @@ static enum status sandbox_drop_privileges(struct steps *steps)
     return STATUS_OK;
 }
 
+/* What the running kernel knows of file access, of what we ask for. */
+static uint64_t sandbox_landlock_rights(long version)
+{
+    uint64_t rights = LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1; /* all of the first version */
+
+    if (version >= 2)
+        rights |= LANDLOCK_ACCESS_FS_REFER;
+    if (version >= 3)
+        rights |= LANDLOCK_ACCESS_FS_REFER * 2; /* truncate: newer than Debian 12's headers */
+    return rights;
+}
+
+/* No file but those in the scratch directory, whatever else can still be seen. */
+static void sandbox_landlock(struct steps *steps)
+{
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    uint64_t rights = sandbox_landlock_rights(version);
+    struct landlock_ruleset_attr all = {.handled_access_fs = rights};
+    struct landlock_path_beneath_attr inside = {.allowed_access = rights};
+    int rules = version < 1 ? -1 : (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+
+    if (rules >= 0) {
+        inside.parent_fd = open(steps->scratch, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (inside.parent_fd < 0 ||
+            syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &inside, 0) != 0 ||
+            syscall(SYS_landlock_restrict_self, rules, 0) != 0)
+            version = -1;
+    }
+    if (rules < 0 || version < 0)
+        why_add(steps->why, "no Landlock (%s)", strerror(errno));
+    if (rules >= 0)
+        close(rules);
+    if (inside.parent_fd > 0)
+        close(inside.parent_fd);
+}
+
+/* Memory may be asked for, but not to run what is written to it. */
+static int sandbox_allow(scmp_filter_ctx filter, int call)
+{
+    if (call == SYS_mmap || call == SYS_mprotect)
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+}
+
+static enum status sandbox_limit_calls(struct steps *steps)
+{
+    const struct sandbox *sandbox = steps->sandbox;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    int error = filter == NULL ? -ENOMEM : 0;
+
+    if (error == 0) /* a tree of comparisons, not a chain */
+        error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    for (unsigned i = 0; i < sandbox->call_count && error == 0; i++)
+        error = sandbox_allow(filter, sandbox->calls[i]);
+    if (error == 0)
+        error = seccomp_load(filter);
+    seccomp_release(filter);
+    return error == 0 ? STATUS_OK : sandbox_steps_fail(steps, "seccomp", -error);
+}
+
 /* Last, because a change of credentials clears them. */
 static enum status sandbox_bind_to_parent(struct steps *steps)
 {
@@ -214,10 +306,14 @@ static enum status sandbox_bind_to_parent(struct steps *steps)
     return STATUS_OK;
 }
 
-enum status sandbox_enter(const struct sandbox *sandbox, struct why *why)
+enum status sandbox_enter(const struct sandbox *sandbox, const char **scratch, struct why *why)
 {
-    struct steps steps = {
-        .sandbox = sandbox, .why = why, .root = geteuid() == 0, .uid = geteuid(), .gid = getegid()};
+    struct steps steps = {.sandbox = sandbox,
+                          .why = why,
+                          .root = geteuid() == 0,
+                          .uid = geteuid(),
+                          .gid = getegid(),
+                          .scratch = sandbox->scratch};
     enum status status;
 
     why_clear(why);
@@ -228,6 +324,7 @@ enum status sandbox_enter(const struct sandbox *sandbox, struct why *why)
     }
     if (steps.root && sandbox->user == NULL)
         why_add(why, "still root (no user named)");
+    steps.mapped_bytes = sandbox_mapped_bytes(); /* while there is a /proc */
     sandbox_enter_namespaces(&steps);
     sandbox_mount_scratch(&steps);
     status = sandbox_set_limits(&steps);
@@ -237,5 +334,11 @@ enum status sandbox_enter(const struct sandbox *sandbox, struct why *why)
         status = sandbox_set_limit(&steps, RLIMIT_NPROC, "RLIMIT_NPROC", 0);
     if (status == STATUS_OK)
         status = sandbox_bind_to_parent(&steps);
+    if (status == STATUS_OK && steps.scratch != NULL)
+        sandbox_landlock(&steps);
+    if (status == STATUS_OK && sandbox->call_count > 0)
+        status = sandbox_limit_calls(&steps);
+    if (scratch != NULL)
+        *scratch = steps.scratch;
     return status;
 }

@@ -18,6 +18,7 @@
 #include "platform/role.h"
 #include "platform/sandbox.h"
 #include "platform/why.h"
+#include "signatures/scanner/jail.h"
 #include "signatures/scanner/scratch.h"
 #include "signatures/scanner/verdict.h"
 
@@ -110,10 +111,13 @@ static void child_prepare(struct child *child, struct child_setting *setting)
         .memory_bytes = setting->memory_bytes,
         .file_bytes = setting->scratch_bytes,
         .files = role_row(ROLE_SCANNER_CHILD)->files,
-        .no_network = 1,
-        .no_processes = 1,
+        .no_network = true,
+        .no_processes = true,
+        .empty_root = true,
     };
     struct why why;
+
+    sandbox.calls = jail_calls(&sandbox.call_count);
 
     child_signals();
     (void)role_begin(ROLE_SCANNER_CHILD);
@@ -127,12 +131,12 @@ static void child_prepare(struct child *child, struct child_setting *setting)
     for (uint32_t i = 0; i < setting->worker_count; i++)
         channel_attach(&child->channels[i], &child->memory, i);
     child->row = channel_row(&child->memory);
-    if (engine_use_scratch(setting->engine, setting->scratch) != STATUS_OK)
-        child_fail(setting, "out of memory");
     (void)prctl(PR_SET_NAME, "postern-scan", 0, 0, 0);
     (void)prctl(PR_SET_TIMERSLACK, CHILD_TIMER_SLACK_NS, 0, 0, 0);
-    if (sandbox_enter(&sandbox, &why) != STATUS_OK)
+    if (sandbox_enter(&sandbox, &setting->scratch, &why) != STATUS_OK)
         child_fail(setting, why.text);
+    if (engine_use_scratch(setting->engine, setting->scratch) != STATUS_OK)
+        child_fail(setting, "out of memory");
     if (getppid() != setting->parent)
         _exit(1); /* it died before we asked to die with it */
     child_report(setting, CHILD_READY, why.text);

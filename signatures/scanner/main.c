@@ -20,6 +20,7 @@
 #include "platform/why.h"
 #include "signatures/scanner/describe.h"
 #include "signatures/scanner/engine.h"
+#include "signatures/scanner/jail.h"
 #include "signatures/scanner/memory.h"
 #include "signatures/scanner/parent.h"
 
@@ -209,6 +210,7 @@ static int run(struct arguments *arguments)
     if (engine_identity_why(engine)[0] != '\0')
         parent_log("nobody can rely on which signatures these are, no prefilter can be used: %s",
                    engine_identity_why(engine));
+    jail_prepare();
     (void)memory_settle();
     arguments->parent.engine = engine;
     arguments->parent.time_limit_ns = arguments->engine.time_limit_ns;
