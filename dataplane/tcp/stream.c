@@ -157,15 +157,17 @@ void tcp_abort(struct tcp_connection *c)
 
 void tcp_set_deadline(struct tcp_connection *c, int64_t deadline_ns)
 {
-    if (deadline_ns != 0 && !c->fin_queued && !c->holds_waiting) {
-        tcp_timer_set(c, TCP_TIMER_APPLICATION, deadline_ns);
+    if (deadline_ns == 0 || c->fin_queued) {
+        c->deadline_ns[TCP_TIMER_APPLICATION] = 0;
+        if (c->holds_command)
+            tcp_holder_update(c);
         return;
     }
-    if (deadline_ns != 0 && !c->fin_queued)
-        tcp_timer_set(c, TCP_TIMER_APPLICATION, deadline_ns);
-    else
-        tcp_timer_clear(c, TCP_TIMER_APPLICATION);
-    tcp_holder_update(c);
+    if (c->holds_waiting) {
+        c->deadline_ns[TCP_TIMER_APPLICATION] = deadline_ns;
+        tcp_holder_update(c);
+    }
+    tcp_timer_set(c, TCP_TIMER_APPLICATION, deadline_ns);
 }
 
 void tcp_each(struct tcp_endpoint *endpoint,
