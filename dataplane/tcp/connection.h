@@ -45,7 +45,6 @@
 /* Of one address's connections, received bytes that nobody has consumed: so much of all blocks, and
  * twice that of one neighbourhood's, when there is not plenty. */
 #define TCP_CLIENT_SHARE   16u
-#define TCP_EVICT_LOOK     32u /* connections looked at for one to evict */
 #define TCP_CHALLENGE_NS   (1 * CLOCK_NS_PER_SECOND)
 #define TCP_CHALLENGES_MAX 10u /* a connection, in each TCP_CHALLENGE_NS */
 
@@ -208,6 +207,8 @@ struct tcp_connection *tcp_connection_new(struct tcp_endpoint *endpoint,
 void tcp_kill(struct tcp_connection *connection, enum tcp_close_reason reason);
 /* Finalises `connection` if it is dying: tells the application, frees all it holds. */
 void tcp_settle(struct tcp_connection *connection, int64_t now_ns);
+/* Looks for connections that could make room in a table that is nearly full. For each tick. */
+void tcp_silent_look(struct tcp_endpoint *endpoint);
 /* Blocks for commands have run out: resets the connection that has held a block of an unfinished
  * command for longest, if that is long, but not `spared`. True when there was one. */
 bool tcp_evict_holder(struct tcp_endpoint *endpoint, const struct tcp_connection *spared);

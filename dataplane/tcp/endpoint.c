@@ -117,27 +117,64 @@ static bool endpoint_evictable(const struct tcp_connection *c)
            (c->deadline_ns[TCP_TIMER_APPLICATION] != 0 || c->fin_queued);
 }
 
-static struct tcp_connection *endpoint_look(struct tcp_endpoint *endpoint)
+static bool endpoint_silent(const struct tcp_endpoint *endpoint, const struct tcp_connection *c)
 {
-    struct tcp_connection *c = tcp_at(endpoint, endpoint->evict_cursor);
-
-    endpoint->evict_cursor = (endpoint->evict_cursor + 1) % endpoint->limits.connections;
-    return c;
+    return endpoint_evictable(c) && c->active_ns <= endpoint->now_ns - TCP_EVICT_IDLE_NS;
 }
 
-/* Of the next TCP_EVICT_LOOK connections the one that has been silent longest, if that is long. */
+/* Forgets who is silent no longer. */
+static void endpoint_silent_prune(struct tcp_endpoint *endpoint)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < endpoint->silent_count; i++) {
+        if (endpoint_silent(endpoint, tcp_at(endpoint, endpoint->silent[i])))
+            endpoint->silent[kept++] = endpoint->silent[i];
+    }
+    endpoint->silent_count = kept;
+}
+
+static void endpoint_silent_keep(struct tcp_endpoint *endpoint, uint32_t index)
+{
+    for (uint32_t i = 0; i < endpoint->silent_count; i++) {
+        if (endpoint->silent[i] == index)
+            return;
+    }
+    endpoint->silent[endpoint->silent_count++] = index;
+}
+
+static void endpoint_look(struct tcp_endpoint *endpoint, uint32_t places)
+{
+    endpoint_silent_prune(endpoint);
+    for (uint32_t i = 0; i < places && endpoint->silent_count < TCP_SILENT_KEPT; i++) {
+        uint32_t index = endpoint->silent_cursor;
+
+        endpoint->silent_cursor = (index + 1) % endpoint->limits.connections;
+        if (endpoint_silent(endpoint, tcp_at(endpoint, index)))
+            endpoint_silent_keep(endpoint, index);
+    }
+}
+
+void tcp_silent_look(struct tcp_endpoint *endpoint)
+{
+    uint32_t connections = endpoint->limits.connections;
+    uint32_t places = connections / TCP_SILENT_ROUND + 1;
+
+    if (connections - endpoint->connection_count < connections / TCP_SILENT_FROM)
+        endpoint_look(endpoint, places < TCP_SILENT_LOOK ? places : TCP_SILENT_LOOK);
+}
+
+/* Of those known to be silent the one that has been so longest. */
 static struct tcp_connection *endpoint_idlest(struct tcp_endpoint *endpoint)
 {
     struct tcp_connection *idlest = NULL;
-    int64_t since_ns = endpoint->now_ns - TCP_EVICT_IDLE_NS;
 
-    for (unsigned i = 0; i < TCP_EVICT_LOOK; i++) {
-        struct tcp_connection *c = endpoint_look(endpoint);
+    endpoint_look(endpoint, TCP_SILENT_KEPT);
+    for (uint32_t i = 0; i < endpoint->silent_count; i++) {
+        struct tcp_connection *c = tcp_at(endpoint, endpoint->silent[i]);
 
-        if (!endpoint_evictable(c) || c->active_ns > since_ns)
-            continue;
-        idlest = c;
-        since_ns = c->active_ns;
+        if (idlest == NULL || c->active_ns < idlest->active_ns)
+            idlest = c;
     }
     return idlest;
 }

@@ -19,6 +19,15 @@
 #define TCP_WHEEL_SLOTS (1u << TCP_WHEEL_BITS)
 #define TCP_TICK_SHIFT  22u /* a tick is 2^22 ns, about 4.2 ms */
 
+/* Silent connections are looked for before they have to make room: once a table is nearly full, a
+ * tick looks at the next places until so many are known. So whoever has been silent for long is
+ * known within about a second, wherever in the table it is; with tables beyond 250,000 places later
+ * in proportion. */
+#define TCP_SILENT_KEPT  16u
+#define TCP_SILENT_FROM  8u    /* a part of the table, free */
+#define TCP_SILENT_ROUND 256u  /* ticks */
+#define TCP_SILENT_LOOK  1024u /* places a tick, at most */
+
 /* A list of connections, oldest first. */
 struct tcp_age {
     uint32_t oldest;
@@ -50,7 +59,10 @@ struct tcp_endpoint {
     uint32_t *table;
     uint32_t table_mask;
     struct tcp_clients clients;
-    uint32_t evict_cursor;
+    uint32_t
+        silent[TCP_SILENT_KEPT]; /* connections found so, or that were: to be looked at again */
+    uint32_t silent_count;
+    uint32_t silent_cursor;
     uint32_t command_slots;          /* blocks that the holders hold */
     struct tcp_age holders;          /* of blocks of a command whose rest we wait for */
     struct tcp_half_open *half_open; /* sets of TCP_HALF_OPEN_WAYS; tcp/handshake.h */

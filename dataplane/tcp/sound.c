@@ -240,6 +240,7 @@ bool tcp_sound(struct tcp_endpoint *endpoint, uint32_t *holds)
             sound_connection(endpoint, c, &sums);
     }
     CHECK(sums.used == endpoint->connection_count);
+    CHECK(endpoint->silent_count <= TCP_SILENT_KEPT);
     CHECK(sums.command_slots == endpoint->command_slots);
     sound_table(endpoint);
     sound_dirty(endpoint, sums.dirty);

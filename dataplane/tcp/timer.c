@@ -164,6 +164,8 @@ unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budg
     unsigned ran = 0;
 
     endpoint->now_ns = now_ns;
+    if (endpoint->tick != until)
+        tcp_silent_look(endpoint);
     ran += tcp_handshake_timers(endpoint, now_ns);
     for (;;) {
         uint32_t *head = &endpoint->wheel[0][endpoint->tick % TCP_WHEEL_SLOTS];

@@ -1,5 +1,4 @@
-/* Connections that hold blocks of commands: who has to go when those are scarce, and who does not
- * count among them. */
+/* Who has to go when blocks of commands or places for connections are scarce, and who has not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -231,6 +230,66 @@ static void test_expired(void **state)
     bed_drain(&bed);
 }
 
+/* A full table: all have just said something, but for one, wherever it is. A place is found for the
+ * next who comes, and it is the silent one's. */
+static void test_silent_one_goes(void **state)
+{
+    (void)state;
+    bed.keep = false;
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        connect_from(i, 10 + i / 8, 1 + i % 8);
+    for (unsigned silent = 100; silent < CONNECTIONS; silent += CONNECTIONS / 5) {
+        struct client newcomer;
+
+        bed_advance(&bed, 9 * BED_SECOND);
+        for (unsigned i = 0; i < CONNECTIONS; i++) {
+            if (i != silent && connections[i] != NULL)
+                assert_int_equal(send_part(i), COUNTER_TCP_IN_ACCEPTED);
+        }
+        bed_advance(&bed, 3 * BED_SECOND);
+        client_init(&newcomer, &bed, 1);
+        newcomer.address[2] = 200;
+        newcomer.port = (uint16_t)(2000 + silent);
+        bed.connection = NULL;
+        client_connect(&newcomer);
+        assert_non_null(bed.connection);
+        assert_int_equal(bed_counter(&bed, COUNTER_CLOSED_EVICTED), bed.closed);
+        assert_true(bed.connection == connections[silent]); /* its place */
+        tcp_set_deadline(bed.connection, 0);                /* this one is spared from now on */
+        connections[silent] = NULL;
+    }
+}
+
+/* Who waits for our answer is not silent, and those who are make room first come, first gone. */
+static void test_idlest_goes_first(void **state)
+{
+    struct client newcomer;
+
+    (void)state;
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        connect_from(i, 10 + i / 8, 1 + i % 8);
+        if (i % 100 != 7)
+            tcp_set_deadline(connections[i], 0);
+        if (i % 100 == 7)
+            bed_advance(&bed, BED_SECOND);
+    }
+    bed_advance(&bed, 12 * BED_SECOND);
+    for (unsigned i = 7; i < CONNECTIONS; i += 100) {
+        client_init(&newcomer, &bed, 1);
+        newcomer.address[2] = 200;
+        newcomer.port = (uint16_t)(2000 + i);
+        client_connect(&newcomer);
+        assert_true(bed.connection == connections[i]);
+    }
+    bed_drain(&bed);
+    client_init(&newcomer, &bed, 2);
+    newcomer.address[2] = 200;
+    assert_int_equal(client_syn(&newcomer), COUNTER_TCP_IN_ACCEPTED);
+    (void)client_next(&newcomer);
+    assert_int_equal(client_send_ack(&newcomer, newcomer.ack), COUNTER_TCP_IN_REFUSED);
+    bed_drain(&bed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -244,6 +303,8 @@ int main(void)
         TEST(test_pipelined_by_one_client),
         TEST(test_answered_begins_anew),
         TEST(test_expired),
+        TEST(test_silent_one_goes),
+        TEST(test_idlest_goes_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
