@@ -8,12 +8,10 @@
  * exit 0. Exit 1: could not start; 2: usage; 78: configuration.
  */
 #include <errno.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "control/link/dataplane.h"
@@ -169,28 +167,6 @@ static bool control_find_user(const char *name, uint32_t *uid, uint32_t *gid)
     return false;
 }
 
-static bool control_give_up_root(uid_t uid, gid_t gid)
-{
-    pid_t parent = getppid();
-    int death_signal = 0; /* what `postern run` asked the kernel for, if it started us */
-
-    (void)prctl(PR_GET_PDEATHSIG, &death_signal);
-    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
-        notice("cannot give up root: %s", strerror(errno));
-        return false;
-    }
-    if (uid != 0 && setuid(0) == 0) {
-        notice("cannot give up root: it came back");
-        return false;
-    }
-    /* A change of credentials clears it. */
-    if (death_signal != 0 && (prctl(PR_SET_PDEATHSIG, death_signal) != 0 || getppid() != parent)) {
-        notice("whoever started this process has ended");
-        return false;
-    }
-    return true;
-}
-
 static bool control_make_loop(struct control *control)
 {
     int64_t now_ns;
@@ -215,10 +191,10 @@ static void control_bind(const struct config *config)
 {
     struct core_map cores;
     struct why why = {""};
-    enum status status = cores_plan(config, -1, &cores, &why);
+    enum status status = cores_plan_here(config, &cores, &why);
 
     if (status == STATUS_OK)
-        status = cores_bind(cores.control, cores.control_count);
+        status = role_bind(ROLE_CONTROL, &cores, 0);
     if (status != STATUS_OK)
         notice("not bound to cores.control: %s", !why_empty(&why) ? why.text : status_text(status));
 }
@@ -238,6 +214,8 @@ static bool control_start(struct control *control)
     bool root = geteuid() == 0;
     uint32_t uid = geteuid();
     uint32_t gid = UINT32_MAX;
+    struct sandbox sandbox;
+    struct why why;
     int fd = -1;
     enum status status;
 
@@ -256,11 +234,12 @@ static bool control_start(struct control *control)
         close(fd);
         return false;
     }
-    if (root && !control_give_up_root(uid, gid)) {
+    sandbox = role_sandbox(ROLE_CONTROL, role_user(ROLE_CONTROL, config));
+    if (role_confine(ROLE_CONTROL, &sandbox, NULL, &why) != STATUS_OK) {
+        notice("%s", why.text);
         close(fd);
         return false;
     }
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     status = relay_create(&control->relay, &control->loop, control->resolver, config,
                           control_connections_max());
     if (status == STATUS_OK)

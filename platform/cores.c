@@ -359,6 +359,15 @@ int cores_numa_of_pci(const char *pci_address)
     return end != text && node >= 0 && node < (long)MACHINE_CPUS_MAX ? (int)node : -1;
 }
 
+enum status cores_plan_here(const struct config *config, struct core_map *map, struct why *why)
+{
+    int node = -1;
+
+    if (config->port_count > 0 && config->ports[0].kind == CONFIG_PORT_PCI)
+        node = cores_numa_of_pci(config->ports[0].pci_address);
+    return cores_plan(config, node, map, why);
+}
+
 enum status cores_bind(const unsigned *cpus, unsigned count)
 {
     cpu_set_t set;

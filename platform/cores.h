@@ -29,6 +29,11 @@ struct core_map {
 enum status cores_plan(const struct config *config, int numa_node, struct core_map *map,
                        struct why *why) STATUS_CHECKED;
 
+/* The same with the node the first port of `config` is at. All processes plan for themselves, and
+ * come to the same map. */
+enum status cores_plan_here(const struct config *config, struct core_map *map,
+                            struct why *why) STATUS_CHECKED;
+
 /* NUMA node of a PCI device by sysfs, or -1. */
 int cores_numa_of_pci(const char *pci_address);
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,8 +10,9 @@
 #include "platform/program.h"
 
 static const struct role_row role_rows[ROLE_COUNT] = {
-#define X(name, program, runs_as, cores, sandbox, files, oom) \
-    [ROLE_##name] = {program, runs_as, cores, sandbox, files, oom},
+#define X(name, program, user, cores, sandbox, files, oom)                                         \
+    [ROLE_##name] = {program, ROLE_USER_##user, ROLE_CORES_##cores, ROLE_SANDBOX_##sandbox, files, \
+                     oom},
     ROLE_LIST(X)
 #undef X
 };
@@ -56,12 +58,100 @@ unsigned role_begin(enum role role)
 
 const char *role_user(enum role role, const struct config *config)
 {
-    switch (role) {
-    case ROLE_CONTROL:
+    switch (role_row(role)->user) {
+    case ROLE_USER_CONTROL:
         return config->control_user;
-    case ROLE_SCANNER_CHILD:
+    case ROLE_USER_SCANNER:
         return config->scanner.user;
-    default:
-        return NULL;
+    case ROLE_USER_ROOT:
+        break;
     }
+    return NULL;
+}
+
+const char *role_user_text(enum role_user user)
+{
+    static const char *const texts[] = {
+        [ROLE_USER_ROOT] = "root",
+        [ROLE_USER_CONTROL] = "`control.user`",
+        [ROLE_USER_SCANNER] = "`scanner.user`",
+    };
+
+    return texts[user];
+}
+
+const char *role_cores_text(enum role_cores cores)
+{
+    static const char *const texts[] = {
+        [ROLE_CORES_ANY] = "any",
+        [ROLE_CORES_DATAPLANE] = "`cores.main`, `cores.workers`",
+        [ROLE_CORES_CONTROL] = "`cores.control`",
+        [ROLE_CORES_SCANNERS] = "`cores.scanners`",
+        [ROLE_CORES_SCANNER] = "one of `cores.scanners` each",
+    };
+
+    return texts[cores];
+}
+
+const char *role_sandbox_text(enum role_sandbox sandbox)
+{
+    static const char *const texts[] = {
+        [ROLE_SANDBOX_NONE] = "none",
+        [ROLE_SANDBOX_NO_ROOT] = "no root, no new privileges",
+        [ROLE_SANDBOX_ALL] = "[all of it](scanner.md)",
+    };
+
+    return texts[sandbox];
+}
+
+static enum status role_bind_dataplane(const struct core_map *map)
+{
+    unsigned cpus[CONFIG_CPUS_MAX + 1] = {map->main};
+
+    memcpy(&cpus[1], map->workers, map->worker_count * sizeof(cpus[0]));
+    return cores_bind(cpus, map->worker_count + 1);
+}
+
+enum status role_bind(enum role role, const struct core_map *map, unsigned number)
+{
+    switch (role_row(role)->cores) {
+    case ROLE_CORES_DATAPLANE:
+        return role_bind_dataplane(map);
+    case ROLE_CORES_CONTROL:
+        return cores_bind(map->control, map->control_count);
+    case ROLE_CORES_SCANNERS:
+        return cores_bind(map->scanners, map->scanner_count);
+    case ROLE_CORES_SCANNER:
+        return cores_bind(&map->scanners[number % map->scanner_count], 1);
+    case ROLE_CORES_ANY:
+        break;
+    }
+    return STATUS_OK;
+}
+
+struct sandbox role_sandbox(enum role role, const char *user)
+{
+    const struct role_row *row = role_row(role);
+
+    if (row->sandbox != ROLE_SANDBOX_ALL)
+        return (struct sandbox){.user = user};
+    return (struct sandbox){.user = user,
+                            .files = row->files,
+                            .no_network = true,
+                            .no_processes = true,
+                            .empty_root = true};
+}
+
+enum status role_confine(enum role role, const struct sandbox *sandbox, const char **scratch,
+                         struct why *why)
+{
+    switch (role_row(role)->sandbox) {
+    case ROLE_SANDBOX_ALL:
+        return sandbox_enter(sandbox, scratch, why);
+    case ROLE_SANDBOX_NO_ROOT:
+        return sandbox_give_up_root(sandbox->user, why);
+    case ROLE_SANDBOX_NONE:
+        break;
+    }
+    return STATUS_OK;
 }

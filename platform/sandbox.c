@@ -342,3 +342,46 @@ enum status sandbox_enter(const struct sandbox *sandbox, const char **scratch, s
         *scratch = steps.scratch;
     return status;
 }
+
+static enum status sandbox_become(uint32_t uid, uint32_t gid, struct why *why)
+{
+    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+        why_set(why, "cannot give up root: %s", strerror(errno));
+        return STATUS_NOT_PERMITTED;
+    }
+    if (uid != 0 && setuid(0) == 0) {
+        why_set(why, "cannot give up root: it came back");
+        return STATUS_NOT_PERMITTED;
+    }
+    return STATUS_OK;
+}
+
+enum status sandbox_give_up_root(const char *user, struct why *why)
+{
+    pid_t parent = getppid();
+    int death_signal = 0;
+    uint32_t uid;
+    uint32_t gid;
+    enum status status = STATUS_OK;
+
+    (void)prctl(PR_GET_PDEATHSIG, &death_signal);
+    if (geteuid() == 0) {
+        if (user == NULL || sandbox_user(user, &uid, &gid) != STATUS_OK) {
+            why_set(why, "there is no user \"%s\" on this machine", user == NULL ? "" : user);
+            return STATUS_NOT_FOUND;
+        }
+        status = sandbox_become(uid, gid, why);
+    }
+    if (status != STATUS_OK)
+        return status;
+    /* A change of credentials clears it. */
+    if (death_signal != 0 && (prctl(PR_SET_PDEATHSIG, death_signal) != 0 || getppid() != parent)) {
+        why_set(why, "whoever started this process has ended");
+        return STATUS_CLOSED;
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        why_set(why, "no_new_privs: %s", strerror(errno));
+        return STATUS_SYSTEM;
+    }
+    return STATUS_OK;
+}

@@ -41,6 +41,11 @@ struct sandbox {
 enum status sandbox_enter(const struct sandbox *sandbox, const char **scratch,
                           struct why *why) STATUS_CHECKED;
 
+/* Gives up root, for good, for `user` and its group, and new privileges; whoever is not root only
+ * the latter. What the kernel was asked to send at the parent's death stays asked for. On failure
+ * `why` says what went wrong, and the process must not go on. */
+enum status sandbox_give_up_root(const char *user, struct why *why) STATUS_CHECKED;
+
 /* uid and gid of a user by name; STATUS_NOT_FOUND. */
 enum status sandbox_user(const char *name, uint32_t *uid, uint32_t *gid) STATUS_CHECKED;
 

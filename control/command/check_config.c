@@ -102,11 +102,8 @@ static void check_cores(const char *file, const struct config *config)
 {
     struct core_map map;
     struct why why;
-    int numa_node = -1;
 
-    if (config->port_count > 0 && config->ports[0].kind == CONFIG_PORT_PCI)
-        numa_node = cores_numa_of_pci(config->ports[0].pci_address);
-    if (cores_plan(config, numa_node, &map, &why) != STATUS_OK) {
+    if (cores_plan_here(config, &map, &why) != STATUS_OK) {
         check_warn(file, "cores: %s", why.text);
         return;
     }

@@ -12,6 +12,7 @@
 
 #include "dataplane/main/main_thread.h"
 #include "platform/dpdk/eal.h"
+#include "platform/role.h"
 #include "platform/sandbox.h"
 #include "platform/sums.h"
 
@@ -194,14 +195,12 @@ static enum status start_links(struct main_thread *thread)
 enum status main_start(struct main_thread *thread)
 {
     const struct config *config = thread->start_config;
-    int node = -1;
-    enum status status;
+    enum status status = cores_plan_here(config, &thread->cores, &thread->why);
 
-    if (config->ports[0].kind == CONFIG_PORT_PCI)
-        node = cores_numa_of_pci(config->ports[0].pci_address);
-    status = cores_plan(config, node, &thread->cores, &thread->why);
     if (status != STATUS_OK)
         return status;
+    if (role_bind(ROLE_DATAPLANE, &thread->cores, 0) != STATUS_OK)
+        notice("not bound to cores.main and cores.workers");
     status = sums_of_memory(config, thread->cores.worker_count, &thread->why);
     if (status != STATUS_OK)
         return status;

@@ -14,9 +14,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
-#include "platform/cores.h"
 #include "platform/role.h"
-#include "platform/sandbox.h"
 #include "platform/why.h"
 #include "signatures/scanner/jail.h"
 #include "signatures/scanner/scratch.h"
@@ -98,27 +96,21 @@ static void child_reseed(void)
 
 static void child_bind(const struct child_setting *setting)
 {
-    if (setting->cpu_count > 0 && cores_bind(setting->cpus, setting->cpu_count) != STATUS_OK)
+    if (setting->cores != NULL &&
+        role_bind(ROLE_SCANNER_CHILD, setting->cores, setting->number) != STATUS_OK)
         child_fail(setting, "cannot run on the scanners' cores");
 }
 
 static void child_prepare(struct child *child, struct child_setting *setting)
 {
-    struct sandbox sandbox = {
-        .user = setting->user,
-        .scratch = setting->scratch,
-        .scratch_bytes = setting->scratch_bytes,
-        .memory_bytes = setting->memory_bytes,
-        .file_bytes = setting->scratch_bytes,
-        .files = role_row(ROLE_SCANNER_CHILD)->files,
-        .no_network = true,
-        .no_processes = true,
-        .empty_root = true,
-    };
+    struct sandbox sandbox = role_sandbox(ROLE_SCANNER_CHILD, setting->user);
     struct why why;
 
+    sandbox.scratch = setting->scratch;
+    sandbox.scratch_bytes = setting->scratch_bytes;
+    sandbox.memory_bytes = setting->memory_bytes;
+    sandbox.file_bytes = setting->scratch_bytes;
     sandbox.calls = jail_calls(&sandbox.call_count);
-
     child_signals();
     (void)role_begin(ROLE_SCANNER_CHILD);
     child_close_others(setting);
@@ -133,7 +125,7 @@ static void child_prepare(struct child *child, struct child_setting *setting)
     child->row = channel_row(&child->memory);
     (void)prctl(PR_SET_NAME, "postern-scan", 0, 0, 0);
     (void)prctl(PR_SET_TIMERSLACK, CHILD_TIMER_SLACK_NS, 0, 0, 0);
-    if (sandbox_enter(&sandbox, &setting->scratch, &why) != STATUS_OK)
+    if (role_confine(ROLE_SCANNER_CHILD, &sandbox, &setting->scratch, &why) != STATUS_OK)
         child_fail(setting, why.text);
     if (engine_use_scratch(setting->engine, setting->scratch) != STATUS_OK)
         child_fail(setting, "out of memory");

@@ -38,13 +38,13 @@ struct child_setting {
     uint32_t worker_count; /* channels in it */
     int report_fd;         /* pipe to the parent */
     pid_t parent;
-    const char *user;       /* null: stay */
-    const char *scratch;    /* its own directory */
-    uint64_t scratch_bytes; /* tmpfs size */
-    uint64_t memory_bytes;  /* address space on top of what is mapped */
-    int64_t time_limit_ns;  /* of a message */
-    const unsigned *cpus;   /* cpu_count of them to run on */
-    unsigned cpu_count;     /* 0: anywhere */
+    const char *user;             /* null: stay */
+    const char *scratch;          /* its own directory */
+    uint64_t scratch_bytes;       /* tmpfs size */
+    uint64_t memory_bytes;        /* address space on top of what is mapped */
+    int64_t time_limit_ns;        /* of a message */
+    const struct core_map *cores; /* where to run, as number `number`; null: anywhere */
+    unsigned number;
 };
 
 void child_run(const struct child_setting *setting) __attribute__((noreturn));

@@ -139,14 +139,6 @@ static bool parse(struct arguments *arguments, int argc, char **argv)
            arguments->parent.processes >= 1 && arguments->parent.processes <= LINK_SLOTS_MAX;
 }
 
-/* As the dataplane does it: both must come to the same map. */
-static int numa_node(const struct config *config)
-{
-    return config->ports[0].kind == CONFIG_PORT_PCI
-               ? cores_numa_of_pci(config->ports[0].pci_address)
-               : -1;
-}
-
 /* Reads what the program needs; the configuration stays borrowed. */
 static enum status take_config(struct arguments *arguments, const struct config *config)
 {
@@ -154,7 +146,7 @@ static enum status take_config(struct arguments *arguments, const struct config 
     const struct config_scanner *scanner = &config->scanner;
     struct why why;
 
-    if (cores_plan(config, numa_node(config), map, &why) != STATUS_OK) {
+    if (cores_plan_here(config, map, &why) != STATUS_OK) {
         parent_log("%s", why.text);
         return STATUS_BAD_CONFIG;
     }
@@ -168,8 +160,9 @@ static enum status take_config(struct arguments *arguments, const struct config 
         return STATUS_BAD_CONFIG;
     }
     arguments->parent.processes = map->scanner_processes;
-    arguments->parent.cpus = map->scanners;
-    arguments->parent.cpu_count = map->scanner_count;
+    arguments->parent.cores = map;
+    if (role_bind(ROLE_SCANNER, map, 0) != STATUS_OK)
+        parent_log("not bound to cores.scanners");
     arguments->parent.user = role_user(ROLE_SCANNER_CHILD, config);
     arguments->parent.memory_bytes = scanner->memory_bytes;
     arguments->parent.socket_path = arguments->socket_path;

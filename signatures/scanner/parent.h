@@ -30,8 +30,7 @@ struct parent_setting {
     uint64_t scratch_bytes;  /* a child's tmpfs */
     uint64_t memory_bytes;   /* a child's address space on top of what is mapped */
     int64_t time_limit_ns;   /* a message */
-    const unsigned *cpus;    /* cores for children, in turn; cpu_count 0: any */
-    unsigned cpu_count;
+    const struct core_map *cores; /* null: any */
     bool candidate; /* another parent serves; wait to be told (platform/link/link.h) */
 };
 

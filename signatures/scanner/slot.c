@@ -54,7 +54,6 @@ static void slot_child(const struct slot *slot, const struct parent_setting *set
                        const struct region *region, uint32_t worker_count, const char *scratch,
                        int report_fd, pid_t parent)
 {
-    unsigned cpu = setting->cpu_count > 0 ? setting->cpus[slot->number % setting->cpu_count] : 0;
     struct child_setting child = {
         .engine = setting->engine,
         .region = region,
@@ -67,8 +66,8 @@ static void slot_child(const struct slot *slot, const struct parent_setting *set
         .scratch_bytes = setting->scratch_bytes,
         .memory_bytes = setting->memory_bytes,
         .time_limit_ns = setting->time_limit_ns,
-        .cpus = &cpu,
-        .cpu_count = setting->cpu_count > 0 ? 1 : 0,
+        .cores = setting->cores,
+        .number = slot->number,
     };
 
     child_run(&child);

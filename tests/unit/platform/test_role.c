@@ -127,7 +127,8 @@ static void test_document(void **state)
         const char *found;
 
         snprintf(line, sizeof(line), "\n| %s | %s | %s | %s | %u | %d |\n", row->program,
-                 row->runs_as, row->cores, row->sandbox, row->files, row->oom_score_adj);
+                 role_user_text(row->user), role_cores_text(row->cores),
+                 role_sandbox_text(row->sandbox), row->files, row->oom_score_adj);
         found = strstr(table, line);
         if (found == NULL || found > end)
             fail_msg("docs/architecture.md lacks: %s", line + 1);
