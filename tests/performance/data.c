@@ -14,7 +14,7 @@ static struct bench_options data_options(enum bench_application application, boo
         .application = application,
         .connections = 4096,
         .half_open = 1024,
-        .blocks = 8192,
+        .blocks = 16384, /* never short: our clients are neighbours, and would get their share */
         .messages = 256,
         .verify = verify,
     };
