@@ -10,7 +10,30 @@
 #define PLATFORM_SUMS_H
 
 #include "platform/config/config.h"
+#include "platform/link/region.h"
 #include "platform/why.h"
+
+/* Of a worker's blocks an eighth is kept back from data (dataplane/message/store.c), and of the
+ * rest at least a sixteenth is not for large mail (dataplane/message/admission.c). */
+#define SUMS_KEPT_BACK   8u
+#define SUMS_SMALL_LEAST 16u
+
+/* The most that mail of any size may have of `blocks`. */
+static inline uint64_t sums_large_blocks(uint64_t blocks)
+{
+    uint64_t data = blocks - blocks / SUMS_KEPT_BACK;
+
+    return data - data / SUMS_SMALL_LEAST;
+}
+
+/* What a message of `bytes` may come to hold while it is received: its data, the tables of where
+ * that is, our field before it, a block that is not full, and what is promised as a window. */
+static inline uint64_t sums_message_blocks(uint64_t bytes, uint64_t window_bytes)
+{
+    uint64_t data = (bytes + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
+
+    return data + data / MESSAGE_EXTENTS_PER_BLOCK + 1 + 2 + window_bytes / MESSAGE_BLOCK_BYTES + 1;
+}
 
 /* STATUS_BAD_CONFIG: `why` is the sum in one line, and what would do. */
 enum status sums_of_memory(const struct config *config, unsigned workers,

@@ -93,6 +93,10 @@ static void reload_with(struct main_thread *thread, struct config *config)
     settings_add(thread, next);
     notice("configuration reloaded from %s: number %u, %u in use", config->file, next->generation,
            thread->settings_count);
+    if (config->limits.message_bytes > thread->workers[0].smtp.message_bytes)
+        notice("limits.message_size: a worker's memory holds no message of more than %llu bytes "
+               "until a restart; larger ones are refused",
+               (unsigned long long)thread->workers[0].smtp.message_bytes);
     reload_bound(thread);
 }
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "platform/check.h"
+#include "platform/sums.h"
 
 static void list_append(struct admission_list *list, struct admission_entry *entry)
 {
@@ -134,7 +135,7 @@ void admission_init(struct admission *admission, uint32_t capacity)
 
 void admission_fit(struct admission *admission, uint32_t lot)
 {
-    uint32_t least = admission->capacity / 16;
+    uint32_t least = admission->capacity / SUMS_SMALL_LEAST;
     uint32_t beside = less(admission->capacity, lot);
 
     CHECK(admission->granted == 0);

@@ -5,6 +5,7 @@
 
 #include "dataplane/message/share.h"
 #include "platform/check.h"
+#include "platform/sums.h"
 
 enum status store_init(struct store *store, const struct region *region, uint32_t worker,
                        uint32_t block_first, uint32_t block_count, uint32_t slot_first,
@@ -34,7 +35,7 @@ enum status store_init(struct store *store, const struct region *region, uint32_
         store_fini(store);
         return STATUS_NO_MEMORY;
     }
-    admission_init(&store->admission, block_count - block_count / 8);
+    admission_init(&store->admission, block_count - block_count / SUMS_KEPT_BACK);
     share_configure(store, 1);
     for (uint32_t i = 0; i < block_count; i++)
         store->free_blocks[i] = block_first + block_count - 1 - i;

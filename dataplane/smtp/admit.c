@@ -2,9 +2,9 @@
  * size is not announced (dataplane/message/admission.h). */
 #include "dataplane/smtp/received.h"
 #include "dataplane/smtp/state.h"
+#include "platform/sums.h"
 
 #define ADMIT_SHARE_BYTES 262144u /* with which a message of unknown size begins */
-#define ADMIT_OTHERS      3u      /* blocks: our trace, a table, and one that is not full */
 #define ADMIT_SHARE_MIN   4u      /* blocks; a store in which that is too much is not divided */
 
 static enum status admit_trace(struct smtp_call *call, struct message *message)
@@ -30,10 +30,7 @@ static enum status admit_trace(struct smtp_call *call, struct message *message)
 
 uint32_t smtp_admit_blocks(const struct smtp_call *call, uint64_t bytes)
 {
-    uint64_t window = smtp_config(call)->limits.window_bytes / MESSAGE_BLOCK_BYTES + 1;
-
-    return (uint32_t)((bytes + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES + window +
-                      ADMIT_OTHERS);
+    return (uint32_t)sums_message_blocks(bytes, call->server->window_bytes);
 }
 
 /* What the message begins with. A first share is no more than the small part. */
@@ -46,8 +43,7 @@ static struct admission_request admit_request(const struct smtp_call *call)
 
     if (share > admission->small_capacity)
         share = admission->small_capacity;
-    request.claim = smtp_admit_blocks(
-        call, announced > 0 ? announced : smtp_config(call)->limits.message_bytes);
+    request.claim = smtp_admit_blocks(call, announced > 0 ? announced : smtp_message_bytes(call));
     request.small = announced == 0 || request.claim <= share;
     request.sure = announced > 0 || request.claim <= share;
     request.blocks = request.sure ? request.claim : share;
@@ -67,20 +63,29 @@ static bool admit_enter(struct smtp_call *call)
            admission_enter(&store->admission, entry, &request, call->now_ns);
 }
 
+void smtp_admit_fit(struct smtp_server *server)
+{
+    const struct config_limits *limits = &smtp_customers_config(server->customers)->limits;
+    struct smtp_call call = {.server = server};
+    struct admission *admission = &server->store->admission;
+    uint64_t fits = 0;
+
+    server->window_bytes = limits->window_bytes;
+    admission_fit(admission, smtp_admit_blocks(&call, limits->message_bytes));
+    server->message_bytes = UINT32_MAX;
+    if (admission->small_capacity < ADMIT_SHARE_MIN)
+        return;
+    for (uint64_t step = UINT64_C(1) << 31; step > 0; step /= 2) {
+        if (admission_possible(admission, smtp_admit_blocks(&call, fits + step)))
+            fits += step;
+    }
+    server->message_bytes = fits;
+}
+
 static void admit_refuse(struct smtp_call *call)
 {
     smtp_transaction_end(call, MAIL_NO_ROOM, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
     smtp_say(call, smtp_refusal_text(MAIL_NO_ROOM, SMTP_FAULT_NONE));
-}
-
-/* Nobody waits for more than there is. */
-static bool admit_possible(const struct smtp_call *call)
-{
-    const struct admission *admission = &call->server->store->admission;
-    struct admission_request request = admit_request(call);
-
-    return request.small || admission->small_capacity < ADMIT_SHARE_MIN ||
-           admission_possible(admission, request.blocks);
 }
 
 static void admit_wait(struct smtp_call *call)
@@ -100,10 +105,6 @@ void smtp_admit_again(struct smtp_call *call)
     struct smtp_session *session = call->session;
     struct message *message = session->message;
 
-    if (!admit_possible(call)) {
-        admit_refuse(call);
-        return;
-    }
     if (!admit_enter(call) ||
         (!stream_expect(call->stream, STREAM_EXPECT_DATA) &&
          !(smtp_shed(call) && stream_expect(call->stream, STREAM_EXPECT_DATA)))) {

@@ -45,7 +45,7 @@ static void command_ehlo_reply(struct smtp_call *call)
     smtp_text_string(&text, "250-");
     smtp_text_string(&text, config->hostname);
     smtp_text_string(&text, "\r\n250-PIPELINING\r\n250-SIZE ");
-    smtp_text_number(&text, config->limits.message_bytes, 1);
+    smtp_text_number(&text, smtp_message_bytes(call), 1);
     smtp_text_string(&text, "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 LIMITS RCPTMAX=");
     smtp_text_number(&text, config->limits.recipients, 1);
     smtp_text_string(&text, " RCPTDOMAINMAX=1\r\n");

@@ -219,7 +219,7 @@ static uint32_t data_take(struct smtp_call *call, const struct block_span *span)
     struct message *message = call->session->message;
     /* Not a byte past the first that is too many: which fault comes first must not depend on how
      * the data was cut. */
-    uint64_t left = config->limits.message_bytes + 1 - message_size(message);
+    uint64_t left = smtp_message_bytes(call) + 1 - message_size(message);
     uint32_t length = span->length < left ? span->length : (uint32_t)left;
     struct data_cursor cursor = {span->bytes, span->bytes + length, span->bytes};
     uint32_t block;
@@ -243,7 +243,7 @@ static uint32_t data_take(struct smtp_call *call, const struct block_span *span)
         if (!data_separate(store, message, block_bytes(store, span->block) + start, kept) ||
             message_append(store, message, span->block, start, kept) != STATUS_OK)
             smtp_data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
-        else if (message_size(message) > config->limits.message_bytes)
+        else if (message_size(message) > smtp_message_bytes(call))
             smtp_data_refuse(call, MAIL_TOO_LARGE, SMTP_FAULT_NONE);
         else if (call->server->service.arrived != NULL)
             call->server->service.arrived(call->server->service.context, message, call->now_ns);
@@ -270,7 +270,7 @@ static void data_submit(struct smtp_call *call)
 void smtp_data_read(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
-    uint64_t drain_max = 2 * smtp_config(call)->limits.message_bytes;
+    uint64_t drain_max = 2 * smtp_message_bytes(call);
     struct block_span span;
 
     while (session->scan != SMTP_SCAN_END && stream_peek(call->stream, 0, &span)) {

@@ -10,7 +10,7 @@ static bool grow_ask(struct smtp_call *call, bool *over)
     struct admission *admission = &call->server->store->admission;
     struct message *message = call->session->message;
     struct admission_entry *entry = &message->admission;
-    uint32_t claim = smtp_admit_blocks(call, smtp_config(call)->limits.message_bytes);
+    uint32_t claim = smtp_admit_blocks(call, smtp_message_bytes(call));
     uint32_t need = smtp_admit_blocks(call, message_size(message));
     uint32_t ask = need + GROW_STEP;
 

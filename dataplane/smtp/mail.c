@@ -33,7 +33,7 @@ void smtp_mail(struct smtp_call *call, const struct smtp_argument *argument)
     sender = smtp_sender_room(session, path->mailbox_length + 1);
     memcpy(sender, path->mailbox, path->mailbox_length);
     sender[path->mailbox_length] = '\0';
-    if (parameters->has_size && parameters->size > smtp_config(call)->limits.message_bytes) {
+    if (parameters->has_size && parameters->size > smtp_message_bytes(call)) {
         smtp_transaction_refuse(call, "MAIL", "",
                                 smtp_refusal_text(MAIL_TOO_LARGE, SMTP_FAULT_NONE));
         sender[0] = '\0';

@@ -278,11 +278,8 @@ static void session_closed(void *context, struct stream *stream, int64_t now_ns)
 
 void smtp_server_application(struct smtp_server *server, struct stream_application *application)
 {
-    struct smtp_call call = {.server = server};
-
     smtp_plain_init();
-    admission_fit(&server->store->admission,
-                  smtp_admit_blocks(&call, smtp_config(&call)->limits.message_bytes));
+    smtp_admit_fit(server);
     *application = (struct stream_application){
         .context = server,
         .session_bytes = sizeof(struct smtp_session),

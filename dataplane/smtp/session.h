@@ -71,11 +71,13 @@ struct smtp_server {
         *customers; /* in force; replaced by the worker at a burst boundary */
     struct smtp_service service;
     uint32_t worker;
-    uint64_t sequence;    /* for message ids */
-    uint32_t shed_cursor; /* where the search for a slow sender goes on */
-    bool draining;        /* new transactions are answered 421 4.3.2 */
-    char id_prefix[9];    /* smtp_server_identify() */
-    uint64_t moves;       /* of all sessions; the latest is trace[(moves - 1) % SMTP_TRACE_MOVES] */
+    uint64_t message_bytes; /* no message can be longer: the store's part for large ones */
+    uint64_t window_bytes;  /* TCP's, as it was at the start */
+    uint64_t sequence;      /* for message ids */
+    uint32_t shed_cursor;   /* where the search for a slow sender goes on */
+    bool draining;          /* new transactions are answered 421 4.3.2 */
+    char id_prefix[9];      /* smtp_server_identify() */
+    uint64_t moves; /* of all sessions; the latest is trace[(moves - 1) % SMTP_TRACE_MOVES] */
     struct smtp_trace trace[SMTP_TRACE_MOVES];
 };
 

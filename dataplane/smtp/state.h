@@ -141,6 +141,14 @@ static inline const struct config *smtp_config(const struct smtp_call *call)
     return smtp_customers_config(call->server->customers);
 }
 
+/* A message may be so long: what is configured, or what a worker can hold. */
+static inline uint64_t smtp_message_bytes(const struct smtp_call *call)
+{
+    uint64_t configured = smtp_config(call)->limits.message_bytes;
+
+    return configured < call->server->message_bytes ? configured : call->server->message_bytes;
+}
+
 #define SMTP_TOO_MANY_UNKNOWN "421 4.7.0 Too many unknown recipients"
 #define SMTP_SHUTTING_DOWN    "421 4.3.2 Service shutting down, try again later"
 
@@ -208,6 +216,8 @@ void smtp_mail(struct smtp_call *call, const struct smtp_argument *argument);
 const char *smtp_recipient_check(struct smtp_argument *argument);
 void smtp_recipient(struct smtp_call *call, const struct smtp_argument *argument);
 void smtp_admit(struct smtp_call *call);
+/* Before the first message: shares the memory out for those of limits.message_size. */
+void smtp_admit_fit(struct smtp_server *server);
 /* In ADMITTING: is there room now? */
 void smtp_admit_again(struct smtp_call *call);
 /* Blocks that a message of `bytes` may come to hold while it is received, the window included. */

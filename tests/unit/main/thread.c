@@ -49,8 +49,10 @@ int thread_set_up(void **state)
     assert_int_equal(main_first_settings(&thread), STATUS_OK);
     thread.workers = calloc(THREAD_WORKERS, sizeof(*thread.workers));
     assert_non_null(thread.workers);
-    for (unsigned i = 0; i < THREAD_WORKERS; i++)
+    for (unsigned i = 0; i < THREAD_WORKERS; i++) {
+        thread.workers[i].smtp.message_bytes = UINT32_MAX;
         thread_clear(&thread, i);
+    }
     *state = &thread;
     return 0;
 }

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "dataplane/message/admission.h"
+#include "platform/sums.h"
+#include "platform/why.h"
 
 #define CAPACITY 400u /* 100 small, 300 large */
 #define SHARE    10u
@@ -172,6 +174,37 @@ static void test_larger_lot_later(void **state)
     assert_true(admission_safe(&admission));
 }
 
+/* What the sums take for enough at a start is what the largest message can be let in with, and
+ * nothing less. */
+static void test_the_sums_are_true(void **state)
+{
+    static const unsigned workers[] = {1, 2, 16, 32};
+    unsigned refused = 0;
+    unsigned taken = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(workers) / sizeof(workers[0]); i++) {
+        for (uint64_t mib = 1; mib <= 4096; mib += mib < 64 ? 1 : 37) {
+            for (uint64_t size = 1; size <= 100u << 20; size = size * 3 / 2 + 1) {
+                struct config config = {.memory.messages_bytes = mib << 20,
+                                        .limits = {.message_bytes = size, .window_bytes = 131072}};
+                uint32_t slice =
+                    (uint32_t)(config.memory.messages_bytes / MESSAGE_BLOCK_BYTES / workers[i]);
+                uint32_t lot = (uint32_t)sums_message_blocks(size, config.limits.window_bytes);
+                struct why why;
+                bool enough = sums_of_memory(&config, workers[i], &why) == STATUS_OK;
+
+                admission_init(&admission, slice - slice / SUMS_KEPT_BACK);
+                admission_fit(&admission, lot);
+                assert_int_equal(admission_possible(&admission, lot), enough);
+                refused += !enough;
+                taken += enough;
+            }
+        }
+    }
+    assert_true(refused > 1000 && taken > 1000);
+}
+
 #define MANY 64u
 
 struct sender {
@@ -277,6 +310,7 @@ int main(void)
         TEST(test_claim_over_capacity),
         TEST(test_fit),
         TEST(test_larger_lot_later),
+        TEST(test_the_sums_are_true),
         TEST(test_mixes_of_chance),
     };
 

@@ -33,9 +33,9 @@ static void test_the_defaults(void **state)
     assert_int_equal(sums_of_memory(&config, 16, &why), STATUS_BAD_CONFIG);
     assert_string_equal(why.text,
                         "memory.messages is 16384 blocks of 16K, for each of 16 workers 1024, "
-                        "of which data may have 896; a message of limits.message_size needs "
-                        "3203: write memory.messages: 916M, lower limits.message_size, or "
-                        "name fewer cores.workers");
+                        "of which large mail may have 840; a message of limits.message_size needs "
+                        "3205, the window included: write memory.messages: 977M, lower "
+                        "limits.message_size, or name fewer cores.workers");
 }
 
 /* What the complaint asks for is enough, for any number of workers and size. */

@@ -303,6 +303,41 @@ static void test_more_than_announced(void **state)
     admission_leave(&h.store.admission, &grows);
 }
 
+/* A configuration that came later allows more than a worker's part for large mail holds: that is
+ * the limit, at MAIL and in the data, and what fits is taken. Nobody waits for what can never be.
+ */
+static void test_larger_than_a_worker(void **state)
+{
+    char text[256];
+    uint64_t fits = h.server.message_bytes;
+
+    (void)state;
+    assert_true(fits > h.config.limits.message_bytes &&
+                fits < HARNESS_BLOCKS * MESSAGE_BLOCK_BYTES);
+    h.config.limits.message_bytes = UINT64_C(100) << 20;
+    h.config.limits.admission_wait_ns = 30 * SECOND_NS;
+    harness_open(&h, NULL);
+    (void)snprintf(text, sizeof(text), "EHLO c\r\nMAIL FROM:<> SIZE=%llu\r\n",
+                   (unsigned long long)fits + 1);
+    say(text);
+    (void)snprintf(text, sizeof(text), "250-SIZE %llu\r\n", (unsigned long long)fits);
+    assert_non_null(strstr(h.pipe.sent, text));
+    assert_non_null(strstr(h.pipe.sent, "RCPTDOMAINMAX=1\r\n" TOO_LARGE));
+    (void)snprintf(text, sizeof(text),
+                   "MAIL FROM:<> SIZE=%llu\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n",
+                   (unsigned long long)fits);
+    say(text);
+    assert_non_null(strstr(h.pipe.sent, MAIL_OK RCPT_OK GO_AHEAD));
+    say(".\r\n");
+    assert_true(harness_finish(&h, &delivered));
+    say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
+    while (h.concluded == 0 && h.pipe.expect == TCP_EXPECT_DATA)
+        (void)pour(64 * 1024);
+    assert_int_equal(h.outcome, MAIL_TOO_LARGE);
+    harness_close(&h);
+    assert_int_equal(h.store.admission.granted, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +347,7 @@ int main(void)
         DIALOGUE_TEST(test_growth_waits),
         DIALOGUE_TEST(test_growth_in_vain),
         DIALOGUE_TEST(test_more_than_announced),
+        DIALOGUE_TEST(test_larger_than_a_worker),
         DIALOGUE_TEST(test_exhaustion),
         DIALOGUE_TEST(test_no_slot),
         DIALOGUE_TEST(test_crowding),
