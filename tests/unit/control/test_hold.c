@@ -1,0 +1,175 @@
+/* The memory of a message goes back to the dataplane when the link is closed; so the link stays for
+ * as long as anything here still points into the region, though it is over. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control/link/dataplane.h"
+#include "platform/clock.h"
+#include "platform/link/link.h"
+#include "tests/unit/relay/harness.h"
+
+#define BODY_BYTES 2000000u
+
+struct ends {
+    struct harness harness;
+    struct dataplane *dataplane;
+    int listening;
+    int link; /* ours, as the dataplane */
+    struct channel_memory memory;
+    struct channel channel;
+};
+
+static void accept_link(struct ends *ends)
+{
+    int64_t end_ns = clock_monotonic_ns() + 10 * CLOCK_NS_PER_SECOND;
+    enum status status;
+    uint32_t uid;
+
+    while ((status = link_accept(ends->listening, &ends->link, &uid)) == STATUS_AGAIN &&
+           clock_monotonic_ns() < end_ns)
+        harness_run(&ends->harness, 2);
+    assert_int_equal(status, STATUS_OK);
+}
+
+static void expect(struct ends *ends, enum link_type type)
+{
+    int64_t end_ns = clock_monotonic_ns() + 10 * CLOCK_NS_PER_SECOND;
+    struct link_message message;
+    enum status status;
+    int fd;
+
+    while ((status = link_receive(ends->link, &message, &fd)) == STATUS_AGAIN &&
+           clock_monotonic_ns() < end_ns)
+        harness_run(&ends->harness, 2);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(message.type, type);
+}
+
+static void tell(struct ends *ends, struct link_message message, int fd)
+{
+    assert_int_equal(link_send(ends->link, &message, fd), STATUS_OK);
+}
+
+static void open_ends(struct ends *ends, const char *server)
+{
+    struct harness *harness = &ends->harness;
+    char path[128];
+
+    memset(ends, 0, sizeof(*ends));
+    harness_open(harness);
+    harness_serve(harness, server, 0);
+    (void)snprintf(path, sizeof(path), "%s/dataplane.sock", harness->directory);
+    assert_int_equal(link_listen(path, UINT32_MAX, &ends->listening), STATUS_OK);
+    assert_int_equal(
+        dataplane_create(&ends->dataplane, &harness->loop, harness->relay, harness->directory),
+        STATUS_OK);
+    accept_link(ends);
+    expect(ends, LINK_HELLO);
+    assert_int_equal(channel_memory_create(&ends->memory, CHANNEL_CONTROL, 1), STATUS_OK);
+    channel_attach(&ends->channel, &ends->memory, 0);
+    tell(ends, (struct link_message){.type = LINK_WELCOME, .workers = 1}, harness->region.fd);
+    tell(ends, (struct link_message){.type = LINK_CHANNEL, .epoch = 1}, ends->memory.fd);
+    expect(ends, LINK_READY);
+}
+
+static void close_ends(struct ends *ends)
+{
+    dataplane_free(ends->dataplane);
+    close(ends->link);
+    close(ends->listening);
+    channel_memory_close(&ends->memory);
+    harness_close(&ends->harness);
+}
+
+/* Says what nobody may say, and waits until control has left. */
+static void break_link(struct ends *ends)
+{
+    int64_t end_ns = clock_monotonic_ns() + 10 * CLOCK_NS_PER_SECOND;
+
+    tell(ends, (struct link_message){.type = LINK_WELCOME, .workers = 1}, -1);
+    while (ends->dataplane->state == DATAPLANE_LINKED && clock_monotonic_ns() < end_ns)
+        (void)event_base_loop(ends->harness.loop.base, EVLOOP_ONCE);
+    assert_int_equal(ends->dataplane->state, DATAPLANE_ABSENT);
+}
+
+static enum status link_says(const struct ends *ends)
+{
+    struct link_message message;
+    int fd;
+
+    return link_receive(ends->link, &message, &fd);
+}
+
+/* `hold` is one holder, as a buffer is. */
+static void assert_open_until_given(struct ends *ends, struct region_hold *hold)
+{
+    harness_run(&ends->harness, 50);
+    assert_int_equal(hold->holders, 1);
+    assert_int_equal(link_says(ends), STATUS_AGAIN);
+    region_hold_give(hold);
+    assert_int_equal(link_says(ends), STATUS_CLOSED);
+}
+
+static void test_link_stays_for_its_holders(void **state)
+{
+    struct ends ends;
+    struct region_hold *hold;
+
+    (void)state;
+    open_ends(&ends, "{}");
+    hold = region_hold_take(ends.dataplane->hold);
+    break_link(&ends);
+    assert_open_until_given(&ends, hold);
+    close_ends(&ends);
+}
+
+/* The same while a message is half on its way to a server that does not read. */
+static void test_message_under_way(void **state)
+{
+    char *body = malloc(BODY_BYTES);
+    struct harness_mail mail = {.body = body, .length = BODY_BYTES};
+    struct relay_job job;
+    struct region_hold *hold;
+    struct message *message;
+    struct ends ends;
+
+    (void)state;
+    assert_non_null(body);
+    memset(body, 'a', BODY_BYTES);
+    memcpy(body + BODY_BYTES - 2, "\r\n", 2);
+    open_ends(&ends,
+              "{\"buffer\": 4096, \"scripts\": [[[\"send\", \"220 a\\r\\n\"], [\"line\", 1], "
+              "[\"send\", \"250 a\\r\\n\"], [\"line\", 1], [\"send\", \"250 a\\r\\n\"], "
+              "[\"line\", 1], [\"send\", \"250 a\\r\\n\"], [\"line\", 1], "
+              "[\"send\", \"354 a\\r\\n\"], [\"wait\", 600]]]}");
+    hold = region_hold_take(ends.dataplane->hold);
+    message = harness_message(&ends.harness, &mail, &job);
+    assert_int_equal(ring_push(&ends.channel.jobs, &job), STATUS_OK);
+    while (ends.harness.relay->routes->dialogues == NULL ||
+           ends.harness.relay->routes->dialogues->state != DIALOGUE_BODY)
+        harness_run(&ends.harness, 2);
+    /* The link, this test, and the message, which pieces in the output buffer hold. */
+    assert_int_equal(hold->holders, 3);
+    break_link(&ends);
+    assert_null(ends.harness.relay->routes->dialogues);
+    assert_open_until_given(&ends, hold);
+    message_give(&ends.harness.store, message);
+    close_ends(&ends);
+    free(body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_link_stays_for_its_holders),
+        cmocka_unit_test(test_message_under_way),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
