@@ -315,10 +315,10 @@ static void dialogue_end_data(struct dialogue *dialogue, int64_t now_ns)
         dialogue_fail(dialogue, RELAY_REFUSED, "the message was withdrawn", now_ns);
         return;
     }
-    CHECK(content_done(&dialogue->content));
+    CHECK(outgoing_done(&dialogue->outgoing));
     if (!dialogue_silent(dialogue))
         return; /* dialogue_early_reply() hears it, or its rest never comes */
-    if (!connection_send_at_once(&dialogue->connection, stuffing_end(&dialogue->content.stuffing)))
+    if (!connection_send_at_once(&dialogue->connection, stuffing_end(&dialogue->outgoing.stuffing)))
         dialogue_fail(dialogue, RELAY_BROKEN, strerror(errno), now_ns);
     else
         dialogue_turn(dialogue, DIALOGUE_ANSWER, dialogue->settings->data_timeout_ns, now_ns);
@@ -329,7 +329,7 @@ static void dialogue_fill(struct dialogue *dialogue, int64_t now_ns)
     struct evbuffer *output = connection_output(&dialogue->connection);
     enum status status;
 
-    if (content_done(&dialogue->content)) {
+    if (outgoing_done(&dialogue->outgoing)) {
         if (evbuffer_get_length(output) == 0)
             dialogue_end_data(dialogue, now_ns);
         return;
@@ -339,7 +339,7 @@ static void dialogue_fill(struct dialogue *dialogue, int64_t now_ns)
         return;
     }
     /* Doubled dots add at most a third, so a quarter is left for them. */
-    status = content_fill(&dialogue->content, output, DIALOGUE_QUEUE_BYTES / 4 * 3);
+    status = outgoing_fill(&dialogue->outgoing, output, DIALOGUE_QUEUE_BYTES / 4 * 3);
     if (status != STATUS_OK) {
         dialogue_fail(dialogue, RELAY_REFUSED,
                       status == STATUS_BAD_FORMAT ? "malformed message" : status_text(status),
@@ -347,7 +347,7 @@ static void dialogue_fill(struct dialogue *dialogue, int64_t now_ns)
         return;
     }
     connection_refill_below(&dialogue->connection,
-                            content_done(&dialogue->content) ? 0 : DIALOGUE_DRAIN_BYTES);
+                            outgoing_done(&dialogue->outgoing) ? 0 : DIALOGUE_DRAIN_BYTES);
     dialogue_set_timeout(dialogue, dialogue->settings->command_timeout_ns, now_ns);
 }
 
@@ -357,8 +357,8 @@ static void dialogue_data_reply(struct dialogue *dialogue, int64_t now_ns)
 
     if (code == 354) {
         dialogue->unsettled = false;
-        content_start(&dialogue->content, dialogue->transaction->source,
-                      dialogue->transaction->fields);
+        outgoing_start(&dialogue->outgoing, dialogue->transaction->source,
+                       dialogue->transaction->fields);
         dialogue->state = DIALOGUE_BODY;
         dialogue_fill(dialogue, now_ns);
         return;

@@ -29,8 +29,8 @@
 #define CONTROL_RELAY_DIALOGUE_H
 
 #include "control/relay/connection.h"
-#include "control/relay/content.h"
 #include "control/relay/envelope.h"
+#include "control/relay/outgoing.h"
 #include "control/relay/reply.h"
 #include "control/relay/transaction.h"
 
@@ -105,7 +105,7 @@ struct dialogue {
     struct reply_offers offers;
     struct transaction *transaction; /* null: idle, or only looking */
     struct envelope envelope;
-    struct content content;
+    struct outgoing outgoing;
 };
 
 /* Opens one that will speak for `transaction` first (ownership taken; null: looks whether the

@@ -1,5 +1,5 @@
 /* Doubling dots: the same bytes out for every way the bytes come in. */
-#include "control/relay/content.h"
+#include "control/relay/outgoing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
