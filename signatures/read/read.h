@@ -60,6 +60,12 @@ struct reader {
 
 typedef enum status (*read_format)(struct reader *reader);
 
+/* source.c: gives `content` each file that libclamav would load from `path` (a file or a
+ * directory), until it fails; those of a container by read_container(). */
+enum status read_path(struct reader *reader, const char *path) STATUS_CHECKED;
+/* Whether libclamav loads a file of that name. */
+bool read_loads(const char *name);
+
 /* Says why and returns `status`. */
 enum status read_fail(struct reader *reader, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4))) STATUS_CHECKED;

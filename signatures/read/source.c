@@ -59,7 +59,7 @@ static read_format source_format(const char *name, unsigned *line_max)
     return NULL;
 }
 
-static bool source_loads(const char *name)
+bool read_loads(const char *name)
 {
     unsigned line_max;
 
@@ -113,7 +113,7 @@ static enum status read_file(struct reader *reader, const char *path)
     if (reader->descriptor < 0)
         return read_fail(reader, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM, "%s: %s", path,
                          strerror(errno));
-    status = source_content(reader, &input, name);
+    status = reader->content(reader, &input, name);
     (void)close(reader->descriptor);
     return status;
 }
@@ -149,29 +149,35 @@ static enum status read_directory(struct reader *reader, const char *path)
     return status;
 }
 
+enum status read_path(struct reader *reader, const char *path)
+{
+    struct stat about;
+
+    reader->path = path;
+    if (stat(path, &about) != 0)
+        return read_fail(reader, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM, "%s: %s", path,
+                         strerror(errno));
+    return S_ISDIR(about.st_mode) ? read_directory(reader, path) : read_file(reader, path);
+}
+
 enum status source_read(const char *path, const struct source_sink *sink, struct why *why)
 {
     struct reader *reader = calloc(1, sizeof(*reader));
-    struct stat about;
     enum status status;
 
     if (reader == NULL)
         return STATUS_NO_MEMORY;
     reader->sink = sink;
-    reader->loads = source_loads;
+    reader->loads = read_loads;
     reader->content = source_content;
-    reader->path = path;
     reader->why = why;
     why_clear(reader->why);
     reader->arena = expression_arena_create();
     reader->line = malloc(SOURCE_LINE_MAX + 1);
     if (reader->arena == NULL || reader->line == NULL)
         status = read_fail(reader, STATUS_NO_MEMORY, "%s: out of memory", path);
-    else if (stat(path, &about) != 0)
-        status = read_fail(reader, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM, "%s: %s",
-                           path, strerror(errno));
     else
-        status = S_ISDIR(about.st_mode) ? read_directory(reader, path) : read_file(reader, path);
+        status = read_path(reader, path);
     if (status == STATUS_OK)
         reader->file = path;
     yara_finish(reader);

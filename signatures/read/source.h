@@ -88,4 +88,10 @@ struct source_sink {
 enum status source_read(const char *path, const struct source_sink *sink,
                         struct why *why) STATUS_CHECKED;
 
+/* Whether `word` (of 2 to 64 bytes) stands anywhere in the text of what cl_load() would take from
+ * `path`, and be it in a comment. For what a signature has to name to use it. Nothing is parsed:
+ * the cost is that of unpacking the containers. Errors as of source_read(). */
+enum status source_mentions(const char *path, const char *word, bool *mentioned,
+                            struct why *why) STATUS_CHECKED;
+
 #endif

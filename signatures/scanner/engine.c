@@ -10,6 +10,7 @@
 #include "platform/clock.h"
 #include "platform/why.h"
 #include "signatures/prefilter/digest.h"
+#include "signatures/read/source.h"
 #include "signatures/scanner/shortage.h"
 #include "signatures/scanner/verdict.h"
 
@@ -28,6 +29,7 @@ struct engine {
     char text[128];
     struct link_identity identity;
     char identity_why[128];
+    bool image_hashes; /* some signature may ask for fuzzy hashes of images */
 };
 
 /* Where the library's own words go while it loads: the last one explains a failure. */
@@ -163,6 +165,16 @@ static enum status engine_new(struct engine *engine, struct why *why)
     return STATUS_NO_MEMORY;
 }
 
+/* A fuzzy hash is computed of every picture, which is most of what a picture costs, whether or not
+ * a signature asks for it: then it has to name it. Where that is not certain, it is computed. */
+static bool engine_asks_for_image_hashes(const char *database)
+{
+    bool asks = true;
+    struct why why;
+
+    return source_mentions(database, "fuzzy_img#", &asks, &why) != STATUS_OK || asks;
+}
+
 /* Until the database is the same before and after, so that what it is called is what was loaded.
  * The last engine is used whatever happens: mail is scanned without knowing that name. */
 static enum status engine_load(struct engine *engine, const struct engine_options *options,
@@ -179,6 +191,7 @@ static enum status engine_load(struct engine *engine, const struct engine_option
             return status;
         known = database_digest(options->database, before);
         status = engine_load_now(engine, options, why);
+        engine->image_hashes = engine_asks_for_image_hashes(options->database);
         if (known == STATUS_OK)
             known = database_digest(options->database, after);
         if (known == STATUS_OK && memcmp(before, after, sizeof(before)) != 0)
@@ -190,6 +203,7 @@ static enum status engine_load(struct engine *engine, const struct engine_option
         (void)snprintf(engine->identity_why, sizeof(engine->identity_why), "%s",
                        known == STATUS_AGAIN ? "it kept changing while it was loaded"
                                              : status_text(known));
+    engine->image_hashes = engine->image_hashes || known != STATUS_OK;
     return status;
 }
 
@@ -247,6 +261,8 @@ enum status engine_open(struct engine **engine, const struct engine_options *opt
         engine_close(made);
         return status;
     }
+    if (!made->image_hashes)
+        made->scan.parse &= ~(unsigned)CL_SCAN_PARSE_IMAGE_FUZZY_HASH;
     engine_describe(made);
     engine_identify(made, options);
     *engine = made;
@@ -275,6 +291,11 @@ const struct link_identity *engine_identity(const struct engine *engine)
 const char *engine_identity_why(const struct engine *engine)
 {
     return engine->identity_why;
+}
+
+bool engine_hashes_images(const struct engine *engine)
+{
+    return engine->image_hashes;
 }
 
 unsigned engine_signatures(const struct engine *engine)

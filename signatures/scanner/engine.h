@@ -12,6 +12,8 @@
 #define SIGNATURES_SCANNER_ENGINE_H
 
 #include "platform/config/config.h"
+#include <stdbool.h>
+
 #include "platform/link/channel.h"
 #include "platform/link/link.h"
 #include "platform/link/message_view.h"
@@ -51,6 +53,10 @@ const struct link_identity *engine_identity(const struct engine *engine);
 
 /* Why the digest is all zero; empty when it is not. */
 const char *engine_identity_why(const struct engine *engine);
+
+/* Whether images get a fuzzy hash: some signature of the database may ask for it, or what is loaded
+ * is not certain. Otherwise none is computed, which no verdict can depend on. */
+bool engine_hashes_images(const struct engine *engine);
 
 unsigned engine_signatures(const struct engine *engine);
 

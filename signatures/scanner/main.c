@@ -199,7 +199,8 @@ static int run(struct arguments *arguments)
         parent_log("%s", why.text);
         return EXIT_CONFIG;
     }
-    parent_log("%u signatures loaded, %s", engine_signatures(engine), engine_text(engine));
+    parent_log("%u signatures loaded, %s%s", engine_signatures(engine), engine_text(engine),
+               engine_hashes_images(engine) ? ", with fuzzy hashes of images" : "");
     if (engine_identity_why(engine)[0] != '\0')
         parent_log("nobody can rely on which signatures these are, no prefilter can be used: %s",
                    engine_identity_why(engine));

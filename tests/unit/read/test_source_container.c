@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <zlib.h>
@@ -101,6 +102,56 @@ static void test_members(void **state)
     expect_members(&made, "test.CVD");
 }
 
+static bool mentions(const char *path, const char *word)
+{
+    bool mentioned = false;
+    struct why why;
+
+    assert_int_equal(source_mentions(path, word, &mentioned, &why), STATUS_OK);
+    return mentioned;
+}
+
+/* In a member of a container, in none of it, and across the pieces a file is read in. */
+static void test_mentions(void **state)
+{
+    static const char word[] = "fuzzy_img#";
+    static char text[3 * 65536];
+    static struct made made;
+    char path[] = "/tmp/postern-mention-XXXXXX.cvd";
+    int fd = mkstemps(path, 4);
+    FILE *file = fdopen(fd, "r+");
+    bool mentioned = false;
+    struct why why;
+
+    (void)state;
+    assert_non_null(file);
+    make_members(&made);
+    make_compressed(&made);
+    assert_int_equal(fwrite(made.bytes, 1, made.length, file), made.length);
+    assert_int_equal(fflush(file), 0);
+    assert_true(mentions(path, "Engine:51-255"));
+    assert_true(mentions(path, "68:H"));
+    assert_false(mentions(path, "Free.")); /* nothing libclamav loads */
+    assert_false(mentions(path, word));
+    assert_int_equal(ftruncate(fd, (off_t)made.length / 2), 0);
+    assert_int_not_equal(source_mentions(path, word, &mentioned, &why), STATUS_OK);
+    (void)fclose(file);
+    assert_int_equal(unlink(path), 0);
+    memcpy(path, "/tmp/postern-mention-XXXXXX.ldb", sizeof(path));
+    fd = mkstemps(path, 4);
+    for (size_t before = 65536 - sizeof(word); before <= 65536 + 1; before++) {
+        memset(text, 'x', sizeof(text));
+        memcpy(text + before, word, sizeof(word) - 1);
+        assert_int_equal(pwrite(fd, text, sizeof(text), 0), sizeof(text));
+        assert_true(mentions(path, word));
+        text[before] = 'X';
+        assert_int_equal(pwrite(fd, text, sizeof(text), 0), sizeof(text));
+        assert_false(mentions(path, word));
+    }
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void expect_bad(const struct made *made, size_t length)
 {
     struct collection *collection = collect_bytes("test.cvd", made->bytes, length);
@@ -161,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_mentions),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_spoilt),
     };

@@ -8,10 +8,13 @@ import base64
 import io
 import os
 import random
+import struct
 import sys
 import zipfile
+import zlib
 
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + b"$EICAR-" + b"STANDARD-ANTIVIRUS-" + b"TEST-FILE!$H+H*"
+PICTURE_HASH = "82ad3c937d6cc352"  # by sigtool --fuzzy-img
 PATTERN = b"postern-scanner-" + b"test-pattern-0001"
 TRACE = b"Received: from client.example ([198.18.0.9]) by mx.example with ESMTP id 1;\r\n" \
         b"\tSat, 21 Nov 2026 12:00:00 +0000\r\n"
@@ -85,6 +88,16 @@ def slow():
     return zip_of([("n%d" % i, noise.randbytes(65536)) for i in range(300)])
 
 
+def picture():
+    """A PNG of 64 by 64 grey pixels; libclamav's fuzzy hash of it is PICTURE_HASH."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes((x * 4 * (y // 16 + 1)) & 0xff for x in range(64))
+                    for y in range(64))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
 def samples():
     eicar_zip = zip_of([("eicar.com", EICAR)])
     words = b"The quick brown fox jumps over the lazy dog, and nothing else happens here.\r\n"
@@ -92,6 +105,7 @@ def samples():
     yield "clean-4k", text_mail(words * 52)
     yield "clean-zip", mail_with([attachment("a.zip", zip_of([("a.txt", words * 10)]))])
     yield "clean-1m", mail_with([attachment("a.bin", random.Random(2).randbytes(1 << 20))])
+    yield "picture", mail_with([attachment("a.png", picture())])
     yield "empty", b""
     yield "pattern", text_mail(b"... " + PATTERN + b" ...")
     yield "eicar-text", text_mail(EICAR)
@@ -130,6 +144,8 @@ def main():
     with open(os.path.join(directory, "test.ndb"), "w", encoding="ascii") as file:
         file.write("Test.Pattern:0:*:%s\n" % PATTERN.hex())
         file.write("Test.Eicar:0:*:%s\n" % EICAR.hex())
+    with open(os.path.join(directory, "picture.ldb"), "w", encoding="ascii") as file:
+        file.write("Test.Picture;Engine:150-255,Target:0;0;fuzzy_img#%s#0\n" % PICTURE_HASH)
     for name, mail in samples():
         with open(os.path.join(directory, name + ".eml"), "wb") as file:
             file.write(mail)

@@ -54,6 +54,18 @@ static void put_hashes(const char *name, unsigned count)
     assert_int_equal(fclose(file), 0);
 }
 
+static void put_text(const char *name, const char *text)
+{
+    char path[2 * PATH_BYTES];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", base, name);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
 static struct engine *open_engine(void)
 {
     struct engine_options options;
@@ -90,6 +102,26 @@ static void test_identity(void **state)
     assert_int_equal(identity->files_max, 10000);
     assert_int_equal(identity->scan_bytes, UINT64_C(400) << 20);
     engine_close(engine);
+}
+
+static bool hashes_images(void)
+{
+    struct engine *engine = open_engine();
+    bool hashes = engine_hashes_images(engine);
+
+    engine_close(engine);
+    return hashes;
+}
+
+static void test_hashes_of_images(void **state)
+{
+    (void)state;
+    put_hashes("a.hdb", 10);
+    assert_false(hashes_images());
+    put_text("b.ldb", "A;Engine:150-255,Target:5;0;fuzzy_img#0123456789abcdef#0\n");
+    assert_true(hashes_images());
+    put_text("b.ldb", "A;Engine:150-255,Target:5;0;41424344\n");
+    assert_false(hashes_images());
 }
 
 /* The database is replaced within a load, as often as there are changes to make: before the library
@@ -201,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(test_identity),
+        ENGINE_TEST(test_hashes_of_images),
         ENGINE_TEST(test_database_replaced_while_loading),
         ENGINE_TEST(test_database_never_at_rest),
     };

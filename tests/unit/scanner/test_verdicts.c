@@ -66,6 +66,21 @@ static void clean_and_infected(void **state)
     assert_int_equal(appliance_stop(&appliance), 0);
 }
 
+/* Hashes of pictures are computed where a signature asks for them. */
+static void pictures_are_compared(void **state)
+{
+    struct appliance appliance;
+
+    (void)state;
+    appliance_start(&appliance, sample("picture.ldb"), 1, NULL);
+    expect_infected(&appliance, "picture.eml", "Test.Picture.UNOFFICIAL");
+    expect_clean(&appliance, "clean.eml");
+    assert_int_equal(appliance_stop(&appliance), 0);
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    expect_clean(&appliance, "picture.eml");
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
 static void encrypted_is_unscannable_unless_infected(void **state)
 {
     struct appliance appliance;
@@ -238,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean_and_infected),
+        cmocka_unit_test(pictures_are_compared),
         cmocka_unit_test(encrypted_is_unscannable_unless_infected),
         cmocka_unit_test(over_the_scan_size_is_not_clean),
         cmocka_unit_test(under_the_scan_size_all_of_it_is_scanned),
