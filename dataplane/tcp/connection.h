@@ -176,6 +176,15 @@ static inline struct tcp_connection *tcp_at(const struct tcp_endpoint *endpoint,
 }
 
 /* table.c */
+/* What is the same in every IPv4 key need not be hashed. */
+#define TCP_KEY_IPV4_BYTES 12u
+static inline void tcp_key_pack_ipv4(const struct ip_flow *key, uint8_t packed[TCP_KEY_IPV4_BYTES])
+{
+    memcpy(packed, key->local_address + 12, 4);
+    memcpy(packed + 4, key->remote_address + 12, 4);
+    memcpy(packed + 8, &key->local_port, 2);
+    memcpy(packed + 10, &key->remote_port, 2);
+}
 /* Keyed. A packet's key is hashed once: whoever needs the hash is given it. */
 uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct ip_flow *key);
 struct tcp_connection *tcp_table_find(struct tcp_endpoint *endpoint, const struct ip_flow *key,

@@ -15,7 +15,12 @@ static const uint16_t handshake_cookie_mss[8] = {8960, 1460, 1440, 1400, 1220, 1
 /* For what a peer gets to see: sequence number and timestamp offset (RFC 6528, RFC 7323 5.4). */
 static uint64_t handshake_hash(const struct tcp_endpoint *endpoint, const struct ip_flow *key)
 {
-    return siphash(&endpoint->handshake_secret, key, sizeof(*key));
+    uint8_t packed[TCP_KEY_IPV4_BYTES];
+
+    if (!ip_flow_is_ipv4(key))
+        return siphash(&endpoint->handshake_secret, key, sizeof(*key));
+    tcp_key_pack_ipv4(key, packed);
+    return siphash(&endpoint->handshake_secret, packed, sizeof(packed));
 }
 
 static uint32_t handshake_timestamp_offset(uint64_t hash)
@@ -91,18 +96,14 @@ static struct tcp_agreed handshake_agree(const struct ip_segment *segment,
     return agreed;
 }
 
-/* 24 bits that only we can make, for this peer, its sequence number and this period. */
-static uint32_t cookie_proof(const struct tcp_endpoint *endpoint, const struct ip_flow *key,
-                             uint32_t peer_seq, uint64_t period)
+/* 24 bits that only we can make, for this peer (`hash` is handshake_hash()), its sequence number
+ * and this period. A hash of another length: none of one kind is one of the other. */
+static uint32_t cookie_proof(const struct tcp_endpoint *endpoint, uint64_t hash, uint32_t peer_seq,
+                             uint64_t period)
 {
-    struct {
-        struct ip_flow key;
-        uint32_t peer_seq;
-        uint64_t period;
-        uint64_t purpose; /* apart from the other use of the secret */
-    } bound = {.key = *key, .peer_seq = peer_seq, .period = period, .purpose = 1};
+    const uint64_t bound[3] = {hash, period, peer_seq};
 
-    return (uint32_t)siphash(&endpoint->handshake_secret, &bound, sizeof(bound)) & 0xffffff;
+    return (uint32_t)siphash(&endpoint->handshake_secret, bound, sizeof(bound)) & 0xffffff;
 }
 
 static unsigned cookie_mss_index(uint16_t mss)
@@ -126,14 +127,14 @@ static uint32_t cookie_timestamp(const struct tcp_agreed *agreed, uint32_t times
 }
 
 static void handshake_send_cookie(struct tcp_endpoint *endpoint, struct tcp_half_open *entry,
-                                  int64_t now_ns)
+                                  uint64_t hash, int64_t now_ns)
 {
     uint64_t period = (uint64_t)(now_ns / TCP_COOKIE_PERIOD_NS);
     uint32_t timestamp = tcp_handshake_timestamp(entry, now_ns);
 
     entry->own_seq = (uint32_t)(period % HANDSHAKE_COOKIE_COUNTS) << 27 |
                      cookie_mss_index(entry->agreed.mss) << 24 |
-                     cookie_proof(endpoint, &entry->key, entry->peer_seq, period);
+                     cookie_proof(endpoint, hash, entry->peer_seq, period);
     if (!entry->agreed.timestamps) {
         /* Nowhere to keep them. */
         entry->agreed.scaling = false;
@@ -171,7 +172,7 @@ enum counter tcp_handshake_syn(struct tcp_endpoint *endpoint, const struct ip_se
     if (entry == NULL) {
         if (made.agreed.mss < handshake_cookie_mss[7])
             return COUNTER_TCP_IN_NO_ROOM; /* no cookie can say that */
-        handshake_send_cookie(endpoint, &made, now_ns);
+        handshake_send_cookie(endpoint, &made, hash, now_ns);
         return COUNTER_TCP_IN_ACCEPTED;
     }
     /* RFC 6528: a clock of 4 us ticks plus a keyed hash of the four-tuple. */
@@ -209,19 +210,20 @@ bool tcp_handshake_cookie(struct tcp_endpoint *endpoint, const struct ip_segment
     uint64_t period = (uint64_t)(now_ns / TCP_COOKIE_PERIOD_NS);
     uint64_t age = (period - (cookie >> 27)) % HANDSHAKE_COOKIE_COUNTS;
     uint32_t bits = header->timestamp_echo & ((1u << TCP_COOKIE_BIT_COUNT) - 1);
+    uint64_t hash;
 
     if (now_ns - endpoint->cookie_ns >= 2 * TCP_COOKIE_PERIOD_NS)
         return false;
+    hash = handshake_hash(endpoint, &segment->flow);
     if (age > 1 || age > period ||
-        (cookie & 0xffffff) !=
-            cookie_proof(endpoint, &segment->flow, header->seq - 1, period - age)) {
+        (cookie & 0xffffff) != cookie_proof(endpoint, hash, header->seq - 1, period - age)) {
         count(endpoint->counters, COUNTER_SYN_COOKIES_BAD);
         return false;
     }
     *entry = (struct tcp_half_open){
         .key = segment->flow,
         .hash = segment->hash,
-        .timestamp_offset = handshake_timestamp_offset(handshake_hash(endpoint, &segment->flow)),
+        .timestamp_offset = handshake_timestamp_offset(hash),
         .path = segment->path,
         .peer_seq = header->seq - 1,
         .own_seq = cookie,

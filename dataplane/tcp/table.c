@@ -5,15 +5,11 @@
 
 uint32_t tcp_key_hash(const struct tcp_endpoint *endpoint, const struct ip_flow *key)
 {
-    uint8_t packed[12];
+    uint8_t packed[TCP_KEY_IPV4_BYTES];
 
     if (!ip_flow_is_ipv4(key))
         return (uint32_t)siphash13(&endpoint->secret, key, sizeof(*key));
-    /* What is the same in every IPv4 key need not be hashed for each packet. */
-    memcpy(packed, key->local_address + 12, 4);
-    memcpy(packed + 4, key->remote_address + 12, 4);
-    memcpy(packed + 8, &key->local_port, 2);
-    memcpy(packed + 10, &key->remote_port, 2);
+    tcp_key_pack_ipv4(key, packed);
     return (uint32_t)siphash13(&endpoint->secret, packed, sizeof(packed));
 }
 
