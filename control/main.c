@@ -172,7 +172,7 @@ static bool control_make_loop(struct control *control)
     int64_t now_ns;
 
     if (loop_open(&control->loop, NULL, NULL) != STATUS_OK ||
-        resolver_open(&control->resolver, &control->loop) != STATUS_OK)
+        resolver_open(&control->resolver, &control->loop, RESOLVER_CONFIGURATION) != STATUS_OK)
         return false;
     now_ns = loop_now_ns(&control->loop);
     control->hangup = control_hangup(control);

@@ -218,7 +218,7 @@ static void route_welcomed(void *context, struct dialogue *dialogue, int64_t now
     dialogue->greeted = true;
     route_tally(route->common, CONTROL_COUNTER_CONNECTIONS_OPENED);
     dialogue->trial = false;
-    if (server_found(server))
+    if (server_found(server, now_ns))
         notice("route %s (%s:%u) is up again", route->customer, server->host, server->port);
     for (struct dialogue *d = route->dialogues; d != NULL; d = d->next) {
         if (d->state == DIALOGUE_IDLE && route_stands_in(route, d))

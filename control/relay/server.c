@@ -64,14 +64,16 @@ bool server_try(struct server *server)
     return server->being_tried;
 }
 
-bool server_found(struct server *server)
+bool server_found(struct server *server, int64_t now_ns)
 {
-    bool was_down = server->down;
-
+    if (!server->down)
+        return false;
     server->down = false;
     server->being_tried = false;
+    server->earlier = server->failures;
     server->failures = 0;
-    return was_down;
+    server->found_ns = now_ns;
+    return true;
 }
 
 bool server_failed(struct server *server, bool trial, int64_t now_ns)
@@ -81,8 +83,10 @@ bool server_failed(struct server *server, bool trial, int64_t now_ns)
 
     if (!was_up && !(trial && server->being_tried))
         return false; /* an attempt from before it was found to be down */
-    if (was_up)
+    if (was_up) {
         server->down_since_ns = now_ns;
+        server->failures = now_ns - server->found_ns < SERVER_RETRY_MAX_NS ? server->earlier : 0;
+    }
     for (unsigned i = 0; i < server->failures && wait_ns < SERVER_RETRY_MAX_NS; i++)
         wait_ns *= 2;
     server->failures++;

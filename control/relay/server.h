@@ -5,6 +5,9 @@
  * (SERVER_RETRY_MIN_NS to SERVER_RETRY_MAX_NS). So an outage, however long, costs each message next
  * to nothing and the server one attempt in SERVER_RETRY_MAX_NS.
  *
+ * One that was found and fails again within SERVER_RETRY_MAX_NS goes on where it was, so that a
+ * server that comes and goes is not looked for, and spoken of, every other second.
+ *
  * Only what says that nobody is there counts: no address, no connection, no greeting, a refused
  * greeting or EHLO. What the server says of a message does not.
  *
@@ -28,6 +31,8 @@ struct server {
     bool down;
     bool being_tried;  /* while down: one attempt is under way */
     unsigned failures; /* in a row */
+    unsigned earlier;  /* those before it was found last */
+    int64_t found_ns;  /* when that was */
     int64_t retry_ns;  /* while down: not before */
     int64_t down_since_ns;
 };
@@ -56,7 +61,7 @@ int64_t server_next_retry_ns(const struct server *servers, unsigned count);
 bool server_try(struct server *server);
 
 /* The attempt, or another connection, found it there. True when it was down. */
-bool server_found(struct server *server);
+bool server_found(struct server *server, int64_t now_ns);
 
 /* The attempt failed. True when it was up. Attempts that began while it was up and fail later
  * change nothing. */

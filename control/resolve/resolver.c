@@ -11,6 +11,7 @@
 
 struct resolver {
     struct evdns_base *dns;
+    const char *configuration;
 };
 
 /* evdns calls back even for what was cancelled, later: the look-up lives until then. */
@@ -24,15 +25,16 @@ struct resolver_lookup {
 
 static void resolver_read_servers(struct resolver *resolver)
 {
-    int result = evdns_base_resolv_conf_parse(resolver->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
+    int result =
+        evdns_base_resolv_conf_parse(resolver->dns, DNS_OPTIONS_ALL, resolver->configuration);
 
     if (result != 0)
-        notice("/etc/resolv.conf names no name server (error %d); host names of routes are looked "
-               "up in /etc/hosts and at 127.0.0.1",
-               result);
+        notice("%s names no name server (error %d); host names of routes are looked up in "
+               "/etc/hosts and at 127.0.0.1",
+               resolver->configuration, result);
 }
 
-enum status resolver_open(struct resolver **resolver, struct loop *loop)
+enum status resolver_open(struct resolver **resolver, struct loop *loop, const char *configuration)
 {
     struct resolver *made = calloc(1, sizeof(*made));
 
@@ -44,6 +46,7 @@ enum status resolver_open(struct resolver **resolver, struct loop *loop)
         free(made);
         return STATUS_NO_MEMORY;
     }
+    made->configuration = configuration;
     resolver_read_servers(made);
     *resolver = made;
     return STATUS_OK;

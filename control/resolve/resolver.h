@@ -38,9 +38,12 @@ struct resolver_lookup;
  * unless that returns null. */
 typedef void (*resolver_done)(void *context, const struct resolver_answer *answer);
 
-/* Reads /etc/hosts and /etc/resolv.conf; without them numeric addresses remain, and a line says so.
- * STATUS_NO_MEMORY. */
-enum status resolver_open(struct resolver **resolver, struct loop *loop) STATUS_CHECKED;
+#define RESOLVER_CONFIGURATION "/etc/resolv.conf"
+
+/* Reads /etc/hosts and `configuration` (borrowed for good; a resolv.conf, RESOLVER_CONFIGURATION);
+ * without them numeric addresses remain, and a line says so. STATUS_NO_MEMORY. */
+enum status resolver_open(struct resolver **resolver, struct loop *loop,
+                          const char *configuration) STATUS_CHECKED;
 
 /* Reads both again. */
 void resolver_reload(struct resolver *resolver);

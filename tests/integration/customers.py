@@ -36,7 +36,7 @@ class Customer:
                "ehlo": "250-customer.example\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n"
                        "250 ENHANCEDSTATUSCODES"}
 
-    def __init__(self, replies=None, delays=None, close_after=None, extra=None):
+    def __init__(self, replies=None, delays=None, close_after=None, extra=None, port=0):
         self.replies = dict(self.DEFAULT, **(replies or {}))
         self.delays = delays or {}
         self.close_after = close_after
@@ -49,7 +49,7 @@ class Customer:
         self._lock = threading.Lock()
         self._sockets = set()
         self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -7,6 +7,8 @@ servers and appliance share this machine's cores.
 With POSTERN_TEST_NIGHT=1: 500 senders and the slots there are by default, two and ten customers.
 """
 
+import collections
+import itertools
 import json
 import pathlib
 import signal
@@ -35,9 +37,10 @@ INTERVAL = 2 if bed.NIGHT else 1
 VERDICT_SECONDS = 20 if bed.NIGHT else 6
 SLOW_MAILS = 24 if bed.NIGHT else 8
 SLOW_BYTES = 3000000
+FLAPS = 10 if bed.NIGHT else 2
 
 
-class Crowded(unittest.TestCase):
+class Customers(unittest.TestCase):
     def box(self, ports, **limits):
         """The good customer, and one for each of `ports`."""
         self.good = Customer()
@@ -57,6 +60,8 @@ class Crowded(unittest.TestCase):
                          box.client_interface)
         return box
 
+
+class Crowded(Customers):
     def crowd(self, box, count, interval, size, domains):
         process = subprocess.Popen(
             ["ip", "netns", "exec", box.client, sys.executable, "-B",
@@ -74,7 +79,7 @@ class Crowded(unittest.TestCase):
         return process
 
     def good_mail(self, box):
-        """Each over a connection of its own; (p50, p99, longest) in ms. None is refused anything."""
+        """Each over a connection of its own; (p50, p99, longest) in ms. None is refused a thing."""
         seconds = []
         lock = threading.Lock()
 
@@ -164,6 +169,68 @@ class Crowded(unittest.TestCase):
                         counters["blocks_total"]), before, during)
         self.settled(box)
         self.assertEqual(slow.taken, 0)
+
+
+class Flapping(Customers):
+    """A server that comes and goes shows to its own customer's senders alone."""
+
+    def talk(self, box, domain, said):
+        """Mail after mail until `self.over`; what was heard, by number."""
+        def send(thread):
+            for number in itertools.count(thread * 100000):
+                if self.over.is_set():
+                    return
+                code, text = box.send(mails.plain("number %d" % number, b"x\n"),
+                                      recipients=["a@" + domain])
+                said[number] = "%d %s" % (code, text)
+        return [threading.Thread(target=send, args=(thread,)) for thread in range(GOOD_SENDERS)]
+
+    def test_flapping(self):
+        server = Customer()
+        box = self.box([server.port])
+        self.over = threading.Event()
+        good, other = {}, {}
+        taken = []
+        threads = self.talk(box, "good.example", good) + self.talk(box, "other0.example", other)
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(FLAPS):
+                time.sleep(0.7)
+                server.stop()
+                taken += server.taken
+                time.sleep(0.7)
+                server = Customer(port=server.port)
+            back = len(taken)
+            appliance.wait_for(lambda: server.taken, 70, "mail for the server that is back")
+        finally:
+            self.over.set()
+            for thread in threads:
+                thread.join()
+            server.stop()
+        taken += server.taken
+        counters = box.wait_idle()
+        self.judge(good, other, taken, counters)
+        self.assertGreater(len(taken), back)
+
+    def judge(self, good, other, taken, counters):
+        there = collections.Counter(
+            int(one.message.split(b"Subject: number ")[1].split(b"\r\n")[0]) for one in taken)
+        self.assertEqual([said for said in good.values() if said[:8] != "250 2.0."], [])
+        self.assertLessEqual({said[:8] for said in other.values()},
+                             {"250 2.0.", "451 4.4."})
+        self.assertEqual([number for number, said in other.items()
+                          if said[:3] == "250" and there[number] != 1], [])
+        # Whoever did not hear 250 is there only where the server went before it said so.
+        self.assertEqual([other[number] for number in there
+                          if other[number][:3] != "250" and "closed by" not in other[number] and
+                          "reset" not in other[number]], [])
+        self.assertGreater(counters["smtp_route_down"], 0)
+        self.assertEqual(len(self.good.taken), WARM + len(good))
+        print("      a server came and went %d times: of %d mails for it %d were delivered and %d "
+              "refused at RCPT; %d of %d others were delivered, 0 refused" % (
+                  FLAPS, len(other), len(there), counters["smtp_route_down"], len(good),
+                  len(good)), flush=True)
 
 
 if __name__ == "__main__":

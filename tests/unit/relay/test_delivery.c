@@ -370,7 +370,8 @@ static void test_name_is_resolved(void **state)
 
     (void)state;
     harness_open(&harness);
-    assert_int_equal(resolver_open(&harness.resolver, &harness.loop), STATUS_OK);
+    assert_int_equal(resolver_open(&harness.resolver, &harness.loop, RESOLVER_CONFIGURATION),
+                     STATUS_OK);
     (void)snprintf(harness.servers[0].host, sizeof(harness.servers[0].host), "localhost");
     harness_serve(&harness, "{}", 0);
     /* ::1 is refused, 127.0.0.1 is tried next (or first). */

@@ -35,9 +35,19 @@ static void test_back_off_doubles_to_its_most(void **state)
         assert_false(server_failed(&server, true, now_ns));
         wait_ns = wait_ns * 2 < SERVER_RETRY_MAX_NS ? wait_ns * 2 : SERVER_RETRY_MAX_NS;
     }
-    assert_true(server_found(&server));
+    assert_true(server_found(&server, now_ns));
     assert_true(server_usable(&server, now_ns));
     assert_int_equal(server.failures, 0);
+    /* Away again at once: it goes on where it was. Away after a while: it begins anew. */
+    assert_true(server_failed(&server, false, now_ns + SERVER_RETRY_MAX_NS - 1));
+    assert_int_equal(server.retry_ns, now_ns + 2 * SERVER_RETRY_MAX_NS - 1);
+    assert_int_equal(server.failures, 22);
+    assert_true(server_found(&server, now_ns));
+    assert_false(server_found(&server, now_ns + SERVER_RETRY_MAX_NS));
+    now_ns += SERVER_RETRY_MAX_NS;
+    assert_true(server_failed(&server, false, now_ns));
+    assert_int_equal(server.retry_ns, now_ns + SERVER_RETRY_MIN_NS);
+    assert_int_equal(server.failures, 1);
 }
 
 /* Lets what the kernel has to say (refused, accepted) be heard, while time stands still. */
