@@ -1,6 +1,7 @@
 /* What must hold of a worker's blocks and slots at any time: see store.h, store_sound(). */
 #include "dataplane/message/store.h"
 
+#include "dataplane/message/piece.h"
 #include "platform/check.h"
 
 #define SOUND_FREE UINT16_MAX /* more holders than block_hold() ever allows */
@@ -168,6 +169,29 @@ static void sound_pools(const struct store *store)
     CHECK(slots_used == slots->used && blocks_used == blocks->used);
 }
 
+/* Each block on the list of cut ones has free pieces and used ones and one holder; no free or
+ * listed piece is counted as used. */
+static void sound_pieces(const struct store *store)
+{
+    const struct pieces *pieces = &store->pieces;
+    uint32_t previous = MESSAGE_BLOCK_NONE;
+    uint32_t listed = 0;
+    uint32_t used = 0;
+
+    for (uint32_t block = pieces->first; block != MESSAGE_BLOCK_NONE;) {
+        const struct piece_cut *cut = &pieces->cuts[block - store->block_first];
+
+        CHECK(block - store->block_first < store->block_count && listed < pieces->blocks);
+        CHECK(cut->free != 0 && cut->free != UINT16_MAX && cut->previous == previous);
+        CHECK(store->holders[block - store->block_first] == 1);
+        used += PIECE_OF_BLOCK - (uint32_t)__builtin_popcount(cut->free);
+        previous = block;
+        block = cut->next;
+        listed++;
+    }
+    CHECK(used + (pieces->blocks - listed) * PIECE_OF_BLOCK == pieces->used);
+}
+
 bool store_sound(struct store *store, uint32_t *others)
 {
     uint32_t left = 0;
@@ -177,6 +201,7 @@ bool store_sound(struct store *store, uint32_t *others)
         sound_slot(store, i);
     sound_pools(store);
     sound_shares(store);
+    sound_pieces(store);
     sound_mark_free(store);
     for (uint32_t i = 0; i < store->slot_count; i++) {
         if (store->messages[i].stage != MESSAGE_FREE)
@@ -189,7 +214,8 @@ bool store_sound(struct store *store, uint32_t *others)
             sound_holds(store, &store->messages[i], 1);
     }
     sound_unmark_free(store);
+    CHECK(left >= store->pieces.blocks);
     if (others != NULL)
-        *others = left;
+        *others = left - store->pieces.blocks;
     return true;
 }

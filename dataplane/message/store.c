@@ -27,11 +27,13 @@ enum status store_init(struct store *store, const struct region *region, uint32_
     /* One more of each, so that an empty slice is not a null pointer. */
     store->free_blocks = calloc((size_t)block_count + 1, sizeof(*store->free_blocks));
     store->holders = calloc((size_t)block_count + 1, sizeof(*store->holders));
+    store->pieces.cuts = calloc((size_t)block_count + 1, sizeof(*store->pieces.cuts));
+    store->pieces.first = MESSAGE_BLOCK_NONE;
     store->free_slots = calloc((size_t)slot_count + 1, sizeof(*store->free_slots));
     store->messages = calloc((size_t)slot_count + 1, sizeof(*store->messages));
     store->shares = calloc(SHARE_PLACES + 1u, sizeof(*store->shares));
-    if (store->free_blocks == NULL || store->holders == NULL || store->free_slots == NULL ||
-        store->messages == NULL || store->shares == NULL) {
+    if (store->free_blocks == NULL || store->holders == NULL || store->pieces.cuts == NULL ||
+        store->free_slots == NULL || store->messages == NULL || store->shares == NULL) {
         store_fini(store);
         return STATUS_NO_MEMORY;
     }
@@ -53,6 +55,7 @@ void store_fini(struct store *store)
 {
     free(store->free_blocks);
     free(store->holders);
+    free(store->pieces.cuts);
     free(store->free_slots);
     free(store->messages);
     free(store->shares);

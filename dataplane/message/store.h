@@ -111,6 +111,20 @@ struct share_pool {
     uint32_t used;   /* ... and how much of it is held */
 };
 
+/* A block cut into pieces (piece.h). */
+struct piece_cut {
+    uint32_t next; /* among those with free pieces */
+    uint32_t previous;
+    uint16_t free; /* bit i: piece i is; 0 also where the block is not cut */
+};
+
+struct pieces {
+    struct piece_cut *cuts; /* [block - block_first] */
+    uint32_t first;         /* block with a free piece */
+    uint32_t used;          /* pieces */
+    uint32_t blocks;        /* cut */
+};
+
 struct store {
     const struct region *region;
     uint32_t worker;
@@ -119,6 +133,7 @@ struct store {
     uint32_t free_count;
     uint32_t *free_blocks; /* stack */
     uint16_t *holders;     /* [block - block_first] */
+    struct pieces pieces;
     uint32_t slot_first;
     uint32_t slot_count;
     uint32_t free_slot_count;
@@ -223,8 +238,9 @@ struct message *message_find(struct store *store, uint32_t index, uint32_t gener
 /* The costly invariants, for CHECK_SLOW() and tests: each block and each slot is free (and on its
  * free list once) or held exactly as often as it is named; each message's sizes are the sum of its
  * extents; a slot's generation is that of its present or next use. Stops at a CHECK where one does
- * not hold, else true. `others` (may be null): holds that are not messages' own, which whoever
- * knows them (the TCP receive path) can compare. Walks everything; changes and restores. */
+ * not hold, else true. `others` (may be null): holds that are not messages' own nor those of blocks
+ * cut into pieces, which whoever knows them (the TCP receive path) can compare. Walks everything;
+ * changes and restores. */
 bool store_sound(struct store *store, uint32_t *others);
 
 #endif

@@ -184,7 +184,8 @@ static inline uint32_t stream_send_space(const struct stream *stream)
                                 : stream->kind->send_space(stream);
 }
 
-/* Queues a whole reply: as tcp_send(). One of no bytes makes sure that a next one finds room. */
+/* Queues a whole reply: as tcp_send(). One of no bytes makes sure that a next one of a line
+ * (TCP_SEND_LINE) finds room. */
 static inline enum status STATUS_CHECKED stream_send(struct stream *stream, const void *bytes,
                                                      size_t length)
 {

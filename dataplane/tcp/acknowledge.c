@@ -52,13 +52,10 @@ static void acknowledge_bytes(struct tcp_connection *c, uint32_t ack)
     if (bytes > c->send_length)
         bytes = c->send_length;
     c->send_base += bytes;
-    c->send_head = (uint16_t)((c->send_head + bytes) % TCP_SEND_BYTES);
+    c->send_head = (uint16_t)((c->send_head + bytes) & (tcp_send_room(c) - 1));
     c->send_length = (uint16_t)(c->send_length - bytes);
-    if (c->send_length == 0 && c->send_block != MESSAGE_BLOCK_NONE) {
-        block_give(c->endpoint->store, c->send_block);
-        c->send_block = MESSAGE_BLOCK_NONE;
-        c->send_head = 0;
-    }
+    if (c->send_length == 0 && c->send_place != MESSAGE_BLOCK_NONE)
+        tcp_send_release(c);
 }
 
 static void sacked_forget(struct tcp_connection *c, uint32_t ack)

@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_TCP_CONNECTION_H
 #define DATAPLANE_TCP_CONNECTION_H
 
+#include "dataplane/message/piece.h"
 #include "dataplane/tcp/endpoint.h"
 #include "dataplane/tcp/handshake.h"
 #include "dataplane/tcp/sequence.h"
@@ -124,11 +125,13 @@ struct tcp_connection {
     uint8_t quick_acks;
     uint8_t unacknowledged_segments; /* 2 says it all */
     uint8_t sacked_count;            /* of the send side, as the next: here there is room */
-    bool recovering;
+    bool recovering : 1;
+    bool send_small : 1; /* send_place is a piece */
     uint32_t slots[TCP_SLOTS];
     struct tcp_interval intervals[TCP_INTERVALS_MAX]; /* beyond receive_next, ascending, apart */
 
-    /* Send. The reply bytes [send_base, send_base + send_length) lie in a circular block. */
+    /* Send. The reply bytes [send_base, send_base + send_length) lie in a circle: a piece of a
+     * block, or a block. */
     uint32_t send_una;
     uint32_t send_next;
     uint32_t send_max; /* highest send_next ever: what may be acknowledged */
@@ -136,8 +139,8 @@ struct tcp_connection {
     uint32_t send_window_max; /* largest ever seen, for RFC 5961 5.2 */
     uint32_t send_wl1;
     uint32_t send_base;
-    uint32_t send_block;
-    uint16_t send_head; /* place of send_base in the block */
+    uint32_t send_place; /* of the piece, or of the block's first (message/piece.h) */
+    uint16_t send_head;  /* place of send_base in the circle */
     uint16_t send_length;
     uint16_t mss; /* payload bytes of a segment we send, before its options */
     uint8_t retries;
@@ -286,6 +289,16 @@ void tcp_send_probe(struct tcp_connection *connection, int64_t now_ns);
 /* Answers a segment that belongs to no connection (RFC 9293 3.10.7.1). */
 void tcp_refuse_segment(struct tcp_endpoint *endpoint, const struct ip_segment *segment,
                         uint32_t seq, uint32_t ack, uint8_t flags);
+/* Bytes of the circle that replies lie in, when there is one. */
+static inline uint32_t tcp_send_room(const struct tcp_connection *connection)
+{
+    return connection->send_small ? PIECE_BYTES : TCP_SEND_BYTES;
+}
+/* Copies queued bytes from `seq` on out of it. */
+void tcp_send_copy(const struct tcp_connection *connection, uint32_t seq, uint8_t *to,
+                   uint32_t length);
+/* Gives the circle back. */
+void tcp_send_release(struct tcp_connection *connection);
 /* First sequence number after the queued reply bytes. */
 uint32_t tcp_send_end(const struct tcp_connection *connection);
 /* Retransmits the next hole: the first unacknowledged segment, or, within a recovery, the first one

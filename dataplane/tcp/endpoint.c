@@ -251,7 +251,7 @@ static void endpoint_start(struct tcp_connection *c, const struct tcp_half_open 
     c->send_next = c->send_una;
     c->send_max = c->send_una;
     c->send_base = c->send_una;
-    c->send_block = MESSAGE_BLOCK_NONE;
+    c->send_place = MESSAGE_BLOCK_NONE;
     c->wheel_slot = TCP_NONE;
     c->slow_start_threshold = UINT32_MAX;
     /* RFC 6298 5.7: a lost SYN-ACK leaves us with 3 s and one segment until we know better. */
@@ -331,8 +331,8 @@ void tcp_settle(struct tcp_connection *connection, int64_t now_ns)
     tcp_receive_release(connection);
     if (connection->state != TCP_STATE_TIME_WAIT)
         tcp_clients_leave(&endpoint->clients, &connection->client);
-    if (connection->send_block != MESSAGE_BLOCK_NONE)
-        block_give(endpoint->store, connection->send_block);
+    if (connection->send_place != MESSAGE_BLOCK_NONE)
+        tcp_send_release(connection);
     tcp_table_remove(endpoint, connection);
     endpoint_count_close(endpoint, (enum tcp_close_reason)connection->close_reason);
     connection->state = TCP_STATE_FREE;

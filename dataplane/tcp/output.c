@@ -52,6 +52,31 @@ void tcp_unmark_dirty(struct tcp_connection *c)
         endpoint->dirty_last = c->dirty_previous;
 }
 
+void tcp_send_release(struct tcp_connection *c)
+{
+    if (c->send_small)
+        piece_give(c->endpoint->store, c->send_place);
+    else
+        block_give(c->endpoint->store, c->send_place / PIECE_OF_BLOCK);
+    c->send_place = MESSAGE_BLOCK_NONE;
+    c->send_small = false;
+}
+
+void tcp_send_copy(const struct tcp_connection *c, uint32_t seq, uint8_t *to, uint32_t length)
+{
+    const uint8_t *circle = piece_bytes(c->endpoint->store, c->send_place);
+    uint32_t room = tcp_send_room(c);
+    uint32_t place = (c->send_head + (seq - c->send_base)) & (room - 1);
+    uint32_t first = room - place;
+
+    if (first >= length) {
+        memcpy(to, circle + place, length);
+        return;
+    }
+    memcpy(to, circle + place, first);
+    memcpy(to + first, circle, length - first);
+}
+
 uint32_t tcp_send_end(const struct tcp_connection *c)
 {
     return c->send_base + c->send_length;
@@ -123,19 +148,6 @@ static uint32_t output_payload_max(const struct tcp_connection *c)
     return c->mss - options;
 }
 
-static void output_payload(const struct tcp_connection *c, uint32_t seq, uint8_t *to,
-                           uint32_t length)
-{
-    const uint8_t *block = block_bytes(c->endpoint->store, c->send_block);
-    uint32_t place = (c->send_head + (seq - c->send_base)) % TCP_SEND_BYTES;
-    uint32_t first = TCP_SEND_BYTES - place;
-
-    if (first > length)
-        first = length;
-    memcpy(to, block + place, first);
-    memcpy(to + first, block, length - first);
-}
-
 static void output_header(uint8_t *tcp, const struct ip_flow *key,
                           const struct output_segment *segment)
 {
@@ -178,8 +190,8 @@ static bool output_send(struct tcp_endpoint *endpoint, const struct tcp_connecti
     tcp = frame + l2_bytes + l3_bytes;
     output_header(tcp, key, segment);
     if (segment->payload_bytes > 0)
-        output_payload(c, segment->seq, tcp + TCP_HEADER_BYTES + segment->option_bytes,
-                       segment->payload_bytes);
+        tcp_send_copy(c, segment->seq, tcp + TCP_HEADER_BYTES + segment->option_bytes,
+                      segment->payload_bytes);
     sum =
         checksum_pseudo(key->local_address + (ipv4 ? 12 : 0), key->remote_address + (ipv4 ? 12 : 0),
                         ipv4 ? 4 : 16, FRAME_PROTOCOL_TCP, tcp_bytes);

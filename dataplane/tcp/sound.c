@@ -13,6 +13,7 @@ struct sound_sums {
     uint32_t armed;
     uint32_t command_slots;
     uint32_t holds;
+    uint32_t pieces;
 };
 
 static void sound_block(const struct tcp_endpoint *endpoint, uint32_t block)
@@ -21,6 +22,14 @@ static void sound_block(const struct tcp_endpoint *endpoint, uint32_t block)
 
     CHECK(block - store->block_first < store->block_count);
     CHECK(store->holders[block - store->block_first] > 0);
+}
+
+static void sound_piece(const struct tcp_endpoint *endpoint, uint32_t piece)
+{
+    const struct store *store = endpoint->store;
+    uint32_t free = store->pieces.cuts[piece / PIECE_OF_BLOCK - store->block_first].free;
+
+    CHECK((free >> piece % PIECE_OF_BLOCK & 1) == 0);
 }
 
 static void sound_receive(const struct tcp_connection *c)
@@ -46,8 +55,9 @@ static void sound_receive(const struct tcp_connection *c)
 
 static void sound_send(const struct tcp_connection *c)
 {
-    CHECK(c->send_length <= TCP_SEND_BYTES && c->send_head < TCP_SEND_BYTES);
-    CHECK(c->send_length == 0 || c->send_block != MESSAGE_BLOCK_NONE);
+    CHECK(c->send_length <= tcp_send_room(c));
+    CHECK(c->send_place != MESSAGE_BLOCK_NONE ? c->send_head < tcp_send_room(c)
+                                              : c->send_length == 0 && !c->send_small);
     CHECK(seq_at_or_before(c->send_una, c->send_next));
     CHECK(seq_at_or_before(c->send_next, c->send_max));
     CHECK(seq_at_or_before(c->send_max, tcp_send_end(c) + 1));
@@ -89,9 +99,12 @@ static void sound_connection(struct tcp_endpoint *endpoint, struct tcp_connectio
     sound_timers(c);
     for (unsigned i = 0; i < c->slot_count; i++)
         sound_block(endpoint, c->slots[i]);
-    if (c->send_block != MESSAGE_BLOCK_NONE)
-        sound_block(endpoint, c->send_block);
-    sums->holds += c->slot_count + (c->send_block != MESSAGE_BLOCK_NONE);
+    if (c->send_place != MESSAGE_BLOCK_NONE)
+        sound_block(endpoint, c->send_place / PIECE_OF_BLOCK);
+    if (c->send_small)
+        sound_piece(endpoint, c->send_place);
+    sums->pieces += c->send_small;
+    sums->holds += c->slot_count + (c->send_place != MESSAGE_BLOCK_NONE && !c->send_small);
     sums->used++;
     sums->dirty += c->dirty;
     sums->time_wait += c->state == TCP_STATE_TIME_WAIT;
@@ -240,6 +253,7 @@ bool tcp_sound(struct tcp_endpoint *endpoint, uint32_t *holds)
             sound_connection(endpoint, c, &sums);
     }
     CHECK(sums.used == endpoint->connection_count);
+    CHECK(sums.pieces == endpoint->store->pieces.used);
     CHECK(endpoint->silent_count <= TCP_SILENT_KEPT);
     CHECK(sums.command_slots == endpoint->command_slots);
     sound_table(endpoint);

@@ -91,40 +91,73 @@ static bool send_may_hold(const struct tcp_connection *c)
     return c->send_window > 0 || store->free_count >= store->block_count / 2;
 }
 
+/* Takes a circle for `length` bytes more, in place of the one that has become too small. */
+static bool send_make_room(struct tcp_connection *c, uint32_t length)
+{
+    struct store *store = c->endpoint->store;
+    bool first = c->send_place == MESSAGE_BLOCK_NONE;
+    bool small = first && length <= PIECE_BYTES;
+    uint32_t place;
+
+    if (!first && !c->send_small)
+        return false;
+    if (!send_may_hold(c)) { /* until its acknowledgement opens the window */
+        count(c->endpoint->counters, COUNTER_REPLIES_WITHHELD);
+        return false;
+    }
+    place = small ? piece_take(store) : block_take(store, BLOCK_FOR_REPLY);
+    if (place == MESSAGE_BLOCK_NONE) {
+        tcp_timer_set(c, TCP_TIMER_WINDOW, c->endpoint->now_ns + TCP_WINDOW_RETRY_NS);
+        return false;
+    }
+    if (!small)
+        place = piece_of_block(place);
+    if (!first) {
+        tcp_send_copy(c, c->send_base, piece_bytes(store, place), c->send_length);
+        tcp_send_release(c);
+    }
+    c->send_place = place;
+    c->send_small = small;
+    c->send_head = 0;
+    return true;
+}
+
+/* Room that is left in the circle. */
+static uint32_t send_left(const struct tcp_connection *c)
+{
+    return c->send_place == MESSAGE_BLOCK_NONE ? 0 : tcp_send_room(c) - c->send_length;
+}
+
+static void send_put(struct tcp_connection *c, const uint8_t *bytes, uint32_t length)
+{
+    uint8_t *circle = piece_bytes(c->endpoint->store, c->send_place);
+    uint32_t room = tcp_send_room(c);
+    uint32_t place = (c->send_head + c->send_length) & (room - 1);
+    uint32_t first = room - place;
+
+    c->send_length = (uint16_t)(c->send_length + length);
+    if (first >= length) {
+        memcpy(circle + place, bytes, length);
+        return;
+    }
+    memcpy(circle + place, bytes, first);
+    memcpy(circle, bytes + first, length - first);
+}
+
 enum status tcp_send(struct tcp_connection *c, const void *bytes, size_t length)
 {
-    uint32_t place;
-    uint32_t first;
-    uint8_t *block;
+    uint32_t wanted = length > 0 ? (uint32_t)length : TCP_SEND_LINE;
 
     if (c->fin_queued || c->dying)
         return STATUS_CLOSED;
-    if (length > TCP_SEND_BYTES - (uint32_t)c->send_length) {
+    if (length > TCP_SEND_BYTES - (uint32_t)c->send_length ||
+        (wanted > send_left(c) && !send_make_room(c, wanted))) {
         c->send_refused = true;
         return STATUS_NO_SPACE;
     }
-    if (c->send_block == MESSAGE_BLOCK_NONE && !send_may_hold(c)) {
-        c->send_refused = true; /* until its acknowledgement opens the window */
-        count(c->endpoint->counters, COUNTER_REPLIES_WITHHELD);
-        return STATUS_NO_SPACE;
-    }
-    if (c->send_block == MESSAGE_BLOCK_NONE) {
-        c->send_block = block_take(c->endpoint->store, BLOCK_FOR_REPLY);
-        c->send_head = 0;
-        if (c->send_block == MESSAGE_BLOCK_NONE) {
-            c->send_refused = true;
-            tcp_timer_set(c, TCP_TIMER_WINDOW, c->endpoint->now_ns + TCP_WINDOW_RETRY_NS);
-            return STATUS_NO_SPACE;
-        }
-    }
-    block = block_bytes(c->endpoint->store, c->send_block);
-    place = (c->send_head + c->send_length) % TCP_SEND_BYTES;
-    first = TCP_SEND_BYTES - place;
-    if (first > length)
-        first = (uint32_t)length;
-    memcpy(block + place, bytes, first);
-    memcpy(block, (const uint8_t *)bytes + first, length - first);
-    c->send_length = (uint16_t)(c->send_length + length);
+    if (length == 0)
+        return STATUS_OK;
+    send_put(c, bytes, (uint32_t)length);
     tcp_mark_dirty(c);
     return STATUS_OK;
 }

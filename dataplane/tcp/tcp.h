@@ -29,6 +29,7 @@
 #include "dataplane/net/packet.h"
 
 #define TCP_SEND_BYTES    MESSAGE_BLOCK_BYTES
+#define TCP_SEND_LINE     512u /* bytes: see tcp_send() */
 #define TCP_INTERVALS_MAX 8u
 #define TCP_WINDOW_MAX    262144u /* bytes */
 
@@ -148,7 +149,9 @@ bool tcp_expect(struct tcp_connection *connection, enum tcp_expect expect);
 uint32_t tcp_send_space(const struct tcp_connection *connection);
 
 /* Queues a whole reply (never part of it): STATUS_NO_SPACE when it does not fit now (`writable`
- * follows), STATUS_CLOSED after tcp_close(). Copies the bytes. They leave with the next output. */
+ * follows), STATUS_CLOSED after tcp_close(). Copies the bytes. They leave with the next output. One
+ * of no bytes makes sure that a next one of TCP_SEND_LINE finds room. What is queued lies in a
+ * piece of a block as long as it fits one (dataplane/message/piece.h), else in a block. */
 enum status tcp_send(struct tcp_connection *connection, const void *bytes,
                      size_t length) STATUS_CHECKED;
 

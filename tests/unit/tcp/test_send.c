@@ -273,6 +273,61 @@ static void test_send_without_a_block(void **state)
     (void)check_segment(0, 1);
 }
 
+/* What is short lies in a piece, round which it goes; what no longer fits moves to a block, in
+ * order and whatever of it has been sent. */
+static void test_send_piece_becomes_block(void **state)
+{
+    (void)state;
+    client_init(&client, &bed, 2);
+    client_connect(&client);
+    send_reply(700);
+    (void)check_segment(0, 700);
+    assert_int_equal(tcp_send(bed.connection, reply + 700, 300), STATUS_OK);
+    bed_flush(&bed);
+    (void)check_segment(700, 300);
+    assert_int_equal(client_send_ack(&client, client.own + 700), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(tcp_send(bed.connection, reply + 1000, 724), STATUS_OK); /* round it */
+    assert_true(bed.connection->send_small);
+    assert_int_equal(bed.store.pieces.used, 1);
+    assert_int_equal(tcp_send(bed.connection, reply + 1724, 1), STATUS_OK);
+    assert_false(bed.connection->send_small);
+    assert_int_equal(bed.store.pieces.used, 0);
+    assert_int_equal(bed.store.free_count, BED_BLOCKS - 1);
+    bed_flush(&bed);
+    (void)check_segment(1000, 725);
+    /* All that is not acknowledged is still there. */
+    bed_advance(&bed, 1100 * BED_MS);
+    (void)check_segment(700, 1025);
+    (void)client_send_ack(&client, client.own + 1725);
+    assert_int_equal(bed.store.free_count, BED_BLOCKS);
+}
+
+/* With no block left a piece has room for a line more, or the empty reply says that it has not. */
+static void test_send_room_for_a_line(void **state)
+{
+    uint32_t taken[BED_BLOCKS + 1];
+    uint32_t count = 0;
+
+    (void)state;
+    assert_int_equal(tcp_send(bed.connection, reply, PIECE_BYTES - TCP_SEND_LINE), STATUS_OK);
+    while ((taken[count] = block_take(&bed.store, BLOCK_FOR_REPLY)) != MESSAGE_BLOCK_NONE)
+        count++;
+    assert_int_equal(tcp_send(bed.connection, reply, 0), STATUS_OK);
+    assert_int_equal(tcp_send(bed.connection, reply, TCP_SEND_LINE + 1), STATUS_NO_SPACE);
+    assert_int_equal(tcp_send(bed.connection, reply + TCP_SEND_LINE, 1), STATUS_OK);
+    assert_int_equal(tcp_send(bed.connection, reply, 0), STATUS_NO_SPACE);
+    block_give(&bed.store, taken[--count]);
+    assert_int_equal(tcp_send(bed.connection, reply, 0), STATUS_OK);
+    assert_int_equal(bed.store.pieces.used, 0);
+    while (count > 0)
+        block_give(&bed.store, taken[--count]);
+    bed_flush(&bed);
+    (void)check_segment(0, TCP_SEND_LINE + 1);
+    (void)client_send_ack(&client, client.ack);
+    assert_int_equal(bed.store.free_count, BED_BLOCKS);
+    bed_advance(&bed, 2 * BED_SECOND);
+}
+
 /* No packet buffer is as good as lost on the wire, and all of it gets there in the end. */
 static void test_no_buffers(void **state)
 {
@@ -354,6 +409,8 @@ int main(void)
         SENDING_TEST(test_zero_window_for_ever_after_close),
         SENDING_TEST(test_send_full_then_writable),
         SENDING_TEST(test_send_without_a_block),
+        SENDING_TEST(test_send_piece_becomes_block),
+        SENDING_TEST(test_send_room_for_a_line),
         SENDING_TEST(test_no_buffers),
         SENDING_TEST(test_no_buffer_for_an_acknowledgement),
         SENDING_TEST(test_empty_segments_stand_at_the_end),

@@ -102,19 +102,19 @@ static void test_windows_of_one_address(void **state)
 
 static unsigned greeted;
 
+static uint8_t greeting[2 * PIECE_BYTES] = "220 here\r\n";
+static uint32_t greeting_bytes;
+
 static void greet(struct bed *where, struct tcp_connection *connection)
 {
     (void)where;
-    greeted += tcp_send(connection, "220 here\r\n", 10) == STATUS_OK;
+    greeted += tcp_send(connection, greeting, greeting_bytes) == STATUS_OK;
 }
 
-/* Who offers no window is sent nothing, and holds nothing once memory is short: others are greeted,
- * and so is it when its window opens. */
-static void test_no_window_holds_nothing(void **state)
+static struct client connect_without_windows(void)
 {
     struct client last;
 
-    (void)state;
     bed.on_opened = greet;
     bed.on_writable = greet;
     greeted = 0;
@@ -125,11 +125,34 @@ static void test_no_window_holds_nothing(void **state)
         client_connect(&last);
     }
     assert_int_equal(bed.opened, 200);
+    return last;
+}
+
+/* Greetings that nobody takes: sixteen of them lie in a block. */
+static void test_small_replies_share_blocks(void **state)
+{
+    (void)state;
+    greeting_bytes = 10;
+    (void)connect_without_windows();
+    assert_int_equal(greeted, 200);
+    assert_int_equal(BLOCKS - bed.store.free_count, (200 + PIECE_OF_BLOCK - 1) / PIECE_OF_BLOCK);
+    assert_int_equal(bed_counter(&bed, COUNTER_REPLIES_WITHHELD), 0);
+}
+
+/* Who offers no window is sent nothing, and holds nothing once memory is short: others are greeted,
+ * and so is it when its window opens. */
+static void test_no_window_holds_nothing(void **state)
+{
+    struct client last;
+
+    (void)state;
+    greeting_bytes = sizeof(greeting);
+    last = connect_without_windows();
     assert_int_equal(greeted, BLOCKS / 2 + 1);
     assert_true(bed_counter(&bed, COUNTER_REPLIES_WITHHELD) >= 200 - greeted);
     connect_from(&clients[0], 3, 0);
     assert_int_equal(greeted, BLOCKS / 2 + 2);
-    last.window = 1000;
+    last.window = 8000;
     assert_int_equal(client_send_ack(&last, last.ack), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(greeted, BLOCKS / 2 + 3);
     bed_drain(&bed);
@@ -142,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_commands_of_one_address),
         TEST(test_windows_of_one_address),
+        TEST(test_small_replies_share_blocks),
         TEST(test_no_window_holds_nothing),
     };
 
