@@ -16,6 +16,7 @@
 #include "control/relay/route.h"
 
 struct relay {
+    struct peer_row unseen; /* counted while there is nobody to show it to */
     struct loop *loop;
     struct resolver *resolver;
     char hostname[CONFIG_NAME_BYTES];
@@ -24,7 +25,6 @@ struct relay {
     struct route **numbered;
     struct route *retired; /* ending */
     struct route_common common;
-    struct peer_row unseen; /* counted while there is nobody to show it to */
     struct route_news news;
     bool draining;
 };

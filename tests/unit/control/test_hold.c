@@ -142,7 +142,8 @@ static void test_message_under_way(void **state)
     (void)state;
     assert_non_null(body);
     memset(body, 'a', BODY_BYTES);
-    memcpy(body + BODY_BYTES - 2, "\r\n", 2);
+    body[BODY_BYTES - 2] = '\r';
+    body[BODY_BYTES - 1] = '\n';
     open_ends(&ends,
               "{\"buffer\": 4096, \"scripts\": [[[\"send\", \"220 a\\r\\n\"], [\"line\", 1], "
               "[\"send\", \"250 a\\r\\n\"], [\"line\", 1], [\"send\", \"250 a\\r\\n\"], "
