@@ -2,14 +2,14 @@
 
 #include <string.h>
 
-/* Something other than a goodbye stands behind the reply. */
+/* Something other than a goodbye (221, 421) stands behind the reply. */
 static bool belief_more_came(const struct connection *connection)
 {
-    static const char goodbye[] = {'4', '2', '1'};
-    char next[sizeof(goodbye)];
+    char next[3];
     ev_ssize_t length = evbuffer_copyout(connection_input(connection), next, sizeof(next));
 
-    return length > 0 && memcmp(next, goodbye, (size_t)length) != 0;
+    return length > 0 && memcmp(next, "221", (size_t)length) != 0 &&
+           memcmp(next, "421", (size_t)length) != 0;
 }
 
 const char *belief_doubt(const struct reply *reply, const struct connection *connection)

@@ -4,8 +4,8 @@
  *   - Before the end of data nothing may have come: asked in the same breath in which it is handed
  *     to the kernel (dialogue_end_data()), so that what is older is heard as a word out of turn.
  *   - While the server's TCP has not acknowledged the end of data, its reply is older than that.
- *   - One end of data has one answer. Of two, nobody knows which it is; but for a 421, which says
- *     goodbye.
+ *   - One end of data has one answer. Of two, nobody knows which it is; but for a 221 or 421,
+ *     which says goodbye.
  * What is left: a reply that came before that acknowledgement and is read after it, because our
  * loop was at something else between the two; one that was lost and repeated later. And a server
  * whose TCP has everything while the program above it answers without having read: no protocol
