@@ -27,7 +27,7 @@ import postfix  # noqa: E402
 
 MAILS = 600 if bed.NIGHT else 60
 SENDERS = 12
-VERDICT_SECONDS = 4
+VERDICT_SECONDS = 3
 SEED = 20261130
 # What a sender hears when the end of data may be out; "relay ended" is the worker's word for a
 # control that died, "no answer in time" for one that says nothing.

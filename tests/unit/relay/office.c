@@ -18,7 +18,16 @@ struct office_session {
     struct bufferevent *stream;
     struct timer answer;
     bool in_data;
+    bool waits;
 };
+
+static void session_free(struct office_session *session)
+{
+    loop_clear(&session->office->harness->loop, &session->answer);
+    session->office->waiting -= session->waits;
+    bufferevent_free(session->stream);
+    free(session);
+}
 
 static void session_close(struct office_session *session)
 {
@@ -27,9 +36,7 @@ static void session_close(struct office_session *session)
     while (*at != session)
         at = &(*at)->next;
     *at = session->next;
-    loop_clear(&session->office->harness->loop, &session->answer);
-    bufferevent_free(session->stream);
-    free(session);
+    session_free(session);
 }
 
 static void session_say(struct office_session *session, const char *line)
@@ -42,6 +49,8 @@ static void session_taken(void *context, int64_t now_ns)
     struct office_session *session = context;
 
     (void)now_ns;
+    session->waits = false;
+    session->office->waiting--;
     session->office->taken++;
     session_say(session, "250 2.0.0 taken\r\n");
 }
@@ -55,6 +64,8 @@ static void session_line(struct office_session *session, const char *line)
         return;
     if (session->in_data) {
         session->in_data = false;
+        session->waits = true;
+        session->office->waiting++;
         if (session->office->delay_ns == 0)
             session_taken(session, now_ns);
         else
@@ -129,8 +140,12 @@ void office_close(struct office *office)
     if (office->listener != NULL)
         evconnlistener_free(office->listener);
     office->listener = NULL;
-    while (office->sessions != NULL)
-        session_close(office->sessions);
+    while (office->sessions != NULL) {
+        struct office_session *session = office->sessions;
+
+        office->sessions = session->next;
+        session_free(session);
+    }
 }
 
 /* -- names ------------------------------------------------------------------------------------- */

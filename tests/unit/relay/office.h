@@ -21,7 +21,8 @@ struct office {
     int64_t delay_ns; /* before the answer to the end of data */
     struct office_session *sessions;
     unsigned connections; /* ever taken */
-    unsigned taken;       /* messages answered 250 */
+    unsigned waiting;     /* messages that wait for their answer */
+    unsigned taken;       /* those answered 250 */
 };
 
 /* Opens, or opens again on its old port. */

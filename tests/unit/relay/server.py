@@ -16,7 +16,6 @@ After the last step the connection is closed.
 Prints "port N" when it listens. In DIRECTORY: `connections` has a byte for each connection accepted,
 `message.N` the bytes of the Nth message, `message.N.json` its envelope.
 """
-import asyncio
 import json
 import os
 import socket
@@ -43,6 +42,8 @@ class Recorder:
 
 
 def real_server(recorder, settings, listening):
+    import asyncio
+
     from aiosmtpd.smtp import SMTP
 
     class Handler:
