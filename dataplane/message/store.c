@@ -89,18 +89,31 @@ static inline uint16_t *block_holders(const struct store *store, uint32_t block)
     return &store->holders[block - store->block_first];
 }
 
-uint32_t block_take(struct store *store, enum block_class class)
+static inline uint32_t store_take(struct store *store)
 {
-    uint32_t block;
-    uint16_t *holders;
+    uint32_t block = store->free_blocks[--store->free_count];
+    uint16_t *holders = block_holders(store, block);
 
-    if (block_available(store, class) == 0)
-        return MESSAGE_BLOCK_NONE;
-    block = store->free_blocks[--store->free_count];
-    holders = block_holders(store, block);
     CHECK(*holders == 0);
     *holders = 1;
     return block;
+}
+
+uint32_t block_take(struct store *store, enum block_class class)
+{
+    return block_available(store, class) > 0 ? store_take(store) : MESSAGE_BLOCK_NONE;
+}
+
+uint32_t block_take_some(struct store *store, enum block_class class, uint32_t *blocks,
+                         uint32_t count)
+{
+    uint32_t available = block_available(store, class);
+
+    if (count > available)
+        count = available;
+    for (uint32_t i = 0; i < count; i++)
+        blocks[i] = store_take(store);
+    return count;
 }
 
 void block_hold(struct store *store, uint32_t block)
@@ -111,7 +124,7 @@ void block_hold(struct store *store, uint32_t block)
     *holders += 1;
 }
 
-void block_give(struct store *store, uint32_t block)
+static inline void store_give(struct store *store, uint32_t block)
 {
     uint16_t *holders = block_holders(store, block);
 
@@ -121,4 +134,15 @@ void block_give(struct store *store, uint32_t block)
         CHECK(store->free_count < store->block_count);
         store->free_blocks[store->free_count++] = block;
     }
+}
+
+void block_give(struct store *store, uint32_t block)
+{
+    store_give(store, block);
+}
+
+void block_give_some(struct store *store, const uint32_t *blocks, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        store_give(store, blocks[i]);
 }

@@ -157,6 +157,12 @@ void store_fini(struct store *store);
 uint32_t block_take(struct store *store, enum block_class class);
 void block_hold(struct store *store, uint32_t block);
 void block_give(struct store *store, uint32_t block);
+
+/* Several at once. Takes as many as there are; returns how many. */
+uint32_t block_take_some(struct store *store, enum block_class class, uint32_t *blocks,
+                         uint32_t count);
+void block_give_some(struct store *store, const uint32_t *blocks, uint32_t count);
+
 static inline uint8_t *block_bytes(const struct store *store, uint32_t block)
 {
     return region_block(store->region, block);

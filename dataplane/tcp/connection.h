@@ -253,6 +253,11 @@ static inline uint32_t tcp_data_end(const struct tcp_connection *connection)
 {
     return connection->receive_next - (connection->fin_received ? 1 : 0);
 }
+/* What the application has not consumed. */
+static inline uint32_t tcp_unread(const struct tcp_connection *connection)
+{
+    return tcp_data_end(connection) - connection->read_seq;
+}
 /* Gives back every block and forgets what lies ahead of receive_next. */
 void tcp_receive_release(struct tcp_connection *connection);
 

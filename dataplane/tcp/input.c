@@ -169,7 +169,7 @@ static bool input_acknowledgement(struct tcp_connection *c, const struct tcp_hea
         c->send_window_max = window > c->send_window_max ? window : c->send_window_max;
         c->send_wl1 = header->seq;
     }
-    if (c->sack)
+    if (c->sack && header->sack_count > 0)
         tcp_sacked(c, header);
     if (seq_after(header->ack, c->send_una)) {
         bool was_acknowledged = tcp_fin_acknowledged(c);
@@ -273,7 +273,7 @@ static void input_tell(struct tcp_connection *c, bool readable, bool finished, i
 static enum counter input_deliver(struct tcp_connection *c, const struct tcp_header *header,
                                   int64_t now_ns)
 {
-    uint32_t readable = tcp_readable(c);
+    uint32_t readable = tcp_unread(c);
     uint32_t fin_seq = header->seq + header->payload_length;
     enum counter outcome;
     bool finished;
@@ -293,7 +293,7 @@ static enum counter input_deliver(struct tcp_connection *c, const struct tcp_hea
         c->fin_seq = fin_seq;
     }
     finished = input_finish(c, now_ns);
-    input_tell(c, tcp_readable(c) != readable, finished, now_ns);
+    input_tell(c, tcp_unread(c) != readable, finished, now_ns);
     return outcome;
 }
 
@@ -546,7 +546,8 @@ static enum counter input_segment(void *context, struct ip_segment *segment, int
     outcome = input_synchronised(c, &header, now_ns);
     if (c->receive_next != receive_next || c->send_una != send_una)
         input_follow(c, segment);
-    tcp_settle(c, now_ns);
+    if (c->dying)
+        tcp_settle(c, now_ns);
     return outcome;
 }
 

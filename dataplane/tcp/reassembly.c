@@ -25,19 +25,23 @@ static bool receive_within_share(const struct tcp_connection *c, bool plenty)
            tcp_clients_within(&endpoint->clients, &c->client, blocks / TCP_CLIENT_SHARE);
 }
 
-static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
+/* Returns how many there were. */
+static uint32_t receive_add_slots(struct tcp_connection *c, enum block_class class, uint32_t count)
 {
-    uint32_t block;
-
-    CHECK(c->slot_count < TCP_SLOTS);
-    block = block_take(c->endpoint->store, class);
-    if (block == MESSAGE_BLOCK_NONE)
-        return false;
+    CHECK(c->slot_count + count <= TCP_SLOTS);
+    count = block_take_some(c->endpoint->store, class, &c->slots[c->slot_count], count);
+    if (count == 0)
+        return 0;
     if (c->slot_count == 0)
         c->base_seq = c->read_seq;
-    c->slots[c->slot_count++] = block;
-    receive_hold(c, 1);
-    return true;
+    c->slot_count = (uint8_t)(c->slot_count + count);
+    receive_hold(c, (int32_t)count);
+    return count;
+}
+
+static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
+{
+    return receive_add_slots(c, class, 1) == 1;
 }
 
 static bool receive_commands_may_hold(const struct tcp_endpoint *endpoint)
@@ -53,10 +57,12 @@ static bool receive_commands_plenty(const struct tcp_endpoint *endpoint)
     return endpoint->command_slots < endpoint->store->block_count / TCP_COMMAND_SHARE / 2;
 }
 
-/* Half of all blocks is free. */
-static bool receive_data_plenty(const struct tcp_endpoint *endpoint)
+/* How many blocks anybody may take: at least half of all is free before each. */
+static uint32_t receive_data_plenty(const struct tcp_endpoint *endpoint)
 {
-    return endpoint->store->free_count >= endpoint->store->block_count / 2;
+    uint32_t half = endpoint->store->block_count / 2;
+
+    return endpoint->store->free_count >= half ? endpoint->store->free_count - half + 1 : 0;
 }
 
 /* When there is none, or commands hold their share already, whoever has held one longest loses it.
@@ -67,7 +73,7 @@ static bool receive_add_command_slot(struct tcp_connection *c)
     struct tcp_endpoint *endpoint = c->endpoint;
 
     if (c->deadline_ns[TCP_TIMER_APPLICATION] == 0)
-        return receive_data_plenty(endpoint) && receive_within_share(c, false) &&
+        return receive_data_plenty(endpoint) > 0 && receive_within_share(c, false) &&
                receive_add_slot(c, BLOCK_FOR_COMMAND);
     if (!receive_within_share(c, receive_commands_plenty(endpoint)))
         return false;
@@ -82,8 +88,8 @@ static void receive_drop_slots(struct tcp_connection *c, uint32_t keep)
 
     if (drop == 0)
         return;
-    for (uint32_t i = 0; i < drop; i++)
-        block_give(c->endpoint->store, c->slots[--c->slot_count]);
+    c->slot_count = (uint8_t)keep;
+    block_give_some(c->endpoint->store, &c->slots[keep], drop);
     receive_hold(c, -(int32_t)drop);
 }
 
@@ -105,17 +111,35 @@ static uint32_t receive_slots_used(const struct tcp_connection *c)
     return (end - c->base_seq + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
 }
 
+/* Slots that the window lacks. */
+static uint32_t receive_slots_missing(const struct tcp_connection *c)
+{
+    uint32_t window = c->endpoint->limits.window_bytes;
+    uint32_t held =
+        c->slot_count > 0 ? c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES - c->read_seq : 0;
+    uint32_t missing;
+
+    if (held >= window)
+        return 0;
+    missing = (window - held + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
+    return missing < TCP_SLOTS - c->slot_count ? missing : TCP_SLOTS - c->slot_count;
+}
+
+/* As many at once as leave plenty, then those of this client's share. */
 static bool receive_reserve(struct tcp_connection *c)
 {
-    while (c->slot_count == 0 || c->base_seq + c->slot_count * MESSAGE_BLOCK_BYTES - c->read_seq <
-                                     c->endpoint->limits.window_bytes) {
-        if (c->slot_count == TCP_SLOTS)
-            return true;
-        if (!receive_within_share(c, receive_data_plenty(c->endpoint)) ||
-            !receive_add_slot(c, BLOCK_FOR_DATA))
-            return false;
-    }
-    return true;
+    uint32_t missing = receive_slots_missing(c);
+    uint32_t plenty;
+
+    if (missing == 0)
+        return true;
+    plenty = receive_data_plenty(c->endpoint);
+    if (plenty > missing)
+        plenty = missing;
+    missing -= receive_add_slots(c, BLOCK_FOR_DATA, plenty);
+    while (missing > 0 && receive_within_share(c, false) && receive_add_slot(c, BLOCK_FOR_DATA))
+        missing--;
+    return missing == 0;
 }
 
 uint32_t tcp_window_edge(struct tcp_connection *c)
@@ -262,6 +286,12 @@ enum tcp_placed tcp_place(struct tcp_connection *c, uint32_t seq, const uint8_t 
     }
     if (!receive_interval_fits(c, start, end) || !receive_make_room(c, end))
         return TCP_PLACED_NO_ROOM;
+    if (start == c->receive_next && c->interval_count == 0) {
+        /* As nearly always: the next bytes, and nothing lies ahead of them. */
+        receive_copy(c, start, end, bytes + (start - seq));
+        c->receive_next = end;
+        return TCP_PLACED;
+    }
     if (receive_fill(c, start, end, bytes + (start - seq)) == 0)
         return TCP_PLACED_NOTHING;
     if (start == c->receive_next) {
@@ -274,12 +304,12 @@ enum tcp_placed tcp_place(struct tcp_connection *c, uint32_t seq, const uint8_t 
 
 uint32_t tcp_readable(const struct tcp_connection *c)
 {
-    return tcp_data_end(c) - c->read_seq;
+    return tcp_unread(c);
 }
 
 bool tcp_peek(struct tcp_connection *c, uint32_t skip, struct block_span *span)
 {
-    uint32_t readable = tcp_readable(c);
+    uint32_t readable = tcp_unread(c);
     uint32_t place;
 
     if (skip >= readable)
@@ -300,7 +330,7 @@ void tcp_consume(struct tcp_connection *c, uint32_t length)
 
     if (c->read_closed)
         return; /* tcp_close() has dropped it all */
-    CHECK(length <= tcp_readable(c));
+    CHECK(length <= tcp_unread(c));
     c->read_seq += length;
     passed = c->slot_count > 0 ? (c->read_seq - c->base_seq) / MESSAGE_BLOCK_BYTES : 0;
     for (uint32_t i = 0; i < passed; i++)

@@ -80,6 +80,34 @@ static void test_classes(void **state)
         block_give(store, taken[i]);
 }
 
+/* Several at once are those that one by one would be, and no more than there are for the class. */
+static void test_several(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    uint32_t one_by_one[3];
+    uint32_t blocks[BLOCKS];
+    uint32_t count;
+
+    for (unsigned i = 0; i < 3; i++)
+        one_by_one[i] = block_take(store, BLOCK_FOR_DATA);
+    for (unsigned i = 3; i > 0; i--)
+        block_give(store, one_by_one[i - 1]);
+    assert_int_equal(block_take_some(store, BLOCK_FOR_DATA, blocks, 0), 0);
+    assert_int_equal(block_take_some(store, BLOCK_FOR_DATA, blocks, 3), 3);
+    assert_memory_equal(blocks, one_by_one, sizeof(one_by_one));
+    count = 3 + block_take_some(store, BLOCK_FOR_DATA, blocks + 3, BLOCKS);
+    assert_int_equal(count, BLOCKS - BLOCKS / 8);
+    assert_int_equal(block_take_some(store, BLOCK_FOR_DATA, blocks + count, 1), 0);
+    count += block_take_some(store, BLOCK_FOR_REPLY, blocks + count, BLOCKS);
+    assert_int_equal(count, BLOCKS);
+    assert_true(store_sound(store, NULL));
+    block_hold(store, blocks[0]);
+    block_give_some(store, blocks, count);
+    assert_int_equal(store->free_count, BLOCKS - 1);
+    block_give_some(store, blocks, 1);
+    assert_int_equal(store->free_count, BLOCKS);
+}
+
 static void test_holders(void **state)
 {
     struct store *store = &((struct fixture *)*state)->store;
@@ -411,6 +439,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_classes),
+        TEST(test_several),
         TEST(test_holders),
         TEST(test_misuse_aborts),
         TEST(test_message_and_view),
