@@ -113,6 +113,32 @@ static void test_new_gateway(void **state)
     check_answer_goes_to(new_mac);
 }
 
+/* The same with tags: a new gateway in the connection's own VLAN is followed, one elsewhere is not,
+ * though its segment is taken. */
+static void test_new_gateway_in_a_vlan(void **state)
+{
+    struct segment segment = {.flags = TCP_FLAG_ACK, .window = 1000, .payload = "x", .length = 1};
+    const struct bed_frame *frame;
+
+    (void)state;
+    client.vlan = 7;
+    client_connect(&client);
+    segment.ack = client.ack;
+    for (unsigned i = 0; i < 3; i++) {
+        static const uint16_t vlans[] = {0, 8, 7};
+
+        client.vlan = vlans[i];
+        segment.seq = client.seq + i;
+        assert_int_equal(from_new_mac(&segment), COUNTER_TCP_IN_ACCEPTED);
+        bed_flush(&bed);
+        frame = bed_next(&bed);
+        assert_non_null(frame);
+        assert_int_equal(frame->vlan, 7);
+        assert_memory_equal(frame->bytes, vlans[i] == 7 ? new_mac : BED_CLIENT_MAC, 6);
+        bed_drain(&bed);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -120,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_announcements),
         TEST(test_new_gateway),
+        TEST(test_new_gateway_in_a_vlan),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
