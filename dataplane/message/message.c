@@ -43,6 +43,15 @@ static void message_check(const struct store *store, const struct message *messa
     CHECK(message->stage != MESSAGE_FREE);
 }
 
+void message_from(struct store *store, struct message *message, uint64_t prefix)
+{
+    message_check(store, message);
+    CHECK(!message->counted);
+    message->client_prefix = prefix;
+    message->counted = true;
+    senders_take(&store->senders, prefix);
+}
+
 static uint32_t message_extent_tables(const struct message_header *shared)
 {
     return (shared->extent_count + MESSAGE_EXTENTS_PER_BLOCK - 1) / MESSAGE_EXTENTS_PER_BLOCK;
@@ -68,6 +77,8 @@ void message_give(struct store *store, struct message *message)
         block_give(store, message->own_block);
     admission_leave(&store->admission, &message->admission);
     share_give(store, message);
+    if (message->counted)
+        senders_give(&store->senders, message->client_prefix);
     message->stage = MESSAGE_FREE;
     CHECK(store->free_slot_count < store->slot_count);
     store->free_slots[store->free_slot_count++] = message->index;

@@ -152,6 +152,27 @@ static void sound_shares(const struct store *store)
     }
 }
 
+/* Each sender holds what is of it, and the neighbourhoods hold the same once more. */
+static void sound_senders(const struct store *store)
+{
+    const struct senders *senders = &store->senders;
+    uint32_t counted = 0;
+    uint32_t held[2] = {0, 0};
+
+    for (uint32_t i = 0; i < store->slot_count; i++) {
+        const struct message *message = &store->messages[i];
+
+        if (message->stage == MESSAGE_FREE || !message->counted)
+            continue;
+        counted++;
+        CHECK(senders_held(senders, message->client_prefix, false) > 0);
+        CHECK(senders_held(senders, message->client_prefix, true) > 0);
+    }
+    for (uint32_t i = 0; i < 2 * senders->slot_count; i++)
+        held[senders->entries[i].around] += senders->entries[i].slots;
+    CHECK(held[false] == counted && held[true] == counted);
+}
+
 /* What is held of the common part is what is held beyond each one's own. */
 static void sound_pools(const struct store *store)
 {
@@ -202,6 +223,7 @@ bool store_sound(struct store *store, uint32_t *others)
     sound_pools(store);
     sound_shares(store);
     sound_pieces(store);
+    sound_senders(store);
     sound_mark_free(store);
     for (uint32_t i = 0; i < store->slot_count; i++) {
         if (store->messages[i].stage != MESSAGE_FREE)

@@ -32,6 +32,10 @@ enum status store_init(struct store *store, const struct region *region, uint32_
     store->free_slots = calloc((size_t)slot_count + 1, sizeof(*store->free_slots));
     store->messages = calloc((size_t)slot_count + 1, sizeof(*store->messages));
     store->shares = calloc(SHARE_PLACES + 1u, sizeof(*store->shares));
+    if (senders_init(&store->senders, slot_count) != STATUS_OK) {
+        store_fini(store);
+        return STATUS_NO_MEMORY;
+    }
     if (store->free_blocks == NULL || store->holders == NULL || store->pieces.cuts == NULL ||
         store->free_slots == NULL || store->messages == NULL || store->shares == NULL) {
         store_fini(store);
@@ -59,6 +63,7 @@ void store_fini(struct store *store)
     free(store->free_slots);
     free(store->messages);
     free(store->shares);
+    senders_fini(&store->senders);
     *store = (struct store){0};
 }
 

@@ -20,6 +20,8 @@
 #include <stdint.h>
 
 #include "dataplane/message/admission.h"
+#include "dataplane/message/pace.h"
+#include "dataplane/message/senders.h"
 #include "platform/link/region.h"
 #include "platform/status.h"
 
@@ -55,7 +57,8 @@ struct message {
     enum message_stage stage;
     char id[20];                          /* upper-case hex, zero-terminated */
     struct connection_handle owner;       /* whom to answer */
-    uint64_t client_prefix;               /* who sent it: tcp_peer_prefix() */
+    uint64_t client_prefix;               /* who sent it: tcp_peer_prefix(), message_from() */
+    bool counted;                         /* among what its sender holds */
     const struct smtp_customer *customer; /* of its recipients; borrowed from the table in force */
     uint32_t share;                       /* the customer's place (share.h); 0: none yet */
     uint32_t share_blocks;                /* what it counts there as held */
@@ -63,7 +66,7 @@ struct message {
     uint32_t own_block;                   /* where message_append_bytes() writes, or none */
     uint32_t own_used;                    /* bytes used in it */
     struct admission_entry admission;     /* what it may hold while it comes in */
-    int64_t waited_ns;                    /* of its time in DATA, for room */
+    struct message_pace pace;             /* since MAIL, DATA, or the last wait for room */
     uint32_t granted_bytes;               /* that the grant is known to cover; 0: not known yet */
     uint32_t separator_bytes;             /* of ours between trace and the sender's first byte */
     int64_t started_ns;                   /* MAIL */
@@ -141,6 +144,7 @@ struct store {
     struct message *messages; /* [slot - slot_first] */
     /* All blocks but those kept back from data, shared out before they are taken. */
     struct admission admission;
+    struct senders senders;
     struct share *shares; /* [place]; place 0 is nobody's */
     struct share_pool share_slots;
     struct share_pool share_blocks;
@@ -181,6 +185,9 @@ uint32_t block_available(const struct store *store, enum block_class class);
 
 /* A new empty message in stage MESSAGE_RECEIVING, or null when no slot (or no block) is left. */
 struct message *message_take(struct store *store);
+
+/* It counts as `prefix`'s (tcp_peer_prefix(), senders.h) until message_give(). Once a message. */
+void message_from(struct store *store, struct message *message, uint64_t prefix);
 
 /* Gives slot and blocks back; every later hand-over answer to it is stale. */
 void message_give(struct store *store, struct message *message);

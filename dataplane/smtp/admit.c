@@ -1,5 +1,6 @@
 /* DATA, up to its 354: it comes when there is room for the message, or for its first share when its
  * size is not announced (dataplane/message/admission.h). */
+#include "dataplane/counting.h"
 #include "dataplane/smtp/received.h"
 #include "dataplane/smtp/state.h"
 #include "platform/sums.h"
@@ -94,10 +95,28 @@ static void admit_wait(struct smtp_call *call)
 
     if (entry->since_ns == 0)
         entry->since_ns = call->now_ns;
+    if (entry->since_ns == call->now_ns)
+        count(call->server->counters, COUNTER_ADMISSION_WAITS);
     if (admission_overdue(entry, smtp_config(call)->limits.admission_wait_ns, call->now_ns))
         admit_refuse(call);
     else
         stream_set_deadline(call->stream, call->now_ns + SMTP_ADMISSION_POLL_NS);
+}
+
+static bool admit_room(struct smtp_call *call)
+{
+    const struct admission_entry *entry = &call->session->message->admission;
+
+    if (admit_enter(call))
+        return true;
+    return entry->since_ns != 0 && call->now_ns - entry->since_ns >= SMTP_SHED_AFTER_NS &&
+           smtp_shed(call, SMTP_SHED_FOR_ROOM) && admit_enter(call);
+}
+
+static bool admit_window(struct smtp_call *call)
+{
+    return stream_expect(call->stream, STREAM_EXPECT_DATA) ||
+           (smtp_shed(call, SMTP_SHED_FOR_ANY) && stream_expect(call->stream, STREAM_EXPECT_DATA));
 }
 
 void smtp_admit_again(struct smtp_call *call)
@@ -105,13 +124,12 @@ void smtp_admit_again(struct smtp_call *call)
     struct smtp_session *session = call->session;
     struct message *message = session->message;
 
-    if (!admit_enter(call) ||
-        (!stream_expect(call->stream, STREAM_EXPECT_DATA) &&
-         !(smtp_shed(call) && stream_expect(call->stream, STREAM_EXPECT_DATA)))) {
+    if (!admit_room(call) || !admit_window(call)) {
         admit_wait(call);
         return;
     }
     message->admission.since_ns = 0;
+    pace_begin(&message->pace, 0, call->now_ns);
     message->data_ns = call->now_ns;
     session->paid_ns = call->now_ns + smtp_config(call)->limits.data_timeout_ns;
     if (admit_trace(call, message) != STATUS_OK) {

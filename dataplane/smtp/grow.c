@@ -1,5 +1,6 @@
 /* While a message comes in: it has the room it was granted, and asks for more in time. Who has to
  * wait gets no window beyond what was promised, which its grant covers. */
+#include "dataplane/counting.h"
 #include "dataplane/smtp/state.h"
 
 #define GROW_STEP 8u /* blocks asked for beyond what is needed now */
@@ -39,6 +40,12 @@ static void grow_note(const struct smtp_call *call)
         message->granted_bytes = (entry->granted - others) * MESSAGE_BLOCK_BYTES;
 }
 
+static void grow_wait(struct smtp_call *call)
+{
+    count(call->server->counters, COUNTER_ADMISSION_WAITS);
+    stream_expect(call->stream, STREAM_EXPECT_NOTHING);
+}
+
 void smtp_grow(struct smtp_call *call)
 {
     bool over;
@@ -51,7 +58,7 @@ void smtp_grow(struct smtp_call *call)
     else if (over)
         smtp_data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
     else
-        stream_expect(call->stream, STREAM_EXPECT_NOTHING);
+        grow_wait(call);
 }
 
 void smtp_grow_again(struct smtp_call *call)
@@ -65,10 +72,12 @@ void smtp_grow_again(struct smtp_call *call)
     if (grow_ask(call, &over) && stream_expect(call->stream, STREAM_EXPECT_DATA)) {
         entry->since_ns = 0;
         session->paid_ns += waited_ns; /* it could not send */
-        session->message->waited_ns += waited_ns;
+        pace_begin(&session->message->pace, session->message->shared->size, call->now_ns);
         return;
     }
     entry->since_ns = since_ns;
+    if (!over && waited_ns >= SMTP_SHED_AFTER_NS)
+        (void)smtp_shed(call, SMTP_SHED_FOR_ROOM);
     if (over || admission_overdue(entry, smtp_config(call)->limits.admission_wait_ns, call->now_ns))
         smtp_data_refuse(call, MAIL_NO_ROOM, SMTP_FAULT_NONE);
 }

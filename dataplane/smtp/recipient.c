@@ -40,7 +40,6 @@ static bool transaction_fill(struct smtp_call *call, struct message *message)
     message->started_ns = session->mail_ns;
     message->shared->flags = session->message_flags;
     stream_peer_text(call->stream, message->client);
-    message->client_prefix = stream_peer_prefix(call->stream);
     memcpy(message->helo, smtp_helo(session), session->helo_length + 1u);
     memcpy(message->sender, smtp_sender(session), strlen(smtp_sender(session)) + 1);
     return transaction_put(call, message, ENVELOPE_ID, message->id) == STATUS_OK &&
@@ -53,15 +52,16 @@ static bool transaction_fill(struct smtp_call *call, struct message *message)
            transaction_put(call, message, ENVELOPE_SENDER, message->sender) == STATUS_OK;
 }
 
-/* The last quarter of the slots is for those with few connections: one client that opened a
- * transaction on each of many, and no more, would else leave none for anybody. */
+/* The last quarter of the slots is for senders that hold few: one that opened a transaction on each
+ * of many connections, and no more, would else leave none for anybody. */
 static bool transaction_crowds(const struct smtp_call *call)
 {
     const struct store *store = call->server->store;
-    uint32_t share = store->slot_count / 8 > 0 ? store->slot_count / 8 : 1;
 
-    return store->free_slot_count < store->slot_count / 4 &&
-           stream_peer_exceeds(call->stream, share, 2 * share);
+    if (senders_admit(&store->senders, stream_peer_prefix(call->stream), store->free_slot_count))
+        return false;
+    count(call->server->counters, COUNTER_SENDER_CROWDED);
+    return true;
 }
 
 /* LIMITS RCPTMAX is a promise: so many recipients fit, however long they and the rest are. */
@@ -83,11 +83,13 @@ static bool transaction_begin(struct smtp_call *call, const struct smtp_customer
     if (transaction_crowds(call))
         return false;
     message = message_take(server->store);
-    if (message == NULL && smtp_shed(call))
+    if (message == NULL && smtp_shed(call, SMTP_SHED_FOR_ANY))
         message = message_take(server->store);
     if (message == NULL)
         return false;
     message->customer = customer;
+    message_from(server->store, message, stream_peer_prefix(call->stream));
+    pace_begin(&message->pace, 0, call->session->mail_ns);
     share_take(server->store, message, customer->share);
     memcpy(message->recipient, recipient, length + 1);
     transaction_identify(server, message);

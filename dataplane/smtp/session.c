@@ -100,6 +100,15 @@ static void session_pay(struct smtp_call *call, uint64_t bytes)
         call->session->paid_ns = most_ns;
 }
 
+/* More of a message is here. */
+static void session_advance(struct smtp_call *call)
+{
+    struct message *message = call->session->message;
+
+    pace_note(&message->pace, message->shared->size, call->now_ns);
+    smtp_grow(call);
+}
+
 static void session_set_deadline(struct smtp_call *call)
 {
     const struct config *config = smtp_config(call);
@@ -180,7 +189,7 @@ static void session_run(struct smtp_call *call)
                 smtp_data_read(call);
                 session_pay(call, session->drained_bytes - before);
                 if (session->state == SMTP_DATA)
-                    smtp_grow(call);
+                    session_advance(call);
                 session_set_deadline(call);
             }
             break;

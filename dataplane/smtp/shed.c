@@ -1,42 +1,66 @@
-/* When places for messages run out: who has had one for long and sends next to nothing gives it up.
+/* When places for messages or room in memory run out: who has had it for long and of late sends
+ * next to nothing gives it up.
  *
  * A sender may be slow (limits.data_rate is low, for there are slow honest links) as long as there
- * is room for all. Without this, a few hundred that trickle could keep everybody else out.
+ * is room for all. Without this, a few hundred that trickle could keep everybody else out, and a
+ * few that announced much all large mail.
  */
+#include "dataplane/counting.h"
 #include "dataplane/smtp/state.h"
 #include "platform/clock.h"
 
-#define SHED_LOOK     64u                        /* message slots looked at for one to take back */
-#define SHED_YOUNG_NS (10 * CLOCK_NS_PER_SECOND) /* nobody younger loses its place */
-#define SHED_RATE     16384u                     /* bytes a second; nobody faster does */
+#define SHED_LOOK       64u    /* message slots looked at for one to take back */
+#define SHED_RATE       16384u /* bytes a second; nobody faster loses its slot */
+#define SHED_ROOM_RATE  1024u  /* nor its room ... */
+#define SHED_ROOM_AFTER 600u   /* ... for so many seconds; then all has to take no longer */
 
-/* Bytes a second since MAIL or, later, DATA, but for the time in which it was we who let the sender
- * wait; UINT64_MAX when the message is not one to take back. */
-static uint64_t shed_rate(const struct smtp_call *call, const struct message *message)
+/* Whether it is for its sender to go on, and what it holds is what is needed. */
+static bool shed_may(const struct message *message, enum smtp_shed_for what)
 {
-    int64_t from_ns = message->data_ns != 0 ? message->data_ns : message->started_ns;
-    int64_t age_ns = call->now_ns - from_ns - message->waited_ns;
+    const struct admission_entry *entry = &message->admission;
 
-    if (message->stage != MESSAGE_RECEIVING || message->admission.since_ns != 0 ||
-        age_ns < SHED_YOUNG_NS)
-        return UINT64_MAX;
-    return (uint64_t)message->shared->size * CLOCK_NS_PER_SECOND / (uint64_t)age_ns;
+    return message->stage == MESSAGE_RECEIVING && entry->since_ns == 0 &&
+           (what == SMTP_SHED_FOR_ANY || entry->granted > entry->small);
 }
 
-bool smtp_shed(struct smtp_call *call)
+/* What was begun is not lightly thrown away for what has not: who holds room has time, but not as
+ * much as it likes. */
+static bool shed_is_slow(const struct message *message, enum smtp_shed_for what, uint64_t rate,
+                         int64_t now_ns)
+{
+    uint64_t granted_bytes = (uint64_t)message->admission.granted * MESSAGE_BLOCK_BYTES;
+
+    if (what == SMTP_SHED_FOR_ANY)
+        return rate < SHED_RATE;
+    return rate < SHED_ROOM_RATE ||
+           (now_ns - message->data_ns >= SHED_ROOM_AFTER * CLOCK_NS_PER_SECOND &&
+            rate < granted_bytes / SHED_ROOM_AFTER);
+}
+
+static void shed_end(struct smtp_call *call)
+{
+    count(call->server->counters, COUNTER_SENDERS_SHED);
+    smtp_transaction_end(call, MAIL_NO_ROOM, "421 4.3.2 Too slow while there is no room");
+    smtp_say_closing(call, "421 4.3.2", "Too slow while there is no room, try again later");
+}
+
+bool smtp_shed(struct smtp_call *call, enum smtp_shed_for what)
 {
     struct smtp_server *server = call->server;
     struct store *store = server->store;
     struct message *slowest = NULL;
-    uint64_t least = SHED_RATE;
+    uint64_t least = UINT64_MAX;
     struct smtp_call other = {.server = server, .now_ns = call->now_ns};
 
     for (unsigned i = 0; i < SHED_LOOK; i++) {
         struct message *message = &store->messages[server->shed_cursor];
-        uint64_t rate = shed_rate(call, message);
+        uint64_t rate;
 
         server->shed_cursor = (server->shed_cursor + 1) % store->slot_count;
-        if (rate < least && message != call->session->message) {
+        if (message == call->session->message || !shed_may(message, what))
+            continue;
+        rate = pace_rate(&message->pace, message->shared->size, call->now_ns);
+        if (rate < least && shed_is_slow(message, what, rate, call->now_ns)) {
             least = rate;
             slowest = message;
         }
@@ -47,7 +71,6 @@ bool smtp_shed(struct smtp_call *call)
     if (other.stream == NULL)
         return false;
     other.session = stream_session(other.stream);
-    smtp_transaction_end(&other, MAIL_NO_ROOM, "421 4.3.2 Too slow while there is no room");
-    smtp_say_closing(&other, "421 4.3.2", "Too slow while there is no room, try again later");
+    shed_end(&other);
     return true;
 }

@@ -33,6 +33,9 @@ _Static_assert(SMTP_REPLY_ROOM <= STREAM_SEND_BYTES, "an empty queue takes every
 /* How often who waits for room asks again. */
 #define SMTP_ADMISSION_POLL_NS (50 * CLOCK_NS_PER_MS)
 
+/* Who has waited for so long may make room by shedding. */
+#define SMTP_SHED_AFTER_NS CLOCK_NS_PER_SECOND
+
 /* How much faster than limits.data_rate data has to come while memory is short. */
 #define SMTP_SHORTAGE_RATE 64u
 
@@ -205,9 +208,13 @@ void smtp_transaction_bad(struct smtp_call *call, const char *command, const cha
  * forbids and senders use. False when it is not there. */
 bool smtp_argument_keyword(struct smtp_argument *argument, const char *keyword);
 
-/* shed.c: there is no room for another message. Ends the slowest of some that have had a place for
- * long; true when one was ended. */
-bool smtp_shed(struct smtp_call *call);
+/* shed.c: there is no room for another message, or for more of one. Ends the one that has been
+ * slowest of late, of some that have had a place for long; true when one was ended. */
+enum smtp_shed_for {
+    SMTP_SHED_FOR_ANY,  /* a slot or a block: every message has some */
+    SMTP_SHED_FOR_ROOM, /* of the part of memory for large mail */
+};
+bool smtp_shed(struct smtp_call *call, enum smtp_shed_for what);
 
 /* mail.c, recipient.c, admit.c: what MAIL, RCPT and DATA do. A check changes nothing; it returns
  * null, or the reply that refuses the argument. */

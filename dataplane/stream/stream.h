@@ -119,7 +119,7 @@ static inline struct stream *stream_find(struct tcp_endpoint *endpoint,
     return connection == NULL ? NULL : (struct stream *)tcp_session(connection);
 }
 
-/* Who is at the other end: as tcp_peer_text(), tcp_peer_prefix() and tcp_peer_exceeds(). */
+/* Who is at the other end: as tcp_peer_text() and tcp_peer_prefix(). */
 static inline void stream_peer_text(const struct stream *stream, char text[46])
 {
     tcp_peer_text(stream->connection, text);
@@ -128,12 +128,6 @@ static inline void stream_peer_text(const struct stream *stream, char text[46])
 static inline uint64_t stream_peer_prefix(const struct stream *stream)
 {
     return tcp_peer_prefix(stream->connection);
-}
-
-static inline bool stream_peer_exceeds(const struct stream *stream, uint32_t address_max,
-                                       uint32_t prefix_max)
-{
-    return tcp_peer_exceeds(stream->connection, address_max, prefix_max);
 }
 
 /* What the peer does wrong in all its connections: as tcp_peer_fault(), tcp_peer_faulty(). */

@@ -60,14 +60,6 @@ uint64_t tcp_peer_prefix(const struct tcp_connection *c)
     return c->endpoint->clients.entries[c->client.entry[TCP_CLIENT_ADDRESS]].prefix;
 }
 
-bool tcp_peer_exceeds(const struct tcp_connection *c, uint32_t address_max, uint32_t prefix_max)
-{
-    const struct tcp_client *entries = c->endpoint->clients.entries;
-
-    return entries[c->client.entry[TCP_CLIENT_ADDRESS]].connections > address_max ||
-           entries[c->client.entry[TCP_CLIENT_PREFIX]].connections > prefix_max;
-}
-
 bool tcp_peer_fault(struct tcp_connection *c, uint32_t an_hour, int64_t now_ns)
 {
     return tcp_clients_fault(&c->endpoint->clients, &c->client, an_hour, now_ns);

@@ -114,11 +114,6 @@ void tcp_peer_text(const struct tcp_connection *connection, char text[46]);
  * counted (dataplane/tcp/clients.h). */
 uint64_t tcp_peer_prefix(const struct tcp_connection *connection);
 
-/* Does the peer's address have more than `address_max` connections to this worker, or the addresses
- * around it (dataplane/tcp/clients.h) more than `prefix_max`? Its own counts. */
-bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_max,
-                      uint32_t prefix_max);
-
 /* The application's peer did something wrong: counted for its address, which may do so `an_hour`
  * times (0: any number of times), and for the addresses around it (dataplane/tcp/clients.h), over
  * all its connections to this worker. False when that was one too many. */

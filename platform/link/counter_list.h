@@ -172,6 +172,12 @@
     X(SMTP_COMMANDS, "smtp_commands", COUNTER, "commands", SUM, "commands read")                  \
     X(CUSTOMER_CROWDED, "customer_crowded", COUNTER, "replies", SUM,                              \
       "recipients deferred: their customer holds its share of slots or blocks")                   \
+    X(SENDER_CROWDED, "sender_crowded", COUNTER, "replies", SUM,                                  \
+      "recipients deferred: their sender holds its share of the slots")                           \
+    X(ADMISSION_WAITS, "admission_waits", COUNTER, "messages", SUM,                               \
+      "times that a message had to wait for room, before its data or within")                     \
+    X(SENDERS_SHED, "senders_shed", COUNTER, "connections", SUM,                                  \
+      "connections closed: they were slow while others waited for what they held")                \
     X(SMTP_ROUTE_DOWN, "smtp_route_down", COUNTER, "replies", SUM,                                \
       "recipients deferred: all servers of their customer are away")                              \
     X(SMTP_BAD_COMMANDS, "smtp_bad_commands", COUNTER, "commands", SUM,                           \

@@ -18,7 +18,7 @@ struct tcp_connection *sender_open(struct tcp_endpoint *endpoint)
         .index = (uint32_t)(sender - endpoint->connections),
         .generation = ++endpoint->opened,
         .block = MESSAGE_BLOCK_NONE,
-        .prefix = 0xc6120007,
+        .prefix = 0xc6120007 + ((uint64_t)(sender - endpoint->connections) << 8), /* strangers */
     };
     CHECK(sender->session != NULL);
     endpoint->application->opened(endpoint->application->context, sender, *endpoint->now_ns);
@@ -97,15 +97,6 @@ struct tcp_connection *tcp_find(struct tcp_endpoint *endpoint, struct connection
         endpoint->connections[handle.index].generation != handle.generation)
         return NULL;
     return &endpoint->connections[handle.index];
-}
-
-bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_max,
-                      uint32_t prefix_max)
-{
-    (void)connection;
-    (void)address_max;
-    (void)prefix_max;
-    return false; /* each sender is another client */
 }
 
 bool tcp_peer_fault(struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns)

@@ -18,6 +18,7 @@ void pipe_open(struct tcp_connection *pipe, struct tcp_endpoint *endpoint, struc
     pipe->generation = ++generation;
     pipe->session = calloc(1, application->session_bytes);
     pipe->now_ns = 1000;
+    pipe->prefix = 0xc6120007;
     CHECK(pipe->session != NULL && endpoint->connection == NULL);
     CHECK(options->block_use >= 1 &&
           options->block_start + options->block_use <= MESSAGE_BLOCK_BYTES);
@@ -153,14 +154,7 @@ void tcp_peer_text(const struct tcp_connection *connection, char text[46])
 
 uint64_t tcp_peer_prefix(const struct tcp_connection *connection)
 {
-    (void)connection;
-    return 0xc6120007;
-}
-
-bool tcp_peer_exceeds(const struct tcp_connection *connection, uint32_t address_max,
-                      uint32_t prefix_max)
-{
-    return connection->peers > address_max || connection->peers > prefix_max;
+    return connection->prefix;
 }
 
 bool tcp_peer_fault(struct tcp_connection *connection, uint32_t an_hour, int64_t now_ns)

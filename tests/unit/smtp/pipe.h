@@ -44,7 +44,7 @@ struct tcp_connection {
     bool aborted;
     bool send_blocked; /* no block left for replies */
     bool data_refused; /* tcp_expect(DATA) fails */
-    uint32_t peers;    /* connections of this peer */
+    uint64_t prefix;   /* of its peer: 198.18.0.7 */
     bool hold_acks;    /* replies stay unacknowledged until pipe_acknowledge() */
     enum tcp_expect expect;
     int64_t deadline_ns;

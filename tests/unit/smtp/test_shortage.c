@@ -69,7 +69,8 @@ static void test_no_slot(void **state)
     harness_close(&h);
 }
 
-/* A client with many connections does not get the last slots; one with few does. */
+/* Who holds its share does not get another of the last slots, nor does its neighbour; a stranger
+ * does, and with more room it does not matter. */
 static void test_crowding(void **state)
 {
     struct message *messages[HARNESS_SLOTS - 1];
@@ -78,20 +79,27 @@ static void test_crowding(void **state)
     for (unsigned i = 0; i < HARNESS_SLOTS - 1; i++)
         assert_non_null(messages[i] = message_take(&h.store));
     harness_open(&h, NULL);
-    h.pipe.peers = 2;
+    message_from(&h.store, messages[0], h.pipe.prefix);
     say(TO_ALICE);
     assert_string_equal(h.pipe.sent,
                         BANNER EHLO_REPLY MAIL_OK "452 4.3.1 Insufficient system storage\r\n");
-    h.pipe.peers = 1;
+    assert_int_equal(h.server.counters->value[COUNTER_SENDER_CROWDED], 1);
+    h.pipe.prefix ^= 1;
+    say("RCPT TO:<alice@example.com>\r\n");
+    assert_int_equal(h.server.counters->value[COUNTER_SENDER_CROWDED], 2);
+    h.pipe.prefix ^= 0x100;
     say("RCPT TO:<alice@example.com>\r\nRSET\r\n");
     assert_int_equal(h.concluded, 1);
-    /* With more room the number does not matter. */
-    message_give(&h.store, messages[0]);
-    h.pipe.peers = 2;
-    say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nRSET\r\n");
-    assert_int_equal(h.concluded, 2);
+    h.pipe.prefix ^= 0x101;
+    message_give(&h.store, messages[1]);
+    message_give(&h.store, messages[2]);
+    say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\n");
+    assert_int_equal(senders_held(&h.store.senders, h.pipe.prefix, false), 2);
+    say("RSET\r\n");
+    assert_int_equal(senders_held(&h.store.senders, h.pipe.prefix, false), 1);
     harness_close(&h);
-    for (unsigned i = 1; i < HARNESS_SLOTS - 1; i++)
+    message_give(&h.store, messages[0]);
+    for (unsigned i = 3; i < HARNESS_SLOTS - 1; i++)
         message_give(&h.store, messages[i]);
 }
 

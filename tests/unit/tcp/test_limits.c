@@ -220,25 +220,6 @@ static void test_limit_of_connections(void **state)
     assert_int_equal(bed.endpoint.connection_count, 40);
 }
 
-/* What a connection can ask about those of its neighbours. */
-static void test_peer_exceeds(void **state)
-{
-    struct client neighbour;
-    struct tcp_connection *first;
-
-    (void)state;
-    client_init(&client, &bed, 1);
-    client_connect(&client);
-    first = bed.connection;
-    assert_true(tcp_peer_exceeds(first, 0, 1));
-    assert_true(tcp_peer_exceeds(first, 1, 0));
-    assert_false(tcp_peer_exceeds(first, 1, 1));
-    client_init(&neighbour, &bed, 2);
-    client_connect(&neighbour);
-    assert_false(tcp_peer_exceeds(first, 1, 2));
-    assert_true(tcp_peer_exceeds(first, 1, 1));
-}
-
 /* Our own digits are those of inet_ntop(). */
 static void test_peer_text(void **state)
 {
@@ -269,7 +250,6 @@ int main(void)
         TEST(test_limit_a_client),
         TEST(test_limit_reached_while_half_open),
         TEST(test_limit_of_connections),
-        TEST(test_peer_exceeds),
         TEST(test_peer_text),
     };
 

@@ -1,0 +1,56 @@
+/* senders.h: how many of a worker's slots one sender may hold.
+ *
+ * A sender that opens a transaction on each of many connections, and no more, would leave no slot
+ * for anybody else. While more than a quarter of them is free anybody may have any number. The last
+ * quarter is for those that hold little: less than a sixteenth of all, and around them (IPv4 /24,
+ * IPv6 /48, as dataplane/tcp/clients.h counts) less than an eighth. It is slots that count, not
+ * connections, from the first recipient to message_give(), even if the sender has long left.
+ *
+ * Threads: the owning worker. Memory: senders_init() allocates; an entry for each sender and each
+ * neighbourhood that holds a slot, so two a slot are enough. Hot path but for init and fini: chains
+ * of a table whose hash has a secret.
+ */
+#ifndef DATAPLANE_MESSAGE_SENDERS_H
+#define DATAPLANE_MESSAGE_SENDERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/net/siphash.h"
+#include "platform/status.h"
+
+#define SENDERS_KEPT         4u  /* the last slots, one in so many, are shared out */
+#define SENDERS_SHARE        16u /* of all: an address */
+#define SENDERS_SHARE_AROUND 8u  /* and all around it */
+
+struct senders_entry {
+    uint64_t prefix;
+    uint32_t slots; /* held; 0: free */
+    uint32_t next;  /* in its chain, or free */
+    bool around;    /* the neighbourhood, not the address alone */
+};
+
+struct senders {
+    uint32_t slot_count;
+    struct senders_entry *entries;
+    uint32_t *table;
+    uint32_t mask;
+    uint32_t free;
+    struct siphash_key secret;
+};
+
+/* Main thread. `slots` of a worker. STATUS_NO_MEMORY, STATUS_SYSTEM. */
+enum status senders_init(struct senders *senders, uint32_t slots) STATUS_CHECKED;
+void senders_fini(struct senders *senders);
+
+/* Whether `prefix` (tcp_peer_prefix()) may have another slot, of which `free` are left. */
+bool senders_admit(const struct senders *senders, uint64_t prefix, uint32_t free);
+
+/* It has one more, or one less. */
+void senders_take(struct senders *senders, uint64_t prefix);
+void senders_give(struct senders *senders, uint64_t prefix);
+
+/* What it holds, or what is held around it. */
+uint32_t senders_held(const struct senders *senders, uint64_t prefix, bool around);
+
+#endif

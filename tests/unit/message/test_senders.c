@@ -1,0 +1,140 @@
+/* How many slots a sender may hold, and that what is counted is what is held. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dataplane/message/senders.h"
+
+#define SLOTS 64u
+#define FIRST UINT64_C(0xc0000201)         /* 192.0.2.1 */
+#define IPV6  UINT64_C(0x20010db800010001) /* 2001:db8:1:1::/64 */
+
+static struct senders senders;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return senders_init(&senders, SLOTS) == STATUS_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    senders_fini(&senders);
+    return 0;
+}
+
+static void take(uint64_t prefix, unsigned count)
+{
+    while (count-- > 0)
+        senders_take(&senders, prefix);
+}
+
+/* While more than a quarter is free nobody is asked how many it has. */
+static void test_plenty(void **state)
+{
+    (void)state;
+    take(FIRST, 40);
+    assert_true(senders_admit(&senders, FIRST, SLOTS / 4 + 1));
+    assert_false(senders_admit(&senders, FIRST, SLOTS / 4));
+    assert_false(senders_admit(&senders, FIRST, 1));
+}
+
+static void test_an_address(void **state)
+{
+    (void)state;
+    for (unsigned held = 0; held < SLOTS / 16; held++) {
+        assert_true(senders_admit(&senders, FIRST, 1));
+        senders_take(&senders, FIRST);
+    }
+    assert_false(senders_admit(&senders, FIRST, 1));
+    assert_true(senders_admit(&senders, FIRST + 1, 1));
+    senders_give(&senders, FIRST);
+    assert_true(senders_admit(&senders, FIRST, 1));
+}
+
+static void test_a_neighbourhood(void **state)
+{
+    static const struct {
+        uint64_t first, near, far;
+    } cases[] = {{FIRST, FIRST + 200, FIRST + 256}, {IPV6, IPV6 + 0xff00, IPV6 + 0x10000}};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        take(cases[i].first, SLOTS / 16);
+        take(cases[i].first + 1, SLOTS / 16 - 1);
+        assert_true(senders_admit(&senders, cases[i].near, 1));
+        take(cases[i].first + 1, 1);
+        assert_false(senders_admit(&senders, cases[i].near, 1));
+        assert_true(senders_admit(&senders, cases[i].far, 1));
+        assert_int_equal(senders_held(&senders, cases[i].near, true), SLOTS / 8);
+        assert_int_equal(senders_held(&senders, cases[i].near, false), 0);
+    }
+}
+
+/* 192.0.2.0 is an address as well as the name of what is around it. */
+static void test_the_neighbourhood_is_no_address(void **state)
+{
+    (void)state;
+    take(FIRST, 3);
+    assert_int_equal(senders_held(&senders, FIRST - 1, false), 0);
+    assert_int_equal(senders_held(&senders, FIRST - 1, true), 3);
+}
+
+/* All slots, each of another sender, again and again: entries always suffice and come back. */
+static void test_all_slots_of_strangers(void **state)
+{
+    uint64_t held[SLOTS];
+    uint32_t random = 3;
+    unsigned count = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 20000; round++) {
+        unsigned at = (random = random * 1664525u + 1013904223u) >> 26;
+
+        if (count == SLOTS || (count > 0 && random % 3 == 0)) {
+            at %= count;
+            senders_give(&senders, held[at]);
+            held[at] = held[--count];
+        } else {
+            held[count] = round % 2 == 0 ? random : IPV6 + (uint64_t)random * 65536;
+            senders_take(&senders, held[count++]);
+        }
+    }
+    while (count > 0)
+        senders_give(&senders, held[--count]);
+    for (unsigned i = 0; i < 2 * SLOTS; i++)
+        assert_int_equal(senders.entries[i].slots, 0);
+}
+
+/* Of very few slots each may still have one. */
+static void test_few_slots(void **state)
+{
+    struct senders few;
+
+    (void)state;
+    assert_int_equal(senders_init(&few, 4), STATUS_OK);
+    assert_true(senders_admit(&few, FIRST, 1));
+    senders_take(&few, FIRST);
+    assert_false(senders_admit(&few, FIRST, 1));
+    senders_fini(&few);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_plenty),
+        TEST(test_an_address),
+        TEST(test_a_neighbourhood),
+        TEST(test_the_neighbourhood_is_no_address),
+        TEST(test_all_slots_of_strangers),
+        TEST(test_few_slots),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
