@@ -1,147 +1,64 @@
 /* simulation: runs seeds against the real endpoint. See docs/simulation.md. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "platform/check.h"
-#include "platform/clock.h"
+#include "runner.h"
 #include "world.h"
 
-#define MAIN_FAILURES_MAX 10u
+static const char *const main_modes[] = {"--recorder", "--mail", NULL};
 
-static volatile uint64_t main_seed; /* of the run in progress, for the signal handler */
-
-struct main_options {
-    uint64_t first_seed;
-    uint64_t runs;
-    int64_t seconds; /* 0: no limit */
-    int mode;        /* 0 recorder, 1 mail, -1 either, by the seed */
-    bool trace;
-    bool first_only; /* stop at the first failure */
+struct main_sums {
+    struct world world;
+    struct region region;
+    uint64_t connections;
+    uint64_t completed;
+    uint64_t frames;
+    uint64_t lost;
+    uint64_t delivered;
 };
 
-static void main_crashed(int signal_number)
+static bool main_run(void *context, uint64_t seed, int mode, bool trace)
 {
-    char text[] = "\nCRASHED seed                      \n";
-    char *digit = text + sizeof(text) - 3;
-    uint64_t seed = main_seed;
+    struct main_sums *sums = context;
+    struct world *world = &sums->world;
+    bool good = world_run(world, &sums->region, seed, mode, trace);
 
-    do {
-        *digit-- = (char)('0' + seed % 10);
-        seed /= 10;
-    } while (seed > 0);
-    if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
-        _exit(2);
-    (void)signal(signal_number, SIG_DFL);
-    (void)raise(signal_number);
+    sums->connections += world->exchange_count;
+    sums->completed += world->connections_completed;
+    sums->frames += world->frames_given + world->frames_sent;
+    sums->lost += world->frames_lost;
+    sums->delivered += world->bytes_delivered;
+    return good;
 }
 
-static void main_usage(void)
+static bool main_summary(void *context)
 {
-    (void)fputs("usage: simulation [--seed N [--trace] | --first-seed M --runs N [--seconds S]]\n"
-                "                  [--mail | --recorder] [--stop]\n",
-                stderr);
-    exit(2);
-}
+    const struct main_sums *sums = context;
 
-static uint64_t main_number(const char *text)
-{
-    char *end;
-    uint64_t value;
-
-    if (text == NULL)
-        main_usage();
-    value = strtoull(text, &end, 10);
-    if (*text == '\0' || *end != '\0')
-        main_usage();
-    return value;
-}
-
-static void main_options(int count, char **arguments, struct main_options *options)
-{
-    *options = (struct main_options){.first_seed = 1, .runs = 100, .mode = -1};
-    for (int i = 1; i < count; i++) {
-        const char *argument = arguments[i];
-
-        if (strcmp(argument, "--trace") == 0) {
-            options->trace = true;
-        } else if (strcmp(argument, "--mail") == 0) {
-            options->mode = 1;
-        } else if (strcmp(argument, "--recorder") == 0) {
-            options->mode = 0;
-        } else if (strcmp(argument, "--stop") == 0) {
-            options->first_only = true;
-        } else if (strcmp(argument, "--seed") == 0) {
-            options->first_seed = main_number(arguments[++i]);
-            options->runs = 1;
-        } else if (strcmp(argument, "--first-seed") == 0) {
-            options->first_seed = main_number(arguments[++i]);
-        } else if (strcmp(argument, "--runs") == 0) {
-            options->runs = main_number(arguments[++i]);
-        } else if (strcmp(argument, "--seconds") == 0) {
-            options->seconds = (int64_t)main_number(arguments[++i]);
-        } else {
-            main_usage();
-        }
-    }
-}
-
-/* Never returns false for lack of time: a night's run ends when its time does. */
-static unsigned main_run(const struct main_options *options, struct region *region)
-{
-    static struct world world;
-    int64_t until_ns = clock_monotonic_ns() + options->seconds * CLOCK_NS_PER_SECOND;
-    uint64_t runs = 0;
-    uint64_t connections = 0;
-    uint64_t completed = 0;
-    uint64_t frames = 0;
-    uint64_t lost = 0;
-    uint64_t delivered = 0;
-    unsigned failures = 0;
-
-    for (; runs < options->runs; runs++) {
-        if (options->seconds > 0 && clock_monotonic_ns() >= until_ns)
-            break;
-        main_seed = options->first_seed + runs;
-        if (!world_run(&world, region, main_seed, options->mode, options->trace))
-            failures++;
-        connections += world.exchange_count;
-        completed += world.connections_completed;
-        frames += world.frames_given + world.frames_sent;
-        lost += world.frames_lost;
-        delivered += world.bytes_delivered;
-        if (failures == MAIN_FAILURES_MAX || (failures > 0 && options->first_only)) {
-            runs++;
-            break;
-        }
-    }
-    printf("%" PRIu64 " runs from seed %" PRIu64 ": %" PRIu64 " connections, %" PRIu64
-           " completed, %" PRIu64 " frames, %" PRIu64 " lost, %" PRIu64 " bytes delivered, %u "
-           "failed\n",
-           runs, options->first_seed, connections, completed, frames, lost, delivered, failures);
-    if (runs == 0)
-        return 1; /* a check that looked at nothing is a failure */
-    return failures;
+    printf("%" PRIu64 " connections, %" PRIu64 " completed, %" PRIu64 " frames, %" PRIu64
+           " lost, %" PRIu64 " bytes delivered",
+           sums->connections, sums->completed, sums->frames, sums->lost, sums->delivered);
+    return sums->frames > 0;
 }
 
 int main(int count, char **arguments)
 {
+    static struct main_sums sums;
     struct region_plan plan = {1, WORLD_SLOTS, WORLD_BLOCKS};
-    struct main_options options;
-    struct region region;
-    unsigned failures;
+    struct runner runner = {
+        .program = "simulation",
+        .modes = main_modes,
+        .context = &sums,
+        .run = main_run,
+        .summary = main_summary,
+    };
+    int result;
 
-    main_options(count, arguments, &options);
-    (void)signal(SIGABRT, main_crashed);
-    (void)signal(SIGSEGV, main_crashed);
-    if (region_create(&region, &plan, REGION_PAGES_NORMAL) != STATUS_OK) {
+    if (region_create(&sums.region, &plan, REGION_PAGES_NORMAL) != STATUS_OK) {
         (void)fputs("simulation: no memory for the region\n", stderr);
         return 2;
     }
-    failures = main_run(&options, &region);
-    region_close(&region);
-    return failures > 0 ? 1 : 0;
+    result = runner_main(&runner, count, arguments);
+    region_close(&sums.region);
+    return result;
 }
