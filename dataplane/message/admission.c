@@ -6,6 +6,8 @@
 #include "platform/check.h"
 #include "platform/sums.h"
 
+#define ADMISSION_CLIENT_PART 8u /* of the small part, a client's own */
+
 static void list_append(struct admission_list *list, struct admission_entry *entry)
 {
     entry->next = NULL;
@@ -82,6 +84,22 @@ static bool safe_with(const struct admission *admission, uint32_t blocks)
     return (uint64_t)others + blocks + admission->lot <= large_capacity(admission);
 }
 
+static uint32_t client_place(uint64_t client)
+{
+    uint64_t mixed = client * UINT64_C(0x9e3779b97f4a7c15);
+
+    return client == 0 ? 0 : 1 + (uint32_t)(mixed >> 32) % (ADMISSION_CLIENTS - 1);
+}
+
+/* May this client's next small one come in, as far as its share goes? */
+static bool client_admits(const struct admission *admission, uint32_t place, uint32_t blocks)
+{
+    uint32_t held = admission->clients[place];
+
+    return place == 0 || held == 0 || small_left(admission) >= admission->small_capacity / 2 ||
+           held + blocks <= admission->small_capacity / ADMISSION_CLIENT_PART;
+}
+
 static void grant(struct admission *admission, struct admission_entry *entry, uint32_t blocks,
                   uint32_t small)
 {
@@ -91,6 +109,7 @@ static void grant(struct admission *admission, struct admission_entry *entry, ui
     entry->small += small;
     admission->granted += blocks;
     admission->small_granted += small;
+    admission->clients[entry->client] += blocks;
     if (entry->stage == ADMISSION_UNSURE || entry->stage == ADMISSION_GROWING)
         admission->unsure += blocks - small;
 }
@@ -100,6 +119,8 @@ static void take_back(struct admission *admission, struct admission_entry *entry
     uint32_t small = entry->small < keep ? entry->small : keep;
 
     CHECK(keep <= entry->granted && entry->granted <= admission->granted);
+    CHECK(entry->granted <= admission->clients[entry->client]);
+    admission->clients[entry->client] -= entry->granted - keep;
     admission->granted -= entry->granted - keep;
     admission->small_granted -= entry->small - small;
     entry->granted = keep;
@@ -165,7 +186,7 @@ static bool enter_small(struct admission *admission, struct admission_entry *ent
     uint32_t claim = request->sure ? request->claim : claim_of(admission, request->claim);
     uint32_t small = 0;
 
-    if (claim == 0)
+    if (claim == 0 || !client_admits(admission, entry->client, request->blocks))
         return false;
     if (small_left(admission) >= request->blocks)
         small = request->blocks;
@@ -198,6 +219,7 @@ bool admission_enter(struct admission *admission, struct admission_entry *entry,
 {
     CHECK(entry->stage == ADMISSION_NONE || entry->stage == ADMISSION_WAITING);
     CHECK(request->blocks <= request->claim && (request->small || request->sure));
+    entry->client = client_place(request->client);
     if (!(request->small ? enter_small(admission, entry, request)
                          : enter_large(admission, entry, request)))
         return wait_from(entry, now_ns);
@@ -247,6 +269,19 @@ bool admission_exceed(struct admission *admission, struct admission_entry *entry
     return true;
 }
 
+/* It is nobody's share any more, and leaves the small part as far as there is room elsewhere. */
+static void complete_moves(struct admission *admission, struct admission_entry *entry)
+{
+    uint32_t room = large_room_behind(admission);
+    uint32_t moves = entry->small < room ? entry->small : room;
+
+    admission->clients[entry->client] -= entry->granted;
+    admission->clients[0] += entry->granted;
+    entry->client = 0;
+    entry->small -= moves;
+    admission->small_granted -= moves;
+}
+
 void admission_complete(struct admission *admission, struct admission_entry *entry, uint32_t used)
 {
     CHECK(entry->stage != ADMISSION_WAITING);
@@ -254,6 +289,7 @@ void admission_complete(struct admission *admission, struct admission_entry *ent
         return;
     settle(admission, entry);
     take_back(admission, entry, used < entry->granted ? used : entry->granted);
+    complete_moves(admission, entry);
 }
 
 void admission_leave(struct admission *admission, struct admission_entry *entry)

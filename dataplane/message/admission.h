@@ -15,9 +15,16 @@
  * so that the oldest can end, then the next, and so on: the state is *safe* (the banker's rule, in
  * the order of age). Everything else that holds blocks ends by itself.
  *
- * A part of the capacity, the *small part*, is for small mail and first shares alone. They borrow
- * from the large part where that is safe. Known large mail waits in the order it came, and what the
- * first of it waits for is not lent to anybody but the oldest that grows.
+ * A part of the capacity, the *small part*, is for small mail and first shares alone, while they
+ * come in. They borrow from the large part where that is safe, and once complete they move there as
+ * far as it has room: they end by themselves, but it may take the time of a server that hangs.
+ * While more than half of the small part is granted, a client that holds something and would hold
+ * more than an eighth of it (of either part, and not yet complete) waits; so none keeps the others
+ * out. Who grows is not bounded so, or the oldest might not end. Known large mail waits in the
+ * order it came, and what the first of it waits for is not lent to anybody but the oldest that
+ * grows.
+ *
+ * Clients are ADMISSION_CLIENTS places under a hash; two in one place share a share.
  *
  * Threads: the owning worker's, no lock. Memory: entries lie in messages and are linked here from
  * admission_enter() to admission_leave(). Hot path; every call is of constant cost. Time is passed
@@ -29,6 +36,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define ADMISSION_CLIENTS 1024u
 
 enum admission_stage {
     ADMISSION_NONE,    /* not linked, holds nothing */
@@ -46,6 +55,7 @@ struct admission_entry {
     uint32_t small;   /* of which in the small part */
     uint32_t claim;   /* blocks it may come to need */
     enum admission_stage stage;
+    uint32_t client; /* its place while it comes in; 0: nobody's */
 };
 
 struct admission_list {
@@ -62,6 +72,7 @@ struct admission {
     uint32_t lot;    /* the largest claim so far */
     struct admission_list growing;
     struct admission_list waiting;
+    uint32_t clients[ADMISSION_CLIENTS]; /* granted to what comes in, by place; 0: to all others */
 };
 
 /* What a message asks for as it begins. */
@@ -70,6 +81,7 @@ struct admission_request {
     uint32_t claim;  /* >= blocks: at most; equal for one of announced size */
     bool sure;       /* the size is announced: it will ask for no more */
     bool small;      /* may use the small part: `blocks` is no more than a first share */
+    uint64_t client; /* who sends it, as clients are counted; 0: not told, and not bounded */
 };
 
 /* A quarter is the small part. */

@@ -18,19 +18,22 @@ static uint16_t *sound_holders(const struct store *store, uint32_t block)
 static void sound_mark_free(const struct store *store)
 {
     uint32_t held = 0;
+    uint32_t beside = 0;
 
     CHECK(store->free_count <= store->block_count);
     for (uint32_t i = 0; i < store->free_count; i++) {
         uint16_t *holders = sound_holders(store, store->free_blocks[i]);
 
-        CHECK(*holders == 0);
+        CHECK(*holders == 0 && store->beside[store->free_blocks[i] - store->block_first] == 0);
         *holders = SOUND_FREE;
     }
     for (uint32_t i = 0; i < store->block_count; i++) {
         CHECK(store->holders[i] != 0);
         held += store->holders[i] != SOUND_FREE;
+        beside += store->beside[i];
     }
     CHECK(held + store->free_count == store->block_count);
+    CHECK(beside == store->beside_count);
 }
 
 static void sound_unmark_free(const struct store *store)

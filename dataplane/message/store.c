@@ -27,6 +27,7 @@ enum status store_init(struct store *store, const struct region *region, uint32_
     /* One more of each, so that an empty slice is not a null pointer. */
     store->free_blocks = calloc((size_t)block_count + 1, sizeof(*store->free_blocks));
     store->holders = calloc((size_t)block_count + 1, sizeof(*store->holders));
+    store->beside = calloc((size_t)block_count + 1, sizeof(*store->beside));
     store->pieces.cuts = calloc((size_t)block_count + 1, sizeof(*store->pieces.cuts));
     store->pieces.first = MESSAGE_BLOCK_NONE;
     store->free_slots = calloc((size_t)slot_count + 1, sizeof(*store->free_slots));
@@ -36,8 +37,9 @@ enum status store_init(struct store *store, const struct region *region, uint32_
         store_fini(store);
         return STATUS_NO_MEMORY;
     }
-    if (store->free_blocks == NULL || store->holders == NULL || store->pieces.cuts == NULL ||
-        store->free_slots == NULL || store->messages == NULL || store->shares == NULL) {
+    if (store->free_blocks == NULL || store->holders == NULL || store->beside == NULL ||
+        store->pieces.cuts == NULL || store->free_slots == NULL || store->messages == NULL ||
+        store->shares == NULL) {
         store_fini(store);
         return STATUS_NO_MEMORY;
     }
@@ -60,6 +62,7 @@ void store_fini(struct store *store)
     free(store->free_blocks);
     free(store->holders);
     free(store->pieces.cuts);
+    free(store->beside);
     free(store->free_slots);
     free(store->messages);
     free(store->shares);
@@ -67,14 +70,18 @@ void store_fini(struct store *store)
     *store = (struct store){0};
 }
 
-/* How many free blocks are kept back from a taker of `class`. */
+/* How many free blocks are kept back from a taker of `class`. What others than data hold is of what
+ * is kept back from data, but the last ones are for replies in any case. */
 static uint32_t store_reserve(const struct store *store, enum block_class class)
 {
+    uint32_t others = store->block_count >= 16 ? store->block_count / SUMS_KEPT_BACK : 2;
+    uint32_t last = store->block_count >= 16 ? store->block_count / 16 : 1;
+
     switch (class) {
     case BLOCK_FOR_DATA:
-        return store->block_count >= 16 ? store->block_count / 8 : 2;
+        return others > store->beside_count + last ? others - store->beside_count : last;
     case BLOCK_FOR_COMMAND:
-        return store->block_count >= 16 ? store->block_count / 16 : 1;
+        return last;
     case BLOCK_FOR_REPLY:
         break;
     }
@@ -94,19 +101,23 @@ static inline uint16_t *block_holders(const struct store *store, uint32_t block)
     return &store->holders[block - store->block_first];
 }
 
-static inline uint32_t store_take(struct store *store)
+static inline uint32_t store_take(struct store *store, enum block_class class)
 {
     uint32_t block = store->free_blocks[--store->free_count];
     uint16_t *holders = block_holders(store, block);
 
     CHECK(*holders == 0);
     *holders = 1;
+    if (class != BLOCK_FOR_DATA) {
+        store->beside[block - store->block_first] = 1;
+        store->beside_count++;
+    }
     return block;
 }
 
 uint32_t block_take(struct store *store, enum block_class class)
 {
-    return block_available(store, class) > 0 ? store_take(store) : MESSAGE_BLOCK_NONE;
+    return block_available(store, class) > 0 ? store_take(store, class) : MESSAGE_BLOCK_NONE;
 }
 
 uint32_t block_take_some(struct store *store, enum block_class class, uint32_t *blocks,
@@ -117,7 +128,7 @@ uint32_t block_take_some(struct store *store, enum block_class class, uint32_t *
     if (count > available)
         count = available;
     for (uint32_t i = 0; i < count; i++)
-        blocks[i] = store_take(store);
+        blocks[i] = store_take(store, class);
     return count;
 }
 
@@ -138,6 +149,8 @@ static inline void store_give(struct store *store, uint32_t block)
     if (*holders == 0) {
         CHECK(store->free_count < store->block_count);
         store->free_blocks[store->free_count++] = block;
+        store->beside_count -= store->beside[block - store->block_first];
+        store->beside[block - store->block_first] = 0;
     }
 }
 

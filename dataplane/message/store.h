@@ -10,7 +10,9 @@
  *
  * Limits: blocks and slots of the slice (config: memory.messages, limits.messages_in_progress).
  * When blocks run short, the class of the taker decides who goes without first: message data, then
- * commands, then replies (so that a refusal can still be said).
+ * commands, then replies (so that a refusal can still be said). What is kept back from data is for
+ * these others, and what they hold counts as part of it: data gets what admission.h has granted it,
+ * however many envelopes and commands there are beside it, as long as they are within their part.
  */
 #ifndef DATAPLANE_MESSAGE_STORE_H
 #define DATAPLANE_MESSAGE_STORE_H
@@ -26,7 +28,7 @@
 #include "platform/status.h"
 
 enum block_class {
-    BLOCK_FOR_DATA,    /* refused when less than 1/8 of the slice is free */
+    BLOCK_FOR_DATA,    /* refused when less than 1/8 of the slice is free or held by others */
     BLOCK_FOR_COMMAND, /* refused when less than 1/16 is free */
     BLOCK_FOR_REPLY,   /* refused only when nothing is free */
 };
@@ -136,6 +138,8 @@ struct store {
     uint32_t free_count;
     uint32_t *free_blocks; /* stack */
     uint16_t *holders;     /* [block - block_first] */
+    uint8_t *beside;       /* [block - block_first]: 1 where it was not taken for data */
+    uint32_t beside_count; /* of those */
     struct pieces pieces;
     uint32_t slot_first;
     uint32_t slot_count;

@@ -48,6 +48,7 @@ static struct admission_request admit_request(const struct smtp_call *call)
     request.small = announced == 0 || request.claim <= share;
     request.sure = announced > 0 || request.claim <= share;
     request.blocks = request.sure ? request.claim : share;
+    request.client = call->session->message->client_prefix;
     return request;
 }
 

@@ -234,20 +234,24 @@ static void plan_exchange(struct world *world, uint32_t index)
     struct exchange *x = &world->exchanges[index];
     struct peer *peer = &x->peer;
     struct peer_plan *plan = &peer->plan;
+    uint8_t network;
+    uint8_t host;
 
     x->world = world;
     x->index = index;
     x->previous = WORLD_NONE;
+    /* Seven clients; in a crowd those with small mail are others. */
+    host = (uint8_t)(1 + index % world->tuple_count % 7);
+    network = world->crowd > 0 && index >= world->crowd ? 2 : 1;
     plan->tuple = index % world->tuple_count;
     memcpy(peer->mac,
            (const uint8_t[]){2, 1, 0, 0, (uint8_t)(plan->tuple >> 8), (uint8_t)plan->tuple}, 6);
     peer->ipv6 = world->to_peers.mtu >= 1280 && world->to_server.mtu >= 1280 &&
                  world->ip.interfaces[0].mtu >= 1280 && plan->tuple % 3 == 0;
     if (peer->ipv6)
-        memcpy(peer->address,
-               (const uint8_t[]){0x20, 1, 0xd, 0xb8, 1, [15] = (uint8_t)(1 + plan->tuple % 7)}, 16);
+        memcpy(peer->address, (const uint8_t[]){0x20, 1, 0xd, 0xb8, network, [15] = host}, 16);
     else
-        memcpy(peer->address, (const uint8_t[]){198, 18, 1, (uint8_t)(1 + plan->tuple % 7)}, 4);
+        memcpy(peer->address, (const uint8_t[]){198, 18, network, host}, 4);
     peer->port = (uint16_t)(world->port_base + plan->tuple);
     plan->start_ns = world->start_ns + random_size(random, 1, PLAN_START_WITHIN_NS);
     plan->give_up_ns = world->crowd > 0 ? PLAN_LONGEST_NS : PLAN_GIVE_UP_NS;

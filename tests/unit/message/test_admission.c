@@ -205,6 +205,65 @@ static void test_the_sums_are_true(void **state)
     assert_true(refused > 1000 && taken > 1000);
 }
 
+/* One client takes half of the small part, and no more while others hold something. */
+static void test_no_client_keeps_the_others_out(void **state)
+{
+    struct admission_entry taken[16] = {0};
+    struct admission_entry other = {0};
+    struct admission_entry more = {0};
+    struct admission_request request = {
+        .blocks = SHARE, .claim = LOT, .small = true, .client = 0x0a000001};
+    unsigned count = 0;
+
+    (void)state;
+    while (count < 16 && admission_enter(&admission, &taken[count], &request, 1))
+        count++;
+    assert_int_equal(count, 6); /* 60 of 100 blocks: the sixth still found half of them free */
+    request.client = 0x0a000002;
+    assert_true(admission_enter(&admission, &other, &request, 2)); /* it has nothing yet */
+    assert_false(admission_enter(&admission, &more, &request, 2)); /* 20 are over an eighth */
+    /* What is complete is nobody's share. */
+    admission_complete(&admission, &other, SHARE);
+    assert_true(admission_enter(&admission, &more, &request, 3));
+    /* Growth is not bounded: the oldest has to end. */
+    assert_true(admission_grow(&admission, &taken[0], LOT, 3));
+    for (unsigned i = 0; i < count; i++)
+        admission_leave(&admission, &taken[i]);
+    admission_leave(&admission, &other);
+    admission_leave(&admission, &more);
+    for (unsigned i = 0; i < ADMISSION_CLIENTS; i++)
+        assert_int_equal(admission.clients[i], 0);
+    assert_int_equal(admission.granted, 0);
+    assert_int_equal(admission.small_granted, 0);
+}
+
+/* What only waits for its server leaves the small part to those that come in. */
+static void test_complete_mail_leaves_the_small_part(void **state)
+{
+    struct admission_entry done[40] = {0};
+    struct admission_entry next = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 29; i++) {
+        assert_true(enter_unsure(&done[i], 1));
+        admission_complete(&admission, &done[i], SHARE);
+        assert_true(admission_safe(&admission));
+    }
+    assert_int_equal(admission.small_granted, 0);
+    assert_true(enter_unsure(&next, 2));
+    assert_int_equal(next.small, SHARE);
+    /* But not where the oldest that grows may need the room. */
+    assert_true(admission_grow(&admission, &next, SHARE + 1, 2));
+    assert_true(enter_unsure(&done[29], 3));
+    admission_complete(&admission, &done[29], SHARE);
+    assert_int_equal(done[29].small, SHARE);
+    for (unsigned i = 0; i < 30; i++)
+        admission_leave(&admission, &done[i]);
+    admission_leave(&admission, &next);
+    assert_int_equal(admission.small_granted, 0);
+    assert_int_equal(admission.granted, 0);
+}
+
 #define MANY 64u
 
 struct sender {
@@ -311,6 +370,8 @@ int main(void)
         TEST(test_fit),
         TEST(test_larger_lot_later),
         TEST(test_the_sums_are_true),
+        TEST(test_no_client_keeps_the_others_out),
+        TEST(test_complete_mail_leaves_the_small_part),
         TEST(test_mixes_of_chance),
     };
 

@@ -108,6 +108,33 @@ static void test_several(void **state)
     assert_int_equal(store->free_count, BLOCKS);
 }
 
+/* What commands and envelopes hold is of the part that is kept back from data, and takes nothing
+ * from it: else a message that was granted all it needs would lack its last blocks. */
+static void test_data_keeps_its_part(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    uint32_t beside[BLOCKS / 16];
+    uint32_t data[BLOCKS];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < BLOCKS / 16; i++)
+        assert_int_not_equal(beside[i] = block_take(store, BLOCK_FOR_COMMAND), MESSAGE_BLOCK_NONE);
+    while ((data[count] = block_take(store, BLOCK_FOR_DATA)) != MESSAGE_BLOCK_NONE)
+        count++;
+    assert_int_equal(count, BLOCKS - BLOCKS / 8);
+    assert_int_equal(count, store->admission.capacity);
+    (void)store_sound(store, NULL);
+    /* The rest of their part is theirs still, and what they give back is not data's. */
+    assert_int_equal(block_available(store, BLOCK_FOR_COMMAND), 0);
+    assert_true(block_available(store, BLOCK_FOR_REPLY) > 0);
+    for (uint32_t i = 0; i < BLOCKS / 16; i++)
+        block_give(store, beside[i]);
+    assert_int_equal(block_available(store, BLOCK_FOR_DATA), 0);
+    while (count > 0)
+        block_give(store, data[--count]);
+    assert_int_equal(block_available(store, BLOCK_FOR_DATA), BLOCKS - BLOCKS / 8);
+}
+
 static void test_holders(void **state)
 {
     struct store *store = &((struct fixture *)*state)->store;
@@ -440,6 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_classes),
         TEST(test_several),
+        TEST(test_data_keeps_its_part),
         TEST(test_holders),
         TEST(test_misuse_aborts),
         TEST(test_message_and_view),
