@@ -50,6 +50,8 @@ struct peer_slot {
     struct link_identity identity;   /* of a scanner: what it says it has loaded */
     /* A worker asks for SIGKILL of this epoch by storing it here (main forwards it once). */
     _Atomic uint32_t kill_epoch;
+    /* Jobs of all workers at this scanner: a hint, by which a worker finds one that is idle. */
+    _Atomic uint32_t jobs;
 };
 
 struct peers {

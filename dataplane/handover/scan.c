@@ -53,20 +53,35 @@ static bool scan_withdraw(struct handover *handover, struct message *message)
     return true;
 }
 
-/* A ready scanner this worker has no job at, or PEERS_NO_SLOT. The search goes round, so that
- * scanners wear evenly. */
+static _Atomic uint32_t *scan_jobs(const struct handover *handover, uint32_t slot)
+{
+    return &handover->peers->slots[slot].jobs;
+}
+
+/* Of the ready scanners this worker has no job at, one with the fewest of other workers, or
+ * PEERS_NO_SLOT: behind another's large message it would wait, beside an idle scanner, for all of
+ * that. The search goes round, so that scanners wear evenly. */
 static uint32_t scan_choose(struct handover *handover)
 {
-    for (uint32_t i = 0; i < handover->peers->scanner_slots; i++) {
-        uint32_t slot = (handover->next_slot + i) % handover->peers->scanner_slots;
-        const struct handover_peer *peer = &handover->slots[slot];
+    uint32_t first = handover->next_slot;
+    uint32_t fewest = UINT32_MAX;
+    uint32_t chosen = PEERS_NO_SLOT;
 
-        if (handover_peer_usable(peer) && peer->outstanding == 0) {
+    for (uint32_t i = 0; i < handover->peers->scanner_slots && fewest > 0; i++) {
+        uint32_t slot = (first + i) % handover->peers->scanner_slots;
+        const struct handover_peer *peer = &handover->slots[slot];
+        uint32_t jobs;
+
+        if (!handover_peer_usable(peer) || peer->outstanding != 0)
+            continue;
+        jobs = atomic_load_explicit(scan_jobs(handover, slot), memory_order_relaxed);
+        if (jobs < fewest) {
+            fewest = jobs;
+            chosen = slot;
             handover->next_slot = slot + 1;
-            return slot;
         }
     }
-    return PEERS_NO_SLOT;
+    return chosen;
 }
 
 /* It broke the protocol: the attempt of the message it had is spent. */
@@ -98,6 +113,7 @@ static bool scan_work(struct handover *handover, struct station_step *step, int6
     }
     count(handover->counters, COUNTER_SCAN_JOBS);
     handover->slots[slot].outstanding++;
+    atomic_fetch_add_explicit(scan_jobs(handover, slot), 1, memory_order_relaxed);
     turns_begin(&handover->turns, message);
     scan_wait_end(handover, message);
     message_list_append(&handover->scanning, message);
@@ -113,6 +129,7 @@ static void scan_end(struct handover *handover, struct message *message, int64_t
 
     CHECK(peer->outstanding > 0 && message->job != 0);
     peer->outstanding--;
+    atomic_fetch_sub_explicit(scan_jobs(handover, message->scanner_slot), 1, memory_order_relaxed);
     message_list_remove(&handover->scanning, message);
     turns_end(&handover->turns, message, now_ns - message->handed_ns);
     message->job = 0;

@@ -315,6 +315,34 @@ static void test_scanners_busy(void **state)
 }
 
 /* A verdict that arrives when the time is over is not relayed any more. */
+/* Another worker's message is not put behind the one a scanner has while another scanner is idle;
+ * when none is, it is put behind one. */
+static void test_idle_scanner_first(void **state)
+{
+    struct appliance *appliance = *state;
+    struct scan_job job;
+    uint32_t slots[3];
+
+    appliance_scanners(appliance, &scanners, 2);
+    appliance_control(appliance, &control);
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t worker = i % 2;
+
+        (void)appliance_mail(appliance, worker, "defer.example");
+        for (slots[i] = 0; slots[i] < 2; slots[i]++) {
+            if (peer_scan(&scanners, slots[i], worker, &job))
+                break;
+        }
+        assert_true(slots[i] < 2);
+    }
+    assert_int_not_equal(slots[0], slots[1]);
+    assert_int_equal(slots[2], slots[1]);
+    assert_int_equal(atomic_load(&appliance->peers.slots[slots[1]].jobs), 2);
+    appliance_lose(appliance, &scanners);
+    assert_int_equal(atomic_load(&appliance->peers.slots[0].jobs), 0);
+    assert_int_equal(atomic_load(&appliance->peers.slots[1].jobs), 0);
+}
+
 static void test_clean_too_late(void **state)
 {
     struct appliance *appliance = *state;
@@ -438,6 +466,7 @@ int main(void)
         SCANNING_TEST(test_no_scanner_and_policy_deliver),
         SCANNING_TEST(test_scanner_comes_in_time),
         SCANNING_TEST(test_scanners_busy),
+        SCANNING_TEST(test_idle_scanner_first),
         SCANNING_TEST(test_clean_too_late),
         SCANNING_TEST(test_sender_leaves_while_waiting),
         SCANNING_TEST(test_sender_leaves_while_scanning),
