@@ -1,8 +1,8 @@
-"""A "no" is a "no" with a real server behind: Postfix, whose processes are stopped and killed, and
-control, which is killed, while senders send and leave.
+"""A "no" is a "no" with a real server behind: Postfix or Exim, whose processes are stopped and killed,
+and control, which is killed, while senders send and leave.
 
 Held against each other: what each sender heard, and how often the mail stands in the Maildir when
-Postfix has nothing queued any more. 2xx: once. Anything else: not at all, but where the end of data
+the server has nothing queued any more. 2xx: once. Anything else: not at all, but where the end of data
 was out and its answer did not come. That window is SMTP's own (RFC 5321, 6.1); what fell into it is
 counted and printed. With POSTERN_TEST_NIGHT=1 for 600 mails.
 """
@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "links"))
 
 import appliance  # noqa: E402
 import bed  # noqa: E402
+import exim  # noqa: E402
 import mails  # noqa: E402
 import postfix  # noqa: E402
 
@@ -35,16 +36,15 @@ WINDOW = re.compile("timed out waiting for the answer to the end of data|relay e
                     "connection closed by the server|Connection reset|no answer in time")
 
 
-@unittest.skipUnless(postfix.available(), "postfix is missing")
-class Promise(unittest.TestCase):
-    def setUp(self):
+class Promise:
+    def serve(self, server):
         if bed.NIGHT:
             signal.alarm(1200)
-        self.postfix = postfix.Postfix()
-        self.addCleanup(self.postfix.stop)
-        self.postfix.start()
+        self.server = server
+        self.addCleanup(self.server.stop)
+        self.server.start()
         self.box = appliance.Appliance(
-            [appliance.customer("example", ["example.org"], self.postfix.port,
+            [appliance.customer("example", ["example.org"], self.server.port,
                                 route={"command_timeout": "2s"})],
             {"limits": {"verdict_timeout": "%ds" % VERDICT_SECONDS},
              "scanner": {"time_limit": "2s"}})
@@ -92,7 +92,8 @@ class Promise(unittest.TestCase):
 
     def disturb(self):
         """One thing at a time goes wrong, and is mended again; in turn, so that each does."""
-        things = ("control", "cleanup", "smtpd gone", "smtpd")
+        back, front = self.server.BACK, self.server.FRONT
+        things = ("control", back, front + " gone", front)
         for number, what in enumerate(itertools.cycle(things)):
             if number == len(things):
                 self.all_tried.set()
@@ -101,12 +102,12 @@ class Promise(unittest.TestCase):
             self.counts[what] += 1
             if what == "control":
                 self.box.process_of("postern-control").signal(signal.SIGKILL)
-            elif what == "smtpd gone":
-                self.postfix.kill_oldest("smtpd")
+            elif what.endswith(" gone"):
+                self.server.kill_oldest(front)
             else:
-                self.postfix.signal(what, signal.SIGSTOP)
+                self.server.signal(what, signal.SIGSTOP)
                 self.done.wait(self.random.uniform(1, VERDICT_SECONDS + 1))
-                self.postfix.signal(what, signal.SIGCONT)
+                self.server.signal(what, signal.SIGCONT)
 
     def test_no_is_no(self):
         disturber = threading.Thread(target=self.disturb)
@@ -119,7 +120,7 @@ class Promise(unittest.TestCase):
         self.box.wait_idle(20)
         there = collections.Counter(
             int(re.search(rb"Subject: number (\d+)", content).group(1))
-            for content in self.postfix.delivered())
+            for content in self.server.delivered())
         self.judge(there)
 
     def judge(self, there):
@@ -139,6 +140,19 @@ class Promise(unittest.TestCase):
         self.assertEqual([heard[number] for number in taken if number not in window], [])
         self.assertGreater(len(good), MAILS // 10)
         self.assertGreater(len(bad), 0)
+
+
+@unittest.skipUnless(postfix.available(), "postfix is missing")
+class WithPostfix(Promise, unittest.TestCase):
+    def setUp(self):
+        self.serve(postfix.Postfix())
+
+
+@unittest.skipUnless(bed.NIGHT, "for nights (POSTERN_TEST_NIGHT=1)")
+@unittest.skipUnless(exim.available(), "exim4 is missing")
+class WithExim(Promise, unittest.TestCase):
+    def setUp(self):
+        self.serve(exim.Exim())
 
 
 if __name__ == "__main__":

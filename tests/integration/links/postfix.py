@@ -36,6 +36,9 @@ def available():
 
 
 class Postfix:
+    FRONT = "smtpd"  # what talks to us
+    BACK = "cleanup"  # what takes the end of data
+
     def __init__(self, processes=50):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="postern-test-postfix-"))
         self.home.chmod(0o755)
