@@ -1,6 +1,7 @@
 /* What must hold of the endpoint's state around each frame, after each round and at the end. */
 #include <string.h>
 
+#include "holders.h"
 #include "mail.h"
 #include "oracle.h"
 #include "world.h"
@@ -133,17 +134,18 @@ void oracle_after_input(struct world *world, const struct frame *frame,
         state_first_wins(world, x, c, frame);
 }
 
-/* Each block that no message holds is held by TCP; the rest is TCP's and the store's own affair,
- * and ends in a CHECK(). */
+/* Each block is held by those that name it; the rest is TCP's and the store's own affair, and ends
+ * in a CHECK(). */
 static void state_sound(struct world *world)
 {
-    uint32_t others = 0;
-    uint32_t holds = 0;
+    int more = 0;
+    uint32_t wrong;
 
-    (void)store_sound(&world->store, &others);
-    (void)tcp_sound(&world->endpoint, &holds);
-    if (others != holds)
-        world_fail(world, "TCP holds %u blocks, but %u are held", holds, others);
+    (void)store_sound(&world->store, NULL);
+    (void)tcp_sound(&world->endpoint, NULL);
+    wrong = holders_wrong(&world->store, &world->endpoint, &more);
+    if (wrong != MESSAGE_BLOCK_NONE)
+        world_fail(world, "block %u is held %d times more than it is named", wrong, more);
 }
 
 /* Stated bound: what a round sends is at most, for each frame, timer and call of the application,

@@ -6,6 +6,7 @@
 
 #include "crowd.h"
 #include "platform/check.h"
+#include "tests/simulation/holders.h"
 
 #define WORKER_BURST        32u
 #define WORKER_TIMERS       64u
@@ -164,18 +165,18 @@ void worker_receive(struct crowd_worker *worker, struct frame *frame)
     worker_poll_at(worker, worker->crowd->now_ns + WORKER_FRAME_NS);
 }
 
-/* Each block that no message holds is TCP's. */
 static void worker_sound(struct crowd_worker *worker)
 {
-    uint32_t others = 0;
-    uint32_t holds = 0;
+    int more = 0;
+    uint32_t wrong;
 
-    (void)store_sound(&worker->store, &others);
-    (void)tcp_sound(&worker->endpoint, &holds);
+    (void)store_sound(&worker->store, NULL);
+    (void)tcp_sound(&worker->endpoint, NULL);
     (void)handover_sound(&worker->handover);
-    if (others != holds)
-        crowd_fail(worker->crowd, "worker %u: TCP holds %u blocks, but %u are held", worker->number,
-                   holds, others);
+    wrong = holders_wrong(&worker->store, &worker->endpoint, &more);
+    if (wrong != MESSAGE_BLOCK_NONE)
+        crowd_fail(worker->crowd, "worker %u: block %u is held %d times more than it is named",
+                   worker->number, wrong, more);
 }
 
 static void worker_finish_round(struct crowd_worker *worker)
