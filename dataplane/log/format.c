@@ -377,7 +377,7 @@ static void log_json_recipients(struct log_line *line, const struct log_record *
     log_json_string(line, "id", record->id, sizeof(record->id));
     log_print(line, ",\"to\":[");
     for (uint32_t i = 0; i < record->recipients && at < sizeof(record->more); i++) {
-        log_print(line, i > 0 ? "," : "");
+        log_put(line, ",", i > 0);
         log_json_value(line, record->more + at, sizeof(record->more) - at);
         at += strnlen(record->more + at, sizeof(record->more) - at) + 1;
     }

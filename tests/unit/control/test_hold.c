@@ -1,5 +1,7 @@
 /* The memory of a message goes back to the dataplane when the link is closed; so the link stays for
- * as long as anything here still points into the region, though it is over. */
+ * as long as anything here still points into the region, though it is over. And it goes back with
+ * the answer to its job, which comes whatever memory control itself is refused. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -165,11 +167,79 @@ static void test_message_under_way(void **state)
     free(body);
 }
 
+static unsigned refused_at; /* of the allocations from now on; 0: none */
+
+static bool refused(void)
+{
+    return refused_at > 0 && --refused_at == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return refused() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return refused() ? NULL : __real_calloc(count, size);
+}
+
+/* The answer to a job that finds its nth allocation refused. False when there were not so many. */
+static bool relay_refusing(struct ends *ends, unsigned nth, struct relay_result *result)
+{
+    static const struct harness_mail mail = {.body = "A: b\r\n\r\nc\r\n", .length = 12};
+    int64_t end_ns = clock_monotonic_ns() + 60 * CLOCK_NS_PER_SECOND;
+    struct relay_result more;
+    struct relay_job job;
+    struct message *message = harness_message(&ends->harness, &mail, &job);
+    bool reached;
+
+    assert_int_equal(ring_push(&ends->channel.jobs, &job), STATUS_OK);
+    refused_at = nth;
+    while (ring_pop(&ends->channel.results, result) != STATUS_OK) {
+        assert_true(clock_monotonic_ns() < end_ns);
+        harness_run(&ends->harness, 1);
+    }
+    reached = refused_at == 0;
+    refused_at = 0;
+    assert_true(result->job == job.job);
+    assert_int_equal(ring_pop(&ends->channel.results, &more), STATUS_AGAIN);
+    assert_int_equal(ends->dataplane->open, 0);
+    message_give(&ends->harness.store, message);
+    return reached;
+}
+
+/* Each allocation of a job's life refused in turn: there is one answer, and the slot is free. */
+static void test_memory_refused(void **state)
+{
+    struct relay_result result;
+    struct ends ends;
+    unsigned nth = 1;
+    unsigned failed = 0;
+
+    (void)state;
+    open_ends(&ends, "{}");
+    while (relay_refusing(&ends, nth, &result)) {
+        failed += result.outcome != RELAY_ANSWERED;
+        nth++;
+    }
+    print_message("%u allocations were refused, %u of their mails deferred\n", nth - 1, failed);
+    assert_true(nth > 3 && failed > 0 && failed < nth);
+    assert_false(relay_refusing(&ends, UINT_MAX, &result));
+    close_ends(&ends);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_link_stays_for_its_holders),
         cmocka_unit_test(test_message_under_way),
+        cmocka_unit_test(test_memory_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
