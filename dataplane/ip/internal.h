@@ -35,6 +35,22 @@ enum counter ip_ipv6(struct ip_host *host, const struct ip_interface *interface,
 enum counter ip_icmpv6(struct ip_host *host, const struct ip_interface *interface,
                        const struct ip_frame *frame, const uint8_t *icmp, uint32_t length);
 
+/* The segment `bytes` of `frame`, but for its addresses. */
+static inline struct ip_segment ip_segment_of(const struct ip_interface *interface,
+                                              const struct ip_frame *frame, const uint8_t *bytes,
+                                              uint32_t length, bool checksum_good, bool cut)
+{
+    return (struct ip_segment){
+        .bytes = bytes,
+        .length = length,
+        .checksum_good = checksum_good,
+        .cut = cut,
+        .shared = interface->shared,
+        .mtu = interface->mtu,
+        .path = frame->path,
+    };
+}
+
 /* A virtual link can hand over segments larger than its MTU, of which the port keeps the beginning
  * (veth under AF_PACKET). Where checksums are trusted that much is taken, and acknowledged: without
  * it a sender would get one segment through for each of its time-outs. `end` is where the packet

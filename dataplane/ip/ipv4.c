@@ -10,19 +10,12 @@ static enum counter ip_tcp(struct ip_host *host, const struct ip_interface *inte
                            const struct ip_frame *frame, const uint8_t *tcp, uint32_t length,
                            bool checksum_good, bool cut, int64_t now_ns)
 {
-    struct ip_segment segment = {
-        .bytes = tcp,
-        .length = length,
-        .checksum_good = checksum_good,
-        .cut = cut,
-        .shared = interface->shared,
-        .mtu = interface->mtu,
-        .path = frame->path,
-        .address_bytes = 4,
-        .flow = {.local_address = {[10] = 0xff, [11] = 0xff},
-                 .remote_address = {[10] = 0xff, [11] = 0xff}},
-    };
+    static const struct ip_flow mapped = {.local_address = {[10] = 0xff, [11] = 0xff},
+                                          .remote_address = {[10] = 0xff, [11] = 0xff}};
+    struct ip_segment segment = ip_segment_of(interface, frame, tcp, length, checksum_good, cut);
 
+    segment.address_bytes = 4;
+    segment.flow = mapped;
     memcpy(segment.flow.remote_address + 12, frame->bytes + 12, 4);
     memcpy(segment.flow.local_address + 12, frame->bytes + 16, 4);
     return host->upper.input(host->upper.context, &segment, now_ns);

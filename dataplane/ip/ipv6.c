@@ -31,17 +31,9 @@ static enum counter ipv6_tcp(struct ip_host *host, const struct ip_interface *in
                              const struct ip_frame *frame, const uint8_t *tcp, uint32_t length,
                              bool checksum_good, bool cut, int64_t now_ns)
 {
-    struct ip_segment segment = {
-        .bytes = tcp,
-        .length = length,
-        .checksum_good = checksum_good,
-        .cut = cut,
-        .shared = interface->shared,
-        .mtu = interface->mtu,
-        .path = frame->path,
-        .address_bytes = 16,
-    };
+    struct ip_segment segment = ip_segment_of(interface, frame, tcp, length, checksum_good, cut);
 
+    segment.address_bytes = 16;
     if (!ip_interface_owns6(interface, frame->bytes + 24))
         return COUNTER_FRAME_NOT_OURS;
     if (!ipv6_source_valid(frame->bytes + 8) || ip_interface_owns6(interface, frame->bytes + 8))
