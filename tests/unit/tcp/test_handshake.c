@@ -8,34 +8,12 @@
 #include <cmocka.h>
 
 #include "dataplane/net/bytes.h"
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/tcp/connecting.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TICK_NS      (INT64_C(1) << TCP_TICK_SHIFT)
-#define HALF_OPEN    16u
 #define FLAG_ECE     0x40u
 #define FLAG_CWR     0x80u
-
-static struct bed bed;
-static struct client client;
-
-static int set_up(void **state)
-{
-    static const struct bed_options options = {
-        .connections = 40, .half_open = HALF_OPEN, .connections_a_client = 3};
-
-    bed_open(&bed, &options);
-    client_init(&client, &bed, 1);
-    *state = &bed;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    bed_close(&bed);
-    return 0;
-}
 
 static void check_silence(void)
 {
@@ -503,30 +481,28 @@ static void test_rfc_6528_initial_numbers(void **state)
     assert_true(client_next(&client)->tcp.seq - second > 1000);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_options),
-        TEST(test_mss_of_the_port),
-        TEST(test_rfc_3168_not_negotiated),
-        TEST(test_syn_is_repeated),
-        TEST(test_syn_with_another_number),
-        TEST(test_syn_anew),
-        TEST(test_syn_ack_is_repeated),
-        TEST(test_syn_ack_without_a_buffer),
-        TEST(test_segments_without_connection),
-        TEST(test_no_listener),
-        TEST(test_half_open_segments),
-        TEST(test_final_ack_without_timestamp),
-        TEST(test_data_with_the_final_ack),
-        TEST(test_refused_by_the_application),
-        TEST(test_data_on_a_syn),
-        TEST(test_bad_headers),
-        TEST(test_malformed_options),
-        TEST(test_syn_number_wraps),
-        TEST(test_rfc_6528_initial_numbers),
+        CONNECTING_TEST(test_options),
+        CONNECTING_TEST(test_mss_of_the_port),
+        CONNECTING_TEST(test_rfc_3168_not_negotiated),
+        CONNECTING_TEST(test_syn_is_repeated),
+        CONNECTING_TEST(test_syn_with_another_number),
+        CONNECTING_TEST(test_syn_anew),
+        CONNECTING_TEST(test_syn_ack_is_repeated),
+        CONNECTING_TEST(test_syn_ack_without_a_buffer),
+        CONNECTING_TEST(test_segments_without_connection),
+        CONNECTING_TEST(test_no_listener),
+        CONNECTING_TEST(test_half_open_segments),
+        CONNECTING_TEST(test_final_ack_without_timestamp),
+        CONNECTING_TEST(test_data_with_the_final_ack),
+        CONNECTING_TEST(test_refused_by_the_application),
+        CONNECTING_TEST(test_data_on_a_syn),
+        CONNECTING_TEST(test_bad_headers),
+        CONNECTING_TEST(test_malformed_options),
+        CONNECTING_TEST(test_syn_number_wraps),
+        CONNECTING_TEST(test_rfc_6528_initial_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

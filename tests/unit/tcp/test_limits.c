@@ -8,31 +8,9 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/tcp/connecting.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define HALF_OPEN    16u
-
-static struct bed bed;
-static struct client client;
-
-static int set_up(void **state)
-{
-    static const struct bed_options options = {
-        .connections = 40, .half_open = HALF_OPEN, .connections_a_client = 3};
-
-    bed_open(&bed, &options);
-    client_init(&client, &bed, 1);
-    *state = &bed;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    bed_close(&bed);
-    return 0;
-}
 
 /* RFC 4987: when the table is full, cookies; whoever answers one is served like everybody. */
 static void test_rfc_4987_cookies(void **state)
@@ -53,7 +31,7 @@ static void test_rfc_4987_cookies(void **state)
         assert_non_null(client_next(other));
     }
     cookies = (unsigned)bed_counter(&bed, COUNTER_SYN_COOKIES_SENT);
-    assert_in_range(bed.endpoint.half_open_count, 1, HALF_OPEN);
+    assert_in_range(bed.endpoint.half_open_count, 1, CONNECTING_HALF_OPEN);
     assert_int_equal(cookies + bed.endpoint.half_open_count, COUNT(others));
     bed_advance(&bed, 100 * BED_MS);
     for (unsigned i = 0; i < COUNT(others); i++) {
@@ -239,18 +217,16 @@ static void test_peer_text(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_rfc_4987_cookies),
-        TEST(test_rfc_4987_bad_cookies),
-        TEST(test_rfc_4987_cookie_of_the_last_period),
-        TEST(test_limit_a_client),
-        TEST(test_limit_reached_while_half_open),
-        TEST(test_limit_of_connections),
-        TEST(test_peer_text),
+        CONNECTING_TEST(test_rfc_4987_cookies),
+        CONNECTING_TEST(test_rfc_4987_bad_cookies),
+        CONNECTING_TEST(test_rfc_4987_cookie_of_the_last_period),
+        CONNECTING_TEST(test_limit_a_client),
+        CONNECTING_TEST(test_limit_reached_while_half_open),
+        CONNECTING_TEST(test_limit_of_connections),
+        CONNECTING_TEST(test_peer_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
