@@ -1,10 +1,10 @@
-"""A "no" is a "no" with a real server behind: Postfix or Exim, whose processes are stopped and killed,
-and control, which is killed, while senders send and leave.
+"""A "no" is a "no" with a real server behind: Postfix or Exim, whose processes are stopped and
+killed, and control, which is killed, while senders send and leave.
 
 Held against each other: what each sender heard, and how often the mail stands in the Maildir when
-the server has nothing queued any more. 2xx: once. Anything else: not at all, but where the end of data
-was out and its answer did not come. That window is SMTP's own (RFC 5321, 6.1); what fell into it is
-counted and printed. With POSTERN_TEST_NIGHT=1 for 600 mails.
+the server has nothing queued any more. 2xx: once. Anything else: not at all, but where the end of
+data was out and its answer did not come. That window is SMTP's own (RFC 5321, 6.1); what fell into
+it is counted and printed. With POSTERN_TEST_NIGHT=1 for 600 mails.
 """
 
 import collections
@@ -132,8 +132,8 @@ class Promise:
         faults = ", ".join("%s %d times" % pair for pair in sorted(self.counts.items()))
         print("      %d mails, %s: %d heard 2xx, %d another word (%d of them in SMTP's window, %d "
               "of these delivered), %d left (%d delivered)" % (
-                  len(self.said), faults, len(good), len(bad), len(window), len(taken), len(self.left),
-                  sum(there[number] > 0 for number in self.left)), flush=True)
+                  len(self.said), faults, len(good), len(bad), len(window), len(taken),
+                  len(self.left), sum(there[number] > 0 for number in self.left)), flush=True)
         self.assertGreaterEqual(len(self.said), MAILS)
         self.assertEqual([number for number in good if there[number] != 1], [])
         self.assertLessEqual(max(there.values()), 1)
