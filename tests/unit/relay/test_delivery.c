@@ -7,9 +7,21 @@
 
 #include <cmocka.h>
 
+#include "platform/clock.h"
 #include "tests/unit/relay/harness.h"
 
 static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
+
+/* Nothing here is about time: a busy machine may take what it needs. */
+static void open_patiently(struct harness *harness)
+{
+    struct config_route *route = &harness->customer.route;
+
+    harness_open(harness);
+    route->connect_timeout_ns = 18 * CLOCK_NS_PER_SECOND;
+    route->command_timeout_ns = 18 * CLOCK_NS_PER_SECOND;
+    route->data_timeout_ns = 18 * CLOCK_NS_PER_SECOND;
+}
 
 /* Everything a body may hold that a relay could spoil. */
 static char *nasty_body(size_t length)
@@ -47,7 +59,7 @@ static void assert_delivers(const char *json, size_t length, size_t piece)
     const struct relay_result *result;
     char expected[64];
 
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, json, 0);
     result = harness_send(&harness, &mail);
     assert_string_equal(result->text, "2.0.0 Ok: queued as 4711");
@@ -82,7 +94,7 @@ static void test_large_body_by_reference(void **state)
         body[i] = (char)(i % 977 == 975 ? '\r' : i % 977 == 976 ? '\n' : 'a' + i % 23);
     body[length - 2] = '\r';
     body[length - 1] = '\n';
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{}", 0);
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
     harness_assert_message(&harness, 0, body, length);
@@ -105,7 +117,7 @@ static void test_envelope_and_options(void **state)
     char *envelope;
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{\"offers\": [\"PIPELINING\"]}", 0);
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
     envelope = harness_file(&harness, "message.0.json", &length);
@@ -130,7 +142,7 @@ static void test_unscanned_is_told(void **state)
     char *bytes;
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{}", 0);
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
     bytes = harness_file(&harness, "message.0", &length);
@@ -157,7 +169,7 @@ static void assert_refusal(const char *json, unsigned code, const char *text)
                                 .length = sizeof(simple) - 1};
     const struct relay_result *result;
 
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, json, 0);
     for (unsigned i = 0; i < 2; i++) {
         result = harness_send(&harness, &mail);
@@ -216,7 +228,7 @@ static void test_refused_recipient_delivers_nothing(void **state)
     size_t length;
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness,
                   "{\"offers\": [\"PIPELINING\"], \"rcpt\": {\"bad@acme.example\": \"550 No\"}}",
                   0);
@@ -248,7 +260,7 @@ static void test_many_recipients(void **state)
         (void)snprintf(names[i], sizeof(names[i]), "somebody-with-a-name-%u@acme.example", i);
         recipients[i] = names[i];
     }
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{\"offers\": [\"PIPELINING\"]}", 0);
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
     envelope = harness_file(&harness, "message.0.json", &length);
@@ -264,7 +276,7 @@ static void test_connections_are_reused(void **state)
     struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{}", 0);
     for (unsigned i = 0; i < 20; i++)
         assert_int_equal(harness_send(&harness, &mail)->code, 250);
@@ -284,7 +296,7 @@ static void test_many_at_once_stay_within_connections(void **state)
     struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{}", 0);
     for (unsigned i = 0; i < 50; i++) {
         struct relay_job job;
@@ -308,7 +320,7 @@ static void test_server_restart(void **state)
     const struct relay_result *result;
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{}", 0);
     assert_int_equal(harness_send(&harness, &mail)->code, 250);
     harness_stop_server(&harness);
@@ -335,7 +347,7 @@ static void test_unknown_customer_and_stale_message(void **state)
     struct relay_job job;
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     harness_serve(&harness, "{}", 0);
     assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_REFUSED);
     assert_int_equal(harness.results[0].code, 451);
@@ -369,7 +381,7 @@ static void test_name_is_resolved(void **state)
     char expected[64];
 
     (void)state;
-    harness_open(&harness);
+    open_patiently(&harness);
     assert_int_equal(resolver_open(&harness.resolver, &harness.loop, RESOLVER_CONFIGURATION),
                      STATUS_OK);
     (void)snprintf(harness.servers[0].host, sizeof(harness.servers[0].host), "localhost");
