@@ -151,7 +151,9 @@ int64_t generation_turn(struct generation *generation, struct supervisor *superv
     generation->served = generation->wanted;
     generation->wanted = 0;
     generation_unlink(generation);
-    fputs("postern: the new signatures are in use: the old scanners end\n", stderr);
+    fputs(
+        "postern: the new signatures are in use: the old scanners finish what they have, and end\n",
+        stderr);
     supervisor_replace(supervisor, generation->serving, generation->candidate);
     return INT64_MAX;
 }

@@ -220,14 +220,15 @@ static void handover_lose(struct handover *handover, uint32_t slot, int64_t now_
 static void handover_notice(struct handover *handover, uint32_t slot, uint64_t life, int64_t now_ns)
 {
     struct handover_peer *peer = &handover->slots[slot];
+    bool read = handover_peer_reads(peer->life);
 
-    if (handover_peer_reads(peer->life) && !handover_peer_reads(life))
+    if (read && !handover_peer_reads(life))
         handover_lose(handover, slot, now_ns);
     peer->life = life;
-    if (peer_state_of(life) == PEER_READY)
+    /* Also one that is leaving already when it is first seen. */
+    if (!read && handover_peer_reads(life))
         channel_attach(&peer->channel, &handover->peers->slots[slot].memory, handover->worker);
-    atomic_store_explicit(peers_seen(handover->peers, handover->worker, slot), life,
-                          memory_order_release);
+    handover_peer_acknowledge(handover, slot);
 }
 
 static void handover_publish_ready(struct handover *handover)

@@ -15,10 +15,15 @@
  * parent that finds no room waits, one that could never have room is refused and counted
  * (peers_refused).
  *
+ * A scanner parent that wants to end says so: its children are LEAVING then, get no jobs any more,
+ * and a worker acknowledges that when it has the answers to those they have. After the last
+ * acknowledgement main ends the link.
+ *
  * Control sends bytes of the region on to the customers' servers. So where main ends its link (it
  * broke a rule), it is LEAVING at first: it gets no jobs, but what it has stays in memory until it
- * has closed its end, which it does when no buffer refers to the region any more, or when it dies.
- * Otherwise another customer's bytes could go out of those buffers.
+ * has closed its end, which it does when no buffer refers to the region any more, or when it dies:
+ * after PEERS_LEAVE_LIMIT_NS it is killed. Otherwise another customer's bytes could go out of those
+ * buffers.
  */
 #ifndef DATAPLANE_HANDOVER_PEERS_H
 #define DATAPLANE_HANDOVER_PEERS_H
@@ -38,7 +43,7 @@ enum peer_state {
     PEER_CANDIDATE,
     PEER_READY,
     PEER_GONE,
-    PEER_LEAVING, /* control only: its link is over, but it still reads what it has jobs for */
+    PEER_LEAVING, /* it gets no jobs any more, but still reads what it has jobs for */
 };
 
 struct peer_slot {

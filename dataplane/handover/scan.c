@@ -130,6 +130,8 @@ static void scan_end(struct handover *handover, struct message *message, int64_t
     CHECK(peer->outstanding > 0 && message->job != 0);
     peer->outstanding--;
     atomic_fetch_sub_explicit(scan_jobs(handover, message->scanner_slot), 1, memory_order_relaxed);
+    if (peer_state_of(peer->life) == PEER_LEAVING)
+        handover_peer_acknowledge(handover, message->scanner_slot);
     message_list_remove(&handover->scanning, message);
     turns_end(&handover->turns, message, now_ns - message->handed_ns);
     message->job = 0;
@@ -177,7 +179,7 @@ static bool scan_answer(struct handover *handover, struct station_step *step, in
         uint32_t slot = (handover->answer_slot + i) % handover->peers->scanner_slots;
         const struct handover_peer *peer = &handover->slots[slot];
 
-        if (!handover_peer_usable(peer) || peer->outstanding == 0 ||
+        if (!handover_peer_reads(peer->life) || peer->broken || peer->outstanding == 0 ||
             !ring_pending(&peer->channel.results))
             continue;
         handover->answer_slot = slot + 1;

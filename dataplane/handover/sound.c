@@ -65,7 +65,7 @@ static uint32_t sound_scanning(const struct handover *handover)
 
         CHECK(peer->outstanding <= 1);
         outstanding += peer->outstanding;
-        CHECK(peer->outstanding == 0 || peer_state_of(peer->life) == PEER_READY);
+        CHECK(peer->outstanding == 0 || handover_peer_reads(peer->life));
     }
     /* One each, and none for nobody. */
     CHECK(outstanding == handover->scanning.count);

@@ -87,6 +87,18 @@ static inline bool handover_peer_reads(uint64_t life)
     return peer_state_of(life) == PEER_READY || peer_state_of(life) == PEER_LEAVING;
 }
 
+/* Tells main that this worker has acted on the peer's life: of one that is leaving, when nothing it
+ * has is without an answer. */
+static inline void handover_peer_acknowledge(struct handover *handover, uint32_t slot)
+{
+    const struct handover_peer *peer = &handover->slots[slot];
+
+    if (peer_state_of(peer->life) == PEER_LEAVING && peer->outstanding > 0)
+        return;
+    atomic_store_explicit(peers_seen(handover->peers, handover->worker, slot), peer->life,
+                          memory_order_release);
+}
+
 /* Asks main for the peer's end, which comes back as `lost`. It gets nothing more until then, and
  * nothing it says counts. */
 static inline void handover_peer_break(struct handover *handover, uint32_t slot)

@@ -1,50 +1,19 @@
 #include "dataplane/main/peers_server.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dataplane/main/main_thread.h"
-#include "dataplane/main/peers_rows.h"
+#include "dataplane/main/peers_links.h"
 #include "platform/clock.h"
 #include "platform/log/notice.h"
 
-#define PEERS_LINKS_MAX         16u /* at once: scanner parents, control, the supervisor, late ones */
 #define PEERS_IDLE_LINKS_MAX    2u /* of another user's that are not at work */
 #define PEERS_HELLO_LIMIT_NS    (5 * CLOCK_NS_PER_SECOND)
 #define PEERS_MESSAGES_PER_POLL 64u
-
-enum peer_link_stage {
-    PEER_LINK_UNUSED,
-    PEER_LINK_HELLO,
-    PEER_LINK_WAITING,
-    PEER_LINK_ACTIVE,
-    PEER_LINK_LEAVING, /* we have ended it, and wait for the other side's end */
-};
-
-struct peer_link {
-    enum peer_link_stage stage;
-    enum link_kind kind;
-    int fd;
-    uint32_t uid;
-    uint32_t first; /* of its slots in the table, once it is active */
-    uint32_t slots;
-    bool candidate;
-    bool stood_in; /* serves without an order, which may still come */
-    int64_t since_ns;
-};
-
-struct peers_server {
-    struct peers *peers;
-    const struct region *region;
-    int listening;
-    uint32_t peer_uid;
-    uint32_t own_uid;
-    struct peer_link links[PEERS_LINKS_MAX];
-    struct peers_rows rows;
-};
 
 enum status peers_server_create(struct peers_server **server, struct peers *peers,
                                 const struct region *region, const char *path, uint32_t peer_uid,
@@ -70,59 +39,6 @@ enum status peers_server_create(struct peers_server **server, struct peers *peer
     return status;
 }
 
-static uint64_t peers_life(const struct peers *peers, uint32_t slot)
-{
-    return atomic_load_explicit(&peers->slots[slot].life, memory_order_relaxed);
-}
-
-static void peers_set(struct peers *peers, uint32_t slot, uint32_t epoch, enum peer_state state)
-{
-    atomic_store_explicit(&peers->slots[slot].life, peer_life(epoch, state), memory_order_release);
-    atomic_fetch_add_explicit(&peers->changes, 1, memory_order_release);
-}
-
-/* The peer in that slot is no more. One that no worker ever attached to can go at once. */
-static void peers_slot_lost(struct peers_server *server, uint32_t slot)
-{
-    struct peers *peers = server->peers;
-    uint64_t life = peers_life(peers, slot);
-
-    if (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE) {
-        peers_rows_ended(&server->rows, slot);
-        channel_memory_close(&peers->slots[slot].memory);
-        peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
-    } else if (peer_state_of(life) == PEER_READY || peer_state_of(life) == PEER_LEAVING) {
-        peers_set(peers, slot, peer_epoch_of(life), PEER_GONE);
-    }
-}
-
-static const char *peers_kind_text(enum link_kind kind)
-{
-    static const char *const texts[] = {
-        [LINK_KIND_SCANNER] = "scanner",
-        [LINK_KIND_CONTROL] = "control",
-        [LINK_KIND_SUPERVISOR] = "supervisor",
-    };
-
-    return texts[kind];
-}
-
-static void peers_drop(struct peers_server *server, struct peer_link *link, const char *why)
-{
-    bool active = link->stage == PEER_LINK_ACTIVE || link->stage == PEER_LINK_LEAVING;
-
-    if (active) {
-        uint32_t first = link->first;
-
-        for (uint32_t i = 0; i < link->slots; i++)
-            peers_slot_lost(server, first + i);
-    }
-    if (!active || link->kind != LINK_KIND_SUPERVISOR)
-        notice("%s link closed: %s", active ? peers_kind_text(link->kind) : "peer", why);
-    close(link->fd);
-    link->stage = PEER_LINK_UNUSED;
-}
-
 /* Ends a link whose other side is still there. Control may have buffers under way that refer to
  * messages: it is asked to let go, and counts as gone when it has closed its end. */
 static void peers_part(struct peers_server *server, struct peer_link *link, const char *why)
@@ -137,6 +53,8 @@ static void peers_part(struct peers_server *server, struct peer_link *link, cons
     }
     notice("control is asked to leave: %s", why);
     link->stage = PEER_LINK_LEAVING;
+    link->since_ns = 0; /* the next poll knows the time */
+    link->killed = false;
     peers_set(server->peers, slot, peer_epoch_of(life), PEER_LEAVING);
 }
 
@@ -180,11 +98,6 @@ static void peers_retire(struct peers_server *server, uint32_t slot)
     peers_rows_ended(&server->rows, slot);
     channel_memory_close(&peers->slots[slot].memory);
     peers_set(peers, slot, peer_epoch_of(life), PEER_ABSENT);
-}
-
-static bool peers_active(const struct peer_link *link, enum link_kind kind)
-{
-    return link->stage == PEER_LINK_ACTIVE && link->kind == kind;
 }
 
 /* The slot is nobody's, and no worker holds on to what was there. */
@@ -277,6 +190,7 @@ static bool peers_hello(const struct peers_server *server, struct peer_link *lin
     link->kind = (enum link_kind)message->kind;
     link->slots = message->slots;
     link->stood_in = false;
+    link->leaving = false;
     link->candidate =
         link->kind == LINK_KIND_SCANNER && (message->flags & LINK_FLAG_CANDIDATE) != 0;
     switch (message->kind) {
@@ -314,98 +228,57 @@ static void peers_ready(struct peers_server *server, uint32_t slot,
     peers_set(peers, slot, message->epoch, candidate ? PEER_CANDIDATE : PEER_READY);
 }
 
-/* Lets the candidate serve. Returns how many of its children are ready. */
-static uint32_t peers_promote(struct peers_server *server, struct peer_link *link)
+/* Its children get no more mail; those that have none, or never had, need not be waited for. */
+static void peers_leave(struct peers_server *server, struct peer_link *link)
 {
-    struct link_message message = {.type = LINK_SERVE};
-    uint32_t serving = 0;
-
+    link->leaving = true;
+    link->candidate = false;
+    notice("scanners leave, and finish what they have");
     for (uint32_t i = 0; i < link->slots; i++) {
         uint64_t life = peers_life(server->peers, link->first + i);
 
-        if (peer_state_of(life) != PEER_CANDIDATE)
-            continue;
-        peers_set(server->peers, link->first + i, peer_epoch_of(life), PEER_READY);
-        serving++;
+        if (peer_state_of(life) == PEER_READY)
+            peers_set(server->peers, link->first + i, peer_epoch_of(life), PEER_LEAVING);
+        else
+            peers_slot_lost(server, link->first + i);
     }
-    link->candidate = false;
-    notice("candidate scanners serve from now on: %u", serving);
-    if (link_send(link->fd, &message, -1) != STATUS_OK)
-        peers_drop(server, link, "does not read its link");
-    return serving;
 }
 
-/* The newest candidate all of whose children are ready (or, `any`, one of them); null: none. */
-static struct peer_link *peers_candidate(struct peers_server *server, bool any)
+/* Every worker has the answers to all it gave to the children of `link`. */
+static bool peers_has_left(const struct peers_server *server, const struct peer_link *link)
 {
-    struct peer_link *newest = NULL;
+    const struct peers *peers = server->peers;
 
-    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
-        struct peer_link *link = &server->links[i];
-        uint32_t ready = 0;
+    for (uint32_t slot = link->first; slot < link->first + link->slots; slot++) {
+        uint64_t life = peers_life(peers, slot);
 
-        if (!peers_active(link, LINK_KIND_SCANNER) || !link->candidate)
-            continue;
-        for (uint32_t j = 0; j < link->slots; j++)
-            ready += peer_state_of(peers_life(server->peers, link->first + j)) == PEER_CANDIDATE;
-        if (ready >= (any ? 1 : link->slots) &&
-            (newest == NULL || link->since_ns > newest->since_ns))
-            newest = link;
+        for (uint32_t worker = 0; worker < peers->worker_count; worker++) {
+            if (peer_state_of(life) == PEER_LEAVING &&
+                atomic_load_explicit(peers_seen(peers, worker, slot), memory_order_acquire) != life)
+                return false;
+        }
     }
-    return newest;
+    return true;
 }
 
-/* Mail must not wait for an order when nobody else is there to scan it. */
-static void peers_stand_in(struct peers_server *server)
+/* Control has been asked to leave and holds on to messages' memory: it is made to. */
+static void peers_urge(struct peer_link *link, int64_t now_ns)
 {
-    struct peer_link *candidate;
+    pid_t pid = link_peer(link->fd);
 
-    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
-        if (peers_active(&server->links[i], LINK_KIND_SCANNER) && !server->links[i].candidate)
-            return;
-    }
-    candidate = peers_candidate(server, true);
-    if (candidate == NULL)
+    if (link->since_ns == 0)
+        link->since_ns = now_ns;
+    /* Never ourselves: a test may be both ends. */
+    if (link->killed || now_ns - link->since_ns < PEERS_LEAVE_LIMIT_NS || pid <= 1 ||
+        pid == getpid())
         return;
-    candidate->stood_in = true;
-    (void)peers_promote(server, candidate);
-}
-
-/* How many children serve of a candidate that did not wait for the order. */
-static uint32_t peers_stood_in(struct peers_server *server)
-{
-    uint32_t serving = 0;
-
-    for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
-        struct peer_link *link = &server->links[i];
-
-        if (!peers_active(link, LINK_KIND_SCANNER) || !link->stood_in)
-            continue;
-        link->stood_in = false;
-        for (uint32_t j = 0; j < link->slots; j++)
-            serving += peer_state_of(peers_life(server->peers, link->first + j)) == PEER_READY;
-    }
-    return serving;
-}
-
-/* False when the supervisor is to be let go. */
-static bool peers_order(struct peers_server *server, const struct peer_link *supervisor,
-                        const struct link_message *message)
-{
-    struct link_message answer = {.type = LINK_SERVE};
-    struct peer_link *candidate = peers_candidate(server, false);
-
-    if (message->type != LINK_SERVE)
-        return false;
-    if (candidate != NULL)
-        answer.slots = peers_promote(server, candidate);
-    else
-        answer.slots = peers_stood_in(server);
-    return link_send(supervisor->fd, &answer, -1) == STATUS_OK;
+    link->killed = true;
+    notice("control does not leave: process %ld is killed", (long)pid);
+    (void)kill(pid, SIGKILL);
 }
 
 /* False when the peer broke the protocol. */
-static bool peers_active_message(struct peers_server *server, const struct peer_link *link,
+static bool peers_active_message(struct peers_server *server, struct peer_link *link,
                                  const struct link_message *message)
 {
     uint32_t slot = link->first + message->slot;
@@ -413,6 +286,11 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
 
     if (link->kind == LINK_KIND_SUPERVISOR)
         return peers_order(server, link, message);
+    if (message->type == LINK_LEAVE && link->kind == LINK_KIND_SCANNER) {
+        if (!link->leaving)
+            peers_leave(server, link);
+        return true;
+    }
     if (message->slot >= link->slots)
         return false;
     if (message->type == LINK_READY) {
@@ -425,7 +303,7 @@ static bool peers_active_message(struct peers_server *server, const struct peer_
     /* Once for each incarnation, and to nobody's log twice. */
     if (peer_epoch_of(life) == message->epoch &&
         (peer_state_of(life) == PEER_OFFERED || peer_state_of(life) == PEER_CANDIDATE ||
-         peer_state_of(life) == PEER_READY)) {
+         peer_state_of(life) == PEER_READY || peer_state_of(life) == PEER_LEAVING)) {
         notice("%s %u ended: %s", peers_kind_text(link->kind), message->slot, message->text);
         peers_slot_lost(server, slot);
     }
@@ -513,37 +391,44 @@ static void peers_serve_slots(struct peers_server *server, struct peer_link *lin
         if (kill != 0 && life == peer_life(kill, PEER_READY) && link->kind == LINK_KIND_CONTROL) {
             /* Nobody is there to kill it; it may connect again. */
             peers_part(server, link, "broke the protocol of its channels");
-        } else if (kill != 0 && life == peer_life(kill, PEER_READY)) {
+        } else if (kill != 0 &&
+                   (life == peer_life(kill, PEER_READY) || life == peer_life(kill, PEER_LEAVING))) {
             struct link_message message = {.type = LINK_KILL, .slot = i, .epoch = kill};
 
             peers_rows_killed(&server->rows, first + i);
             if (link_send(link->fd, &message, -1) != STATUS_OK)
                 peers_drop(server, link, "does not read its link");
-        } else if (peer_state_of(life) == PEER_ABSENT) {
+        } else if (peer_state_of(life) == PEER_ABSENT && !link->leaving) {
             peers_offer(server, link, i);
         }
     }
 }
 
-void peers_server_poll(struct peers_server *server)
+static void peers_tend(struct peers_server *server, struct peer_link *link, int64_t now_ns)
 {
-    int64_t now_ns = clock_monotonic_ns();
+    peers_hear(server, link);
+    if (link->stage == PEER_LINK_WAITING)
+        peers_admit(server, link);
+    if (link->stage == PEER_LINK_HELLO && now_ns - link->since_ns > PEERS_HELLO_LIMIT_NS)
+        peers_drop(server, link, "said no hello");
+    if (link->stage == PEER_LINK_ACTIVE)
+        peers_serve_slots(server, link);
+    if (link->stage == PEER_LINK_ACTIVE && link->leaving && peers_has_left(server, link))
+        peers_drop(server, link, "it has finished what it had");
+    if (link->stage == PEER_LINK_LEAVING)
+        peers_urge(link, now_ns);
+}
 
+void peers_server_poll(struct peers_server *server, int64_t now_ns)
+{
     peers_accept(server, now_ns);
     for (uint32_t slot = 0; slot < server->peers->slot_count; slot++)
         peers_retire(server, slot);
     for (unsigned i = 0; i < PEERS_LINKS_MAX; i++) {
         struct peer_link *link = &server->links[i];
 
-        if (link->stage == PEER_LINK_UNUSED)
-            continue;
-        peers_hear(server, link);
-        if (link->stage == PEER_LINK_WAITING)
-            peers_admit(server, link);
-        if (link->stage == PEER_LINK_HELLO && now_ns - link->since_ns > PEERS_HELLO_LIMIT_NS)
-            peers_drop(server, link, "said no hello");
-        if (link->stage == PEER_LINK_ACTIVE)
-            peers_serve_slots(server, link);
+        if (link->stage != PEER_LINK_UNUSED)
+            peers_tend(server, link, now_ns);
     }
     peers_stand_in(server);
     peers_rows_publish(&server->rows, now_ns);

@@ -10,7 +10,11 @@
 #define DATAPLANE_MAIN_PEERS_SERVER_H
 
 #include "dataplane/handover/peers.h"
+#include "platform/clock.h"
 #include "platform/link/region.h"
+
+/* For control to close its end once its link is over; then it is killed. */
+#define PEERS_LEAVE_LIMIT_NS (10 * CLOCK_NS_PER_SECOND)
 
 struct peers_server;
 
@@ -22,7 +26,7 @@ enum status peers_server_create(struct peers_server **server, struct peers *peer
 
 /* Main thread, every few milliseconds: accepts, hears, forwards kills, retires slots whose workers
  * have let go. Never blocks. */
-void peers_server_poll(struct peers_server *server);
+void peers_server_poll(struct peers_server *server, int64_t now_ns);
 
 void peers_server_free(struct peers_server *server);
 

@@ -67,7 +67,7 @@ void main_serve(struct main_thread *thread)
 
     serve_begun = 1;
     do {
-        peers_server_poll(thread->server);
+        peers_server_poll(thread->server, clock_monotonic_ns());
         main_write_log(thread);
         serve_reload(thread);
         main_retire(thread);

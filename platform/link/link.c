@@ -102,6 +102,16 @@ static void link_make_room(int fd)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
+pid_t link_peer(int socket_fd)
+{
+    struct ucred credentials = {0};
+    socklen_t length = sizeof(credentials);
+
+    if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0)
+        return 0;
+    return credentials.pid;
+}
+
 enum status link_accept(int listening, int *fd, uint32_t *uid)
 {
     struct ucred credentials;

@@ -9,6 +9,8 @@
  *   dataplane -> peer   CHANNEL {slot, epoch} + channel memory fd     once for each slot
  *   peer -> dataplane   READY {slot, epoch, text, identity}   takes jobs from now on; text = engine
  *   peer -> dataplane   GONE {slot, epoch, text}       that child is dead; text = how
+ *   peer -> dataplane   LEAVE                          no jobs any more: end the link when those I
+ *                                                      have are answered (scanners)
  *   dataplane -> peer   CHANNEL {slot, epoch + 1}      after the workers let go of the old one
  *   dataplane -> peer   KILL {slot, epoch}             over its time limit or broken: SIGKILL it
  *
@@ -31,10 +33,11 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "platform/status.h"
 
-#define LINK_VERSION       4u
+#define LINK_VERSION       5u
 #define LINK_TEXT_BYTES    128u
 #define LINK_SLOTS_MAX     256u /* of one peer: a welcome and all channels fit into its socket */
 #define LINK_SOCKET_BYTES  (1 << 20)
@@ -49,6 +52,7 @@ enum link_type {
     LINK_GONE,
     LINK_KILL,
     LINK_SERVE,
+    LINK_LEAVE,
 };
 
 enum link_kind { LINK_KIND_SCANNER = 1, LINK_KIND_CONTROL, LINK_KIND_SUPERVISOR };
@@ -98,6 +102,9 @@ enum status link_listen(const char *path, uint32_t gid, int *fd) STATUS_CHECKED;
 /* Dataplane: takes one waiting peer (STATUS_AGAIN when none) and its uid as the kernel knows it.
  * *fd is non-blocking. */
 enum status link_accept(int listening, int *fd, uint32_t *uid) STATUS_CHECKED;
+
+/* Dataplane: the process at the other end, as the kernel knows it; 0 when it does not. */
+pid_t link_peer(int socket);
 
 /* Peer: connects; STATUS_NOT_FOUND or STATUS_CLOSED when nobody listens, STATUS_AGAIN when too many
  * wait there (try again later). *fd is non-blocking, or -1. */

@@ -21,6 +21,8 @@
 #define PARENT_CONNECT_MIN_MS 50
 #define PARENT_CONNECT_MAX_MS 1000
 #define PARENT_LOG_POLL_MS    250
+#define PARENT_LEAVE_SLACK_NS (5 * CLOCK_NS_PER_SECOND)
+#define PARENT_LEAVE_POLL_MS  100
 #define PARENT_POLLS          (3 + 2 * LINK_SLOTS_MAX)
 
 struct parent {
@@ -28,6 +30,8 @@ struct parent {
     int link;
     int signals;
     bool stopping;
+    bool leaving; /* asked to stop; what the children have is finished first */
+    int64_t leave_end_ns;
     bool candidate; /* gets no mail until it is told to serve */
     bool noted;     /* the sandbox steps that could not be taken are in the log */
     bool welcome;
@@ -54,8 +58,26 @@ static void parent_hear_signals(struct parent *parent)
 {
     struct signalfd_siginfo info;
 
-    while (read(parent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        parent->stopping = true;
+    while (read(parent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        /* Asked twice, or by whoever started us for himself: at once. */
+        if (parent->leaving || !parent->welcome || parent->setting->link_fd >= 0)
+            parent->stopping = true;
+        parent->leaving = true;
+    }
+}
+
+/* The dataplane gives the children no more, and ends the link when it has all answers. */
+static enum status parent_leave(struct parent *parent, int64_t now_ns)
+{
+    struct link_message leave = {.type = LINK_LEAVE};
+
+    if (parent->leave_end_ns == 0) {
+        parent->leave_end_ns = now_ns + 2 * parent->setting->time_limit_ns + PARENT_LEAVE_SLACK_NS;
+        parent_log("stopping: no new mail, finishing what is being scanned");
+        return link_send(parent->link, &leave, -1);
+    }
+    parent->stopping = parent->stopping || now_ns >= parent->leave_end_ns;
+    return STATUS_OK;
 }
 
 /* A newer configuration is taken note of, no more: scanners are what they were made at their start,
@@ -225,6 +247,8 @@ static void parent_poll(struct parent *parent)
         (struct pollfd){.fd = parent->link, .events = (short)(untold ? POLLIN | POLLOUT : POLLIN)};
     polls[2] = (struct pollfd){.fd = source != NULL ? source->feed : -1, .events = POLLIN};
     wait_ms = parent_wait_ms(parent, clock_monotonic_ns());
+    if (parent->leaving && (wait_ms < 0 || wait_ms > PARENT_LEAVE_POLL_MS))
+        wait_ms = PARENT_LEAVE_POLL_MS;
     if (notice_flush() && (wait_ms < 0 || wait_ms > PARENT_LOG_POLL_MS))
         wait_ms = PARENT_LOG_POLL_MS;
     (void)poll(polls, count, wait_ms);
@@ -243,6 +267,8 @@ static void parent_tend(struct parent *parent)
             parent_log("sandbox is not complete: %s", note);
         }
         slot_reap(slot, now_ns);
+        if (parent->leaving)
+            continue;
         slot_start(slot, parent->setting, &parent->region, parent->worker_count, parent->base,
                    now_ns);
     }
@@ -262,7 +288,10 @@ static enum status parent_session(struct parent *parent)
             parent_tend(parent);
             status = parent_tell(parent);
         }
+        if (status == STATUS_OK && parent->leaving)
+            status = parent_leave(parent, clock_monotonic_ns());
     }
+    parent->stopping = parent->stopping || parent->leaving;
     for (unsigned i = 0; i < parent->setting->processes; i++)
         slot_stop(&parent->slots[i]);
     region_close(&parent->region);
@@ -326,7 +355,7 @@ static int parent_serve(struct parent *parent)
     while (parent_connect(parent)) {
         parent_log("connected to the dataplane");
         status = parent_session(parent);
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK && !parent->stopping) {
             struct pollfd poll_signals = {.fd = parent->signals, .events = POLLIN};
 
             parent_log("lost the dataplane: %s", status_text(status));

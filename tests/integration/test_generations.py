@@ -2,16 +2,21 @@
 the other, while mail flows. Whose verdict a message has is read from what the customer got.
 """
 
+import pathlib
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 import unittest
 
-import appliance
-import mails
-from customers import Customer
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "links"))
+
+import appliance  # noqa: E402
+import bed  # noqa: E402
+import mails  # noqa: E402
+from customers import Customer  # noqa: E402
 
 SCANNED = re.compile(rb"^X-Virus-Scanned: .*\(ClamAV [^/]*/(\d+)\)", re.M)
 
@@ -133,6 +138,32 @@ class Generations(unittest.TestCase):
         self.box.process_of("postern-scanner").signal(signal.SIGKILL)
         appliance.wait_for(lambda: self.program("postern-scanner")["restarts"] == 1, 10, "a restart")
         self.box.wait_idle()
+
+    def test_old_scanners_finish_what_they_have(self):
+        """A message that is being scanned when the new signatures come into use keeps its scanner:
+        it is scanned once, and the old scanners end after it."""
+        old = self.box.process_of("postern-scanner")
+        child, = self.box.scanner_children()
+        child.signal(signal.SIGSTOP)  # so that it has the message for as long as we like
+        jobs = self.box.counters()["scan_jobs"]
+        codes = []
+        sender = threading.Thread(target=lambda: codes.append(
+            self.box.send(mails.plain("message", b"x\n"))[0]))
+        sender.start()
+        appliance.wait_for(lambda: self.box.counters()["scan_jobs"] > jobs, 10, "scanning")
+        signatures(self.box.home / "first", 2)
+        self.reload()
+        self.wait_log("the new signatures are in use")
+        self.send_some()
+        self.assertEqual(set(self.generations()), {2})
+        self.assertTrue(old.alive() and child.alive())
+        child.signal(signal.SIGCONT)
+        sender.join(60)
+        self.assertEqual(codes, [250])
+        self.assertEqual(self.generations().count(1), 1)
+        appliance.wait_for(lambda: not old.alive(), 10, "the old scanners' end")
+        self.assertEqual(self.box.wait_idle()["scan_retries"], 0)
+        bed.check_books(self.box)
 
     def send_some(self):
         for _ in range(5):

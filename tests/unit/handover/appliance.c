@@ -245,7 +245,7 @@ void appliance_lose(struct appliance *appliance, struct peer *peer)
 void appliance_settle(struct appliance *appliance)
 {
     for (unsigned turn = 0; turn < 8; turn++) {
-        peers_server_poll(appliance->server);
+        peers_server_poll(appliance->server, appliance->now_ns);
         for (unsigned i = 0; i < APPLIANCE_PEERS; i++) {
             if (appliance->attached[i] != NULL)
                 peer_hear(appliance->attached[i]);

@@ -425,7 +425,7 @@ static void test_flood(void **state)
             assert_true(control.welcomed);
             continue;
         }
-        peers_server_poll(appliance->server);
+        peers_server_poll(appliance->server, appliance->now_ns);
         while (link_send(scanners.fd, &message, -1) == STATUS_OK)
             taken++;
         sent += taken;
@@ -435,7 +435,7 @@ static void test_flood(void **state)
     assert_false(scanners.ended);
     message = (struct link_message){.type = LINK_GONE, .slot = 0, .epoch = 1};
     while (link_send(scanners.fd, &message, -1) != STATUS_OK) /* and then it gets through */
-        peers_server_poll(appliance->server);
+        peers_server_poll(appliance->server, appliance->now_ns);
     while (scanners.slots[0].epoch == 1)
         appliance_settle(appliance);
 }
