@@ -235,7 +235,7 @@ static bool control_start(struct control *control)
         return false;
     }
     sandbox = role_sandbox(ROLE_CONTROL, role_user(ROLE_CONTROL, config));
-    if (role_confine(ROLE_CONTROL, &sandbox, NULL, &why) != STATUS_OK) {
+    if (role_confine(ROLE_CONTROL, &sandbox, &why) != STATUS_OK) {
         notice("%s", why.text);
         close(fd);
         return false;

@@ -142,12 +142,11 @@ struct sandbox role_sandbox(enum role role, const char *user)
                             .empty_root = true};
 }
 
-enum status role_confine(enum role role, const struct sandbox *sandbox, const char **scratch,
-                         struct why *why)
+enum status role_confine(enum role role, struct sandbox *sandbox, struct why *why)
 {
     switch (role_row(role)->sandbox) {
     case ROLE_SANDBOX_ALL:
-        return sandbox_enter(sandbox, scratch, why);
+        return sandbox_enclose(sandbox, why);
     case ROLE_SANDBOX_NO_ROOT:
         return sandbox_give_up_root(sandbox->user, why);
     case ROLE_SANDBOX_NONE:

@@ -86,10 +86,10 @@ enum status role_bind(enum role role, const struct core_map *map, unsigned numbe
  * adds its scratch directory and the sizes. */
 struct sandbox role_sandbox(enum role role, const char *user);
 
-/* Gives up what its role says, by role_sandbox(). *scratch becomes the path the scratch directory
- * has from then on (null: the role has none). Errors and `why` are sandbox.h's. */
-enum status role_confine(enum role role, const struct sandbox *sandbox, const char **scratch,
-                         struct why *why) STATUS_CHECKED;
+/* Gives up what its role says, by role_sandbox(); of a role with all of it the outer half: each of
+ * its children enters the inner one by itself (sandbox_enter()). Errors and `why` are sandbox.h's.
+ */
+enum status role_confine(enum role role, struct sandbox *sandbox, struct why *why) STATUS_CHECKED;
 
 /* The programs that the supervisor starts, in the order of their end. */
 #define ROLE_STARTED_COUNT 3u

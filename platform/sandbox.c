@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -34,7 +36,6 @@ struct steps {
     const char *scratch; /* where it is by now */
     uint32_t uid;        /* to become */
     uint32_t gid;
-    uint64_t mapped_bytes; /* address space at the start; 0: cannot be read */
 };
 
 /* A step without which the process must not go on. */
@@ -177,8 +178,7 @@ static enum status sandbox_set_limit(struct steps *steps, int resource, const ch
     return STATUS_OK;
 }
 
-/* Address space in use now, in bytes; 0 when it cannot be read. */
-static uint64_t sandbox_mapped_bytes(void)
+uint64_t sandbox_mapped_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
     unsigned long long pages = 0;
@@ -201,12 +201,8 @@ static enum status sandbox_set_limits(struct steps *steps)
         status = sandbox_set_limit(steps, RLIMIT_FSIZE, "RLIMIT_FSIZE", sandbox->file_bytes);
     if (status == STATUS_OK && sandbox->files > 0)
         status = sandbox_set_limit(steps, RLIMIT_NOFILE, "RLIMIT_NOFILE", sandbox->files);
-    if (status == STATUS_OK && sandbox->memory_bytes > 0) {
-        if (steps->mapped_bytes == 0)
-            return sandbox_steps_fail(steps, "/proc/self/statm", EIO);
-        status = sandbox_set_limit(steps, RLIMIT_AS, "RLIMIT_AS",
-                                   steps->mapped_bytes + sandbox->memory_bytes);
-    }
+    if (status == STATUS_OK && sandbox->address_bytes > 0)
+        status = sandbox_set_limit(steps, RLIMIT_AS, "RLIMIT_AS", sandbox->address_bytes);
     return status;
 }
 
@@ -230,8 +226,6 @@ static enum status sandbox_drop_privileges(struct steps *steps)
     }
     if (syscall(SYS_capset, &header, none) != 0)
         return sandbox_steps_fail(steps, "capset", errno);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return sandbox_steps_fail(steps, "no_new_privs", errno);
     return STATUS_OK;
 }
 
@@ -280,20 +274,44 @@ static int sandbox_allow(scmp_filter_ctx filter, int call)
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
 }
 
-static enum status sandbox_limit_calls(struct steps *steps)
+/* The list as a program for the kernel, once for all children. */
+static int sandbox_compile_calls(struct sandbox *sandbox)
 {
-    const struct sandbox *sandbox = steps->sandbox;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    int error = filter == NULL ? -ENOMEM : 0;
+    int file = memfd_create("postern-calls", MFD_CLOEXEC);
+    int error = filter == NULL || file < 0 ? -ENOMEM : 0;
+    off_t bytes = 0;
 
     if (error == 0) /* a tree of comparisons, not a chain */
         error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     for (unsigned i = 0; i < sandbox->call_count && error == 0; i++)
         error = sandbox_allow(filter, sandbox->calls[i]);
     if (error == 0)
-        error = seccomp_load(filter);
+        error = seccomp_export_bpf(filter, file);
+    if (error == 0)
+        bytes = lseek(file, 0, SEEK_END);
+    if (error == 0 && (bytes <= 0 || bytes > (off_t)sizeof(sandbox->filter) ||
+                       pread(file, sandbox->filter, (size_t)bytes, 0) != bytes))
+        error = -E2BIG;
+    sandbox->filter_count = (unsigned)((size_t)bytes / sizeof(sandbox->filter[0]));
     seccomp_release(filter);
-    return error == 0 ? STATUS_OK : sandbox_steps_fail(steps, "seccomp", -error);
+    if (file >= 0)
+        close(file);
+    return error;
+}
+
+static enum status sandbox_limit_calls(struct steps *steps)
+{
+    const struct sandbox *sandbox = steps->sandbox;
+    struct sock_fprog program = {
+        .len = (unsigned short)sandbox->filter_count,
+        /* The kernel only reads it. */
+        .filter = (struct sock_filter *)(uintptr_t)sandbox->filter,
+    };
+
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0
+               ? STATUS_OK
+               : sandbox_steps_fail(steps, "seccomp", errno);
 }
 
 /* Last, because a change of credentials clears them. */
@@ -306,7 +324,7 @@ static enum status sandbox_bind_to_parent(struct steps *steps)
     return STATUS_OK;
 }
 
-enum status sandbox_enter(const struct sandbox *sandbox, const char **scratch, struct why *why)
+enum status sandbox_enclose(struct sandbox *sandbox, struct why *why)
 {
     struct steps steps = {.sandbox = sandbox,
                           .why = why,
@@ -314,9 +332,7 @@ enum status sandbox_enter(const struct sandbox *sandbox, const char **scratch, s
                           .uid = geteuid(),
                           .gid = getegid(),
                           .scratch = sandbox->scratch};
-    enum status status;
 
-    why_clear(why);
     if (steps.root && sandbox->user != NULL &&
         sandbox_user(sandbox->user, &steps.uid, &steps.gid) != STATUS_OK) {
         why_set(why, "there is no user \"%s\" on this machine", sandbox->user);
@@ -324,22 +340,41 @@ enum status sandbox_enter(const struct sandbox *sandbox, const char **scratch, s
     }
     if (steps.root && sandbox->user == NULL)
         why_add(why, "still root (no user named)");
-    steps.mapped_bytes = sandbox_mapped_bytes(); /* while there is a /proc */
     sandbox_enter_namespaces(&steps);
     sandbox_mount_scratch(&steps);
-    status = sandbox_set_limits(&steps);
+    sandbox->scratch = steps.scratch;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return sandbox_steps_fail(&steps, "no_new_privs", errno);
+    if (steps.scratch != NULL)
+        sandbox_landlock(&steps);
+    if (sandbox->call_count > 0) {
+        int error = sandbox_compile_calls(sandbox);
+
+        if (error != 0)
+            return sandbox_steps_fail(&steps, "list of system calls", -error);
+    }
+    return STATUS_OK;
+}
+
+enum status sandbox_enter(const struct sandbox *sandbox, uint32_t uid, uint32_t gid,
+                          struct why *why)
+{
+    struct steps steps = {.sandbox = sandbox,
+                          .why = why,
+                          .root = geteuid() == 0,
+                          .uid = uid,
+                          .gid = gid,
+                          .scratch = sandbox->scratch};
+    enum status status = sandbox_set_limits(&steps);
+
     if (status == STATUS_OK)
         status = sandbox_drop_privileges(&steps);
     if (status == STATUS_OK && sandbox->no_processes)
         status = sandbox_set_limit(&steps, RLIMIT_NPROC, "RLIMIT_NPROC", 0);
     if (status == STATUS_OK)
         status = sandbox_bind_to_parent(&steps);
-    if (status == STATUS_OK && steps.scratch != NULL)
-        sandbox_landlock(&steps);
-    if (status == STATUS_OK && sandbox->call_count > 0)
+    if (status == STATUS_OK && sandbox->filter_count > 0)
         status = sandbox_limit_calls(&steps);
-    if (scratch != NULL)
-        *scratch = steps.scratch;
     return status;
 }
 

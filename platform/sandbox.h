@@ -8,6 +8,7 @@
 #ifndef PLATFORM_SANDBOX_H
 #define PLATFORM_SANDBOX_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,11 +19,13 @@
 /* Where the scratch directory is once the root is empty. */
 #define SANDBOX_SCRATCH "/scratch"
 
+#define SANDBOX_FILTER_MAX 512u
+
 struct sandbox {
     const char *user;       /* drop to this user and its group when root; null: keep */
     const char *scratch;    /* directory that becomes a private tmpfs; null: none */
     uint64_t scratch_bytes; /* size limit of that tmpfs */
-    uint64_t memory_bytes;  /* RLIMIT_AS on top of what is mapped now; 0: none */
+    uint64_t address_bytes; /* RLIMIT_AS; 0: none */
     uint64_t file_bytes;    /* RLIMIT_FSIZE; 0: none */
     unsigned files;         /* RLIMIT_NOFILE; 0: none */
     bool no_network;        /* new network namespace */
@@ -30,15 +33,26 @@ struct sandbox {
     bool empty_root;        /* nothing of the file system but that tmpfs, as SANDBOX_SCRATCH */
     const int *calls;       /* the system calls it may make from then on; any other kills it */
     unsigned call_count;    /* 0: any call */
+
+    /* sandbox_enclose() makes it of `calls`. */
+    struct sock_filter filter[SANDBOX_FILTER_MAX];
+    unsigned filter_count;
 };
 
-/* Applies all of it to this process: namespaces, root, limits, user, no_new_privs, death with the
- * parent, Landlock, system calls (mmap and mprotect never with PROT_EXEC). On failure `why` says
- * which step. On STATUS_OK `why` is empty, or lists the steps that the kernel or the lack of root
- * forbade (namespaces, tmpfs): the caller logs it; *scratch is where the scratch directory is now.
- * The process must have one thread. A parent that died before the call is not noticed: compare
- * getppid() after. */
-enum status sandbox_enter(const struct sandbox *sandbox, const char **scratch,
+/* Address space in use now, in bytes; 0 when it cannot be read. */
+uint64_t sandbox_mapped_bytes(void);
+
+/* The outer half, which children inherit: namespaces, scratch directory, root, no_new_privs,
+ * Landlock (no file but in `scratch`). `scratch` of the sandbox becomes where it is then. What the
+ * kernel or the lack of root forbade is added to `why`: the caller logs it and goes on. Fails where
+ * it must not go on: STATUS_NOT_FOUND when there is no such user. One thread. */
+enum status sandbox_enclose(struct sandbox *sandbox, struct why *why) STATUS_CHECKED;
+
+/* The inner half, cheap, for each child: limits, user, no capabilities, death with the parent,
+ * system calls (mmap and mprotect never with PROT_EXEC). Fails (`why` says which step) or has done
+ * all of it. One thread. A parent that died before is not noticed: compare getppid() after. `uid`
+ * and `gid` are those of `user`: behind an empty root they cannot be looked up. */
+enum status sandbox_enter(const struct sandbox *sandbox, uint32_t uid, uint32_t gid,
                           struct why *why) STATUS_CHECKED;
 
 /* Gives up root, for good, for `user` and its group, and new privileges; whoever is not root only

@@ -1,50 +1,42 @@
-/* child.h: one scanner child: takes jobs, scans, answers. It never returns.
+/* child.h: one scanner child: takes one message, scans it, answers, and is no more.
  *
- * Forked by the parent with the engine already loaded (its pages are shared copy-on-write). It
- * gives up everything it does not need (platform/sandbox.h), says so on a pipe, and only then
- * looks at mail. It serves the channels of all workers in turn, one message at a time. When there
- * is nothing to do it spins for some microseconds, then sleeps 20 us growing to 1 ms: packet
- * cores make no system calls, so nobody rings.
+ * Forked by its keeper (keeper.h) with the engine already loaded (its pages are shared
+ * copy-on-write). It has never seen another message, and never will: neither the messages' memory
+ * nor the channels are in it, its message comes as a copy in a file that it can only read. Before
+ * it looks at it, it has given up everything else (platform/sandbox.h, jail.h), and said so.
  *
- * A job that makes no sense is answered as unscannable. A dataplane that breaks the ring ends the
- * child. A message that takes twice its time limit and five seconds ends the child too (SIGALRM),
- * should nobody have killed it by then.
- *
- * Threads: one. Memory: the region is read-only; the channel memory is the only thing it shares
- * for writing.
+ * Threads: one. Memory: the engine's; descriptors: the two of its setting and standard error.
  */
 #ifndef SIGNATURES_SCANNER_CHILD_H
 #define SIGNATURES_SCANNER_CHILD_H
 
 #include <sys/types.h>
 
-#include "platform/link/region.h"
+#include "platform/sandbox.h"
 #include "signatures/scanner/engine.h"
 
-#define CHILD_TEXT_BYTES 240u
+/* What it says to its keeper: once that it is ready (or why not), once what it found. */
+enum child_said { CHILD_READY = 1, CHILD_FAILED, CHILD_FOUND };
 
-/* What a child tells its parent on the pipe: once, and whole (shorter than PIPE_BUF). */
-enum child_said { CHILD_READY = 1, CHILD_FAILED };
+struct child_word {
+    uint32_t said;             /* enum child_said */
+    struct scan_result result; /* FOUND: verdict, reason, name, cpu_ns; no other member */
+    char text[WHY_BYTES];      /* READY: steps not taken, or empty; FAILED: why */
+};
 
-struct child_report {
-    uint32_t said;               /* enum child_said */
-    char text[CHILD_TEXT_BYTES]; /* READY: sandbox steps not taken, or empty; FAILED: why */
+/* What its keeper says: here is your message. */
+struct child_order {
+    uint32_t length; /* bytes of it in the inbox */
 };
 
 struct child_setting {
     struct engine *engine;
-    const struct region *region;
-    int channel_fd;        /* becomes the child's */
-    uint32_t worker_count; /* channels in it */
-    int report_fd;         /* pipe to the parent */
+    const struct sandbox *sandbox; /* enclosed already */
+    uint32_t uid;                  /* to become */
+    uint32_t gid;
+    int keeper; /* socket: an order comes, words go */
+    int inbox;  /* its message, readable only */
     pid_t parent;
-    const char *user;             /* null: stay */
-    const char *scratch;          /* its own directory */
-    uint64_t scratch_bytes;       /* tmpfs size */
-    uint64_t memory_bytes;        /* address space on top of what is mapped */
-    int64_t time_limit_ns;        /* of a message */
-    const struct core_map *cores; /* where to run, as number `number`; null: anywhere */
-    unsigned number;
 };
 
 void child_run(const struct child_setting *setting) __attribute__((noreturn));

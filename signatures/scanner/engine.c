@@ -310,13 +310,6 @@ enum status engine_use_scratch(struct engine *engine, const char *directory)
                : STATUS_NO_MEMORY;
 }
 
-static off_t engine_read(void *handle, void *to, size_t count, off_t offset)
-{
-    if (offset < 0)
-        return -1;
-    return (off_t)message_view_read(handle, (size_t)offset, to, count);
-}
-
 /* libclamav passes over what it could not do in many places and still says clean; what can be seen
  * from outside is held against such an answer. */
 static void engine_doubt(const struct engine *engine, int64_t elapsed_ns,
@@ -332,7 +325,8 @@ static void engine_doubt(const struct engine *engine, int64_t elapsed_ns,
         verdict_unscannable(result, UNSCANNABLE_LIMIT, shortage);
 }
 
-void engine_scan(struct engine *engine, const struct message_view *view, struct scan_result *result)
+void engine_scan(struct engine *engine, const struct engine_input *input,
+                 struct scan_result *result)
 {
     int64_t started_ns = clock_monotonic_ns();
     int64_t started_cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -341,12 +335,12 @@ void engine_scan(struct engine *engine, const struct message_view *view, struct 
     cl_fmap_t *map;
     cl_error_t code;
 
-    if (view->size > engine->scan_bytes) { /* here the library answers without a reason */
+    if (input->size > engine->scan_bytes) { /* here the library answers without a reason */
         verdict_unscannable(result, UNSCANNABLE_LIMIT, "message is larger than the scan size");
         return;
     }
     shortage_forget();
-    map = cl_fmap_open_handle((void *)(uintptr_t)view, 0, view->size, engine_read, 1);
+    map = cl_fmap_open_handle(input->context, 0, input->size, input->read, 1);
     if (map == NULL) {
         verdict_unscannable(result,
                             shortage_seen() != NULL ? UNSCANNABLE_LIMIT : UNSCANNABLE_ENGINE_ERROR,

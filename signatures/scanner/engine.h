@@ -16,7 +16,6 @@
 
 #include "platform/link/channel.h"
 #include "platform/link/link.h"
-#include "platform/link/message_view.h"
 #include "platform/why.h"
 
 #define ENGINE_LOADS_MAX      3u
@@ -68,8 +67,16 @@ enum status engine_use_scratch(struct engine *engine, const char *directory) STA
  * way into our log. */
 void engine_quiet(void);
 
+/* Where a message is read: up to `count` bytes from `offset` into `to`; how many, 0 at the end, -1
+ * when it cannot be. libclamav asks for what it looks at, often more than once. */
+struct engine_input {
+    off_t (*read)(void *context, void *to, size_t count, off_t offset);
+    void *context;
+    uint32_t size; /* bytes */
+};
+
 /* Scans; fills verdict, reason, name and cpu_ns of `result`. Always comes to a verdict. */
-void engine_scan(struct engine *engine, const struct message_view *view,
+void engine_scan(struct engine *engine, const struct engine_input *input,
                  struct scan_result *result);
 
 #endif

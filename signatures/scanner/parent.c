@@ -260,7 +260,7 @@ static void parent_tend(struct parent *parent)
 
     for (unsigned i = 0; i < parent->setting->processes; i++) {
         struct slot *slot = &parent->slots[i];
-        char note[CHILD_TEXT_BYTES] = "";
+        char note[KEEPER_TEXT_BYTES] = "";
 
         if (slot_hear(slot, note) && note[0] != '\0' && !parent->noted) {
             parent->noted = true;

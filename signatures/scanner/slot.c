@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "platform/check.h"
 #include "platform/clock.h"
 #include "platform/sandbox.h"
 
@@ -46,21 +48,20 @@ static void slot_delay_more(struct slot *slot)
         slot->delay_ns = SLOT_DELAY_MAX_NS;
 }
 
-static void slot_child(const struct slot *slot, const struct parent_setting *setting,
-                       const struct region *region, uint32_t worker_count, const char *scratch,
-                       int report_fd, pid_t parent) __attribute__((noreturn));
+static void slot_keeper(const struct slot *slot, const struct parent_setting *setting,
+                        const struct region *region, uint32_t worker_count, const char *scratch,
+                        int report_fd) __attribute__((noreturn));
 
-static void slot_child(const struct slot *slot, const struct parent_setting *setting,
-                       const struct region *region, uint32_t worker_count, const char *scratch,
-                       int report_fd, pid_t parent)
+static void slot_keeper(const struct slot *slot, const struct parent_setting *setting,
+                        const struct region *region, uint32_t worker_count, const char *scratch,
+                        int report_fd)
 {
-    struct child_setting child = {
+    struct keeper_setting keeper = {
         .engine = setting->engine,
         .region = region,
         .channel_fd = slot->channel_fd,
         .worker_count = worker_count,
         .report_fd = report_fd,
-        .parent = parent,
         .user = setting->user,
         .scratch = scratch,
         .scratch_bytes = setting->scratch_bytes,
@@ -70,7 +71,24 @@ static void slot_child(const struct slot *slot, const struct parent_setting *set
         .number = slot->number,
     };
 
-    child_run(&child);
+    keeper_run(&keeper);
+}
+
+/* As fork(), into a process namespace of its own where that is allowed (root). clone3() would do it
+ * in one step, but past the C library, which then has the wrong thread id in the child. */
+static pid_t slot_clone(void)
+{
+    int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    bool inner = own >= 0 && unshare(CLONE_NEWPID) == 0;
+    pid_t pid = fork();
+    int saved = errno;
+
+    if (pid != 0 && inner)
+        CHECK(setns(own, CLONE_NEWPID) == 0); /* for the next one; our own, so it cannot fail */
+    if (pid != 0 && own >= 0)
+        close(own); /* the keeper closes what it does not need */
+    errno = saved;
+    return pid;
 }
 
 /* False with errno when there is no child afterwards. */
@@ -80,7 +98,6 @@ static bool slot_fork(struct slot *slot, const struct parent_setting *setting,
     char scratch[SCRATCH_PATH_BYTES];
     uint32_t uid = geteuid();
     uint32_t gid = getegid();
-    pid_t parent = getpid();
     int report[2];
 
     if (uid == 0 && setting->user != NULL && sandbox_user(setting->user, &uid, &gid) != STATUS_OK) {
@@ -91,9 +108,9 @@ static bool slot_fork(struct slot *slot, const struct parent_setting *setting,
         return false;
     if (pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0)
         return false;
-    slot->pid = fork();
+    slot->pid = slot_clone();
     if (slot->pid == 0)
-        slot_child(slot, setting, region, worker_count, scratch, report[1], parent);
+        slot_keeper(slot, setting, region, worker_count, scratch, report[1]);
     close(report[1]);
     slot->report_fd = report[0];
     if (slot->pid < 0) {
@@ -130,9 +147,9 @@ void slot_start(struct slot *slot, const struct parent_setting *setting,
     slot->forked_ns = now_ns;
 }
 
-bool slot_hear(struct slot *slot, char note[CHILD_TEXT_BYTES])
+bool slot_hear(struct slot *slot, char note[KEEPER_TEXT_BYTES])
 {
-    struct child_report report;
+    struct keeper_report report;
     ssize_t length;
 
     if (slot->report_fd < 0)
@@ -140,18 +157,19 @@ bool slot_hear(struct slot *slot, char note[CHILD_TEXT_BYTES])
     length = read(slot->report_fd, &report, sizeof(report));
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
-    close_and_forget(&slot->report_fd); /* there is one report, and no second chance */
-    if (length != (ssize_t)sizeof(report))
+    if (length != (ssize_t)sizeof(report)) {
+        close_and_forget(&slot->report_fd);
         return false;
+    }
     report.text[sizeof(report.text) - 1] = '\0';
-    if (report.said != CHILD_READY) {
+    if (report.said != KEEPER_READY) {
         memcpy(slot->failed, report.text, sizeof(slot->failed));
         return false;
     }
     slot->news = LINK_READY;
     slot->news_epoch = slot->epoch;
     (void)snprintf(slot->text, sizeof(slot->text), "%s", "");
-    memcpy(note, report.text, CHILD_TEXT_BYTES);
+    memcpy(note, report.text, KEEPER_TEXT_BYTES);
     return true;
 }
 
@@ -160,7 +178,7 @@ static void slot_tell_death(struct slot *slot, int how)
     slot->news = LINK_GONE;
     slot->news_epoch = slot->epoch;
     if (slot->failed[0] != '\0')
-        (void)snprintf(slot->text, sizeof(slot->text), "failed: %.100s", slot->failed);
+        (void)snprintf(slot->text, sizeof(slot->text), "%.110s", slot->failed);
     else if (WIFSIGNALED(how))
         (void)snprintf(slot->text, sizeof(slot->text), "killed by signal %d (%s)", WTERMSIG(how),
                        strsignal(WTERMSIG(how)));
@@ -170,12 +188,13 @@ static void slot_tell_death(struct slot *slot, int how)
 
 void slot_reap(struct slot *slot, int64_t now_ns)
 {
-    char note[CHILD_TEXT_BYTES];
+    char note[KEEPER_TEXT_BYTES];
     int how = 0;
 
     if (slot->state != SLOT_RUNNING || waitpid(slot->pid, &how, WNOHANG) != slot->pid)
         return;
-    (void)slot_hear(slot, note); /* why, if it said so */
+    while (slot->report_fd >= 0 && slot->failed[0] == '\0' && slot_hear(slot, note))
+        continue; /* why, if it said so */
     close_and_forget(&slot->report_fd);
     close_and_forget(&slot->pidfd);
     slot->pid = 0;

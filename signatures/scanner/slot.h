@@ -1,7 +1,7 @@
-/* slot.h: one scanner child as its parent sees it: forked, ready, dead, forked again.
+/* slot.h: one keeper, with its children, as the parent sees it: forked, ready, dead, forked again.
  *
  * Used by parent.c alone. A slot holds a channel descriptor until the child that shall have it is
- * forked, then a pidfd and the child's report pipe. News for the dataplane stay in the slot until
+ * forked, then a pidfd and its report pipe. News for the dataplane stay in the slot until
  * the socket takes them: never more than one, because a death overtakes a birth.
  *
  * Threads: the parent's one. Memory: embedded in the parent; descriptors are the slot's.
@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "signatures/scanner/child.h"
+#include "signatures/scanner/keeper.h"
 #include "signatures/scanner/parent.h"
 #include "signatures/scanner/scratch.h"
 
@@ -34,8 +34,8 @@ struct slot {
     int64_t delay_ns;  /* of the next restart */
     uint32_t news;     /* LINK_READY or LINK_GONE to be sent; 0: none */
     uint32_t news_epoch;
-    char text[LINK_TEXT_BYTES];    /* of the news */
-    char failed[CHILD_TEXT_BYTES]; /* the child's own last words */
+    char text[LINK_TEXT_BYTES];     /* of the news */
+    char failed[KEEPER_TEXT_BYTES]; /* its own last words */
 };
 
 void slot_init(struct slot *slot, unsigned number);
@@ -49,7 +49,7 @@ void slot_start(struct slot *slot, const struct parent_setting *setting,
                 int64_t now_ns);
 
 /* Reads what the child says. True once: when it is ready; `note` is then what it could not do. */
-bool slot_hear(struct slot *slot, char note[CHILD_TEXT_BYTES]);
+bool slot_hear(struct slot *slot, char note[KEEPER_TEXT_BYTES]);
 
 /* Reaps the child if it has died, and makes that the news. */
 void slot_reap(struct slot *slot, int64_t now_ns);

@@ -1,6 +1,8 @@
 #include "signatures/scanner/verdict.h"
 
 #include <clamav.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define NAME_LIMIT      "Heuristics.Limits.Exceeded"
@@ -78,5 +80,35 @@ void verdict_from_engine(int code, const char *virus, struct scan_result *result
     default:
         verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, cl_strerror((cl_error_t)code));
         return;
+    }
+}
+
+/* The letters of signature names: those of ClamAV's sets, of SaneSecurity's and of YARA rules. */
+static bool verdict_is_name(const char *name)
+{
+    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                 "._-+:/(){}[]!@#$&*=~,;%'?");
+
+    return length > 0 && name[length] == '\0';
+}
+
+void verdict_take_word(const struct scan_result *word, struct scan_result *result)
+{
+    char name[SCAN_NAME_BYTES];
+
+    memcpy(name, word->name, sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    result->cpu_ns = word->cpu_ns;
+    if (word->verdict == VERDICT_CLEAN) {
+        result->verdict = VERDICT_CLEAN;
+    } else if (word->verdict == VERDICT_INFECTED) {
+        result->verdict = VERDICT_INFECTED;
+        (void)snprintf(result->name, sizeof(result->name), "%s",
+                       verdict_is_name(name) ? name : "unknown");
+    } else if (word->verdict == VERDICT_UNSCANNABLE && word->reason > UNSCANNABLE_NONE &&
+               word->reason < UNSCANNABLE_COUNT) {
+        verdict_unscannable(result, (enum unscannable_reason)word->reason, name);
+    } else {
+        verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "a verdict that there is not");
     }
 }

@@ -304,10 +304,16 @@ class Appliance:
             raise AssertionError("%d processes of %s" % (len(found), program))
         return found[0]
 
-    def scanner_children(self):
+    def scanner_keepers(self):
+        """One for each of scanner.processes, each with a child that waits for a message or has one."""
         parent = self.process_of("postern-scanner")
         return [process for process in self.processes("postern-scanner")
-                if process.pid != parent.pid]
+                if process.parent == parent.pid]
+
+    def scanner_children(self):
+        keepers = {process.pid for process in self.scanner_keepers()}
+        return [process for process in self.processes("postern-scanner")
+                if process.parent in keepers]
 
     # What it says.
 

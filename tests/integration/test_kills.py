@@ -80,7 +80,7 @@ class Kills(unittest.TestCase):
 
     def test_scanner_child_killed_while_it_scans(self):
         """The message is given to another scanner, and the sender notices nothing."""
-        child, = self.appliance.scanner_children()
+        child, = self.appliance.scanner_keepers()
         child.signal(signal.SIGSTOP)  # so that it has the message and does not answer
         jobs = self.appliance.counters()["scan_jobs"]
         answer = self.in_background(lambda: self.appliance.send(self.message))
@@ -92,7 +92,7 @@ class Kills(unittest.TestCase):
         counters = self.appliance.wait_idle()
         self.assertEqual(counters["scan_retries"], 1)
         self.assertEqual(counters["scan_jobs"], jobs + 2)
-        replacement, = self.appliance.scanner_children()
+        replacement, = self.appliance.scanner_keepers()
         self.assertNotEqual(replacement.pid, child.pid)
 
     def check_books(self, scanner, control):
@@ -105,7 +105,7 @@ class Kills(unittest.TestCase):
 
     def test_books_over_deaths(self):
         """A scanner dies at work and one idle, then control: each goes on where the last one was."""
-        child, = self.appliance.scanner_children()
+        child, = self.appliance.scanner_keepers()
         child.signal(signal.SIGSTOP)
         jobs = self.appliance.counters()["scan_jobs"]
         answer = self.in_background(lambda: self.appliance.send(self.message))
@@ -143,7 +143,7 @@ class Kills(unittest.TestCase):
             appliance.wait_for(
                 lambda: self.appliance.counters()["scan_jobs"] > 1 + retries, 10, "scanning")
             time.sleep(0.2)
-            child, = appliance.wait_for(self.appliance.scanner_children, 5, "a scanner")
+            child, = appliance.wait_for(self.appliance.scanner_keepers, 5, "a scanner")
             child.signal(signal.SIGKILL)
         code, text = answer()
         self.assertEqual((code, text[:6]), (451, "4.7.1 "), text)
@@ -179,7 +179,7 @@ class Kills(unittest.TestCase):
     def test_scanner_never_begins(self):
         """A scanner that does not even take its job up: the sender is not kept waiting for ever."""
         self.restart({"limits": {"verdict_timeout": "3s"}, "scanner": {"time_limit": "2s"}})
-        child, = self.appliance.scanner_children()
+        child, = self.appliance.scanner_keepers()
         child.signal(signal.SIGSTOP)
         code, text = self.appliance.send(self.message)
         self.assertEqual((code, text[:6]), (451, "4.7.1 "), text)
@@ -188,12 +188,12 @@ class Kills(unittest.TestCase):
 
     def test_scanner_parent_killed(self):
         parent = self.appliance.process_of("postern-scanner")
-        children = self.appliance.scanner_children()
+        children = self.appliance.scanner_keepers()
         parent.signal(signal.SIGKILL)
         appliance.wait_for(lambda: not any(child.alive() for child in children), 5,
                            "orphaned scanners are gone")
         self.good_again()
-        self.assertEqual(len(self.appliance.scanner_children()), 1)
+        self.assertEqual(len(self.appliance.scanner_keepers()), 1)
 
     def test_control_killed(self):
         """In flight: 451, and the customer may have it or not; never 250."""
@@ -278,7 +278,7 @@ class Kills(unittest.TestCase):
         try:
             for _ in range(3):
                 time.sleep(0.7)
-                for child in self.appliance.scanner_children():
+                for child in self.appliance.scanner_keepers():
                     child.signal(signal.SIGKILL)
                 time.sleep(0.7)
                 self.appliance.process_of("postern-control").signal(signal.SIGKILL)

@@ -74,13 +74,13 @@ class Unread(unittest.TestCase):
 
     def test_nobody_reads(self):
         refused = self.fill()
-        scanner = self.box.scanner_children()[0]
+        scanner = self.box.scanner_keepers()[0]
         scanner.signal(signal.SIGKILL)
         began = time.monotonic()
         replies = [self.box.send(mails.plain("unread %d" % number, b"x\n")) for number in range(20)]
         print("20 mails past an unread log: %.2f s" % (time.monotonic() - began))
         self.assertEqual([code for code, _ in replies], [250] * 20)
-        appliance.wait_for(lambda: len([child for child in self.box.scanner_children()
+        appliance.wait_for(lambda: len([child for child in self.box.scanner_keepers()
                                         if child.pid != scanner.pid]) == 2,
                            10, "a scanner in place of the dead one")
         self.assertEqual(self.box.counters()["message_delivered"], 20)

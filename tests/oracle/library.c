@@ -15,10 +15,6 @@ struct library {
     struct engine *engine;
     bool watched;
     char scratch[64];
-    struct region region; /* never mapped: its blocks are the message itself */
-    struct message_extent *extents;
-    uint32_t *starts;
-    size_t extent_room;
 };
 
 /* The linker sends engine.c's call here (-Wl,--wrap): the one moment the engine can be asked to
@@ -76,52 +72,30 @@ void library_close(struct library *library)
         return;
     engine_close(library->engine);
     (void)nftw(library->scratch, library_remove, LIBRARY_SCRATCH_DEPTH, FTW_DEPTH | FTW_PHYS);
-    free(library->extents);
-    free(library->starts);
     free(library);
 }
 
-/* A view whose region is the message's own memory, block after block. */
-static struct message_view library_view(struct library *library, const struct bytes *message)
+static off_t library_read(void *context, void *to, size_t count, off_t offset)
 {
-    size_t blocks = (message->length + MESSAGE_BLOCK_BYTES - 1) / MESSAGE_BLOCK_BYTES;
+    const struct bytes *message = context;
 
-    if (blocks + 1 > library->extent_room) {
-        library->extent_room = (blocks + 1) * 2;
-        free(library->extents);
-        free(library->starts);
-        library->extents = calloc(library->extent_room, sizeof(*library->extents));
-        library->starts = calloc(library->extent_room, sizeof(*library->starts));
-        if (library->extents == NULL || library->starts == NULL)
-            abort();
-    }
-    for (size_t i = 0; i < blocks; i++) {
-        size_t left = message->length - i * MESSAGE_BLOCK_BYTES;
-
-        library->extents[i] = (struct message_extent){
-            .block = (uint32_t)i,
-            .length = (uint16_t)(left < MESSAGE_BLOCK_BYTES ? left : MESSAGE_BLOCK_BYTES),
-        };
-        library->starts[i] = (uint32_t)(i * MESSAGE_BLOCK_BYTES);
-    }
-    library->region.base = message->data;
-    return (struct message_view){
-        .region = &library->region,
-        .size = (uint32_t)message->length,
-        .extent_count = (uint32_t)blocks,
-        .extents = library->extents,
-        .starts = library->starts,
-    };
+    if (offset < 0 || (size_t)offset > message->length)
+        return -1;
+    if (count > message->length - (size_t)offset)
+        count = message->length - (size_t)offset;
+    memcpy(to, message->data + offset, count);
+    return (off_t)count;
 }
 
 void library_scan(struct library *library, const struct bytes *message, struct scan_result *result)
 {
-    struct message_view view = library_view(library, message);
+    struct bytes borrowed = *message;
+    const struct engine_input input = {library_read, &borrowed, (uint32_t)message->length};
 
     *result = (struct scan_result){0};
     if (library->watched)
         witness_begin();
-    engine_scan(library->engine, &view, result);
+    engine_scan(library->engine, &input, result);
     witness_end();
 }
 

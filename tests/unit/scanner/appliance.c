@@ -295,7 +295,8 @@ void appliance_scan_file(struct appliance *appliance, const char *path, struct s
     message_give(&appliance->store, message);
 }
 
-pid_t appliance_child(const struct appliance *appliance, unsigned place)
+/* The child of `parent` at that place; 0 when there is none. */
+static pid_t child_of(pid_t parent, unsigned place)
 {
     char path[64];
     char line[1024];
@@ -303,10 +304,10 @@ pid_t appliance_child(const struct appliance *appliance, unsigned place)
     FILE *file;
     long pid = 0;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", appliance->scanner,
-                   appliance->scanner);
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
     file = fopen(path, "re");
-    assert_non_null(file);
+    if (file == NULL)
+        return 0; /* it has just ended */
     if (fgets(line, sizeof(line), file) == NULL)
         line[0] = '\0';
     (void)fclose(file);
@@ -319,4 +320,16 @@ pid_t appliance_child(const struct appliance *appliance, unsigned place)
         position = end;
     }
     return (pid_t)pid;
+}
+
+pid_t appliance_child(const struct appliance *appliance, unsigned place)
+{
+    return child_of(appliance->scanner, place);
+}
+
+pid_t appliance_grandchild(const struct appliance *appliance, unsigned place)
+{
+    pid_t keeper = appliance_child(appliance, place);
+
+    return keeper == 0 ? 0 : child_of(keeper, 0);
 }

@@ -79,7 +79,10 @@ bool appliance_result(struct appliance *appliance, unsigned slot, unsigned worke
 /* All at once: puts the file, scans it on slot 0, gives it back. */
 void appliance_scan_file(struct appliance *appliance, const char *path, struct scan_result *result);
 
-/* Pid of a child of the scanner by its place among them; 0 when there is none. */
+/* Pid of a child of the scanner (a keeper) by its place among them; 0 when there is none. */
 pid_t appliance_child(const struct appliance *appliance, unsigned place);
+
+/* Pid of that keeper's child, which gets the next message or has one; 0 when there is none now. */
+pid_t appliance_grandchild(const struct appliance *appliance, unsigned place);
 
 #endif

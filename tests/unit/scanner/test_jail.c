@@ -42,17 +42,21 @@ static int enter(const char **scratch)
         .user = "nobody",
         .scratch = scratch_base,
         .scratch_bytes = 1u << 20,
-        .memory_bytes = MEMORY_BYTES,
+        .address_bytes = sandbox_mapped_bytes() + MEMORY_BYTES,
         .file_bytes = 1u << 20,
         .files = 64,
         .no_network = true,
         .no_processes = true,
         .empty_root = true,
     };
-    struct why why;
+    struct why why = {""};
+    uint32_t uid;
+    uint32_t gid;
 
     sandbox.calls = jail_calls(&sandbox.call_count);
-    if (sandbox_enter(&sandbox, scratch, &why) != STATUS_OK) {
+    if (sandbox_user(sandbox.user, &uid, &gid) != STATUS_OK ||
+        sandbox_enclose(&sandbox, &why) != STATUS_OK ||
+        sandbox_enter(&sandbox, uid, gid, &why) != STATUS_OK) {
         print_error("%s\n", why.text);
         return NOT_ENTERED;
     }
@@ -60,6 +64,7 @@ static int enter(const char **scratch)
         print_error("not complete: %s\n", why.text);
         return INCOMPLETE;
     }
+    *scratch = sandbox.scratch;
     return HELD;
 }
 

@@ -421,7 +421,7 @@ static void expect_own_namespace(pid_t pid, const char *name)
 
 static void sandbox_holds(void **state)
 {
-    static const char *const namespaces[] = {"mnt", "net", "ipc", "uts"};
+    static const char *const namespaces[] = {"mnt", "net", "ipc", "uts", "pid"};
     struct appliance appliance;
     char value[64];
     pid_t child;
@@ -432,7 +432,7 @@ static void sandbox_holds(void **state)
         skip();
     }
     appliance_start(&appliance, sample("test.ndb"), 1, NULL);
-    child = appliance_child(&appliance, 0);
+    child = appliance_grandchild(&appliance, 0);
     status_value(child, "Uid:", value, sizeof(value));
     assert_true(strtoul(value, NULL, 10) > 0);
     status_value(child, "Gid:", value, sizeof(value));

@@ -1,0 +1,44 @@
+/* An engine that a message can take over: stands before the real one (the linker's --wrap) in a
+ * scanner that is otherwise the real one.
+ *
+ * "take over" in a message makes the process say "clean" of everything from then on; "die" ends it;
+ * "shout" has it give as a virus name what no signature is called, "invent" a verdict that there is
+ * not. */
+#include <clamav.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "signatures/scanner/engine.h"
+#include "signatures/scanner/verdict.h"
+
+void __real_engine_scan(struct engine *engine, const struct engine_input *input,
+                        struct scan_result *result);
+void __wrap_engine_scan(struct engine *engine, const struct engine_input *input,
+                        struct scan_result *result);
+
+static bool owned;
+
+static bool says(const char *text, const char *word)
+{
+    return strstr(text, word) != NULL;
+}
+
+void __wrap_engine_scan(struct engine *engine, const struct engine_input *input,
+                        struct scan_result *result)
+{
+    char text[4096] = "";
+
+    (void)input->read(input->context, text, sizeof(text) - 1, 0);
+    __real_engine_scan(engine, input, result);
+    owned = owned || says(text, "take over");
+    if (says(text, "die"))
+        __builtin_trap();
+    if (owned)
+        verdict_from_engine(CL_CLEAN, NULL, result);
+    if (says(text, "shout")) {
+        result->verdict = VERDICT_INFECTED;
+        memset(result->name, '\xff', sizeof(result->name));
+    }
+    if (says(text, "invent"))
+        result->verdict = 77;
+}
