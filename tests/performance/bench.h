@@ -81,12 +81,13 @@ struct bench {
     int64_t now_ns;
     uint64_t expired; /* deadlines that came */
 
-    uint8_t *frames; /* of the clients, filled with message text */
-    uint32_t frame_next;
+    uint8_t *frames;       /* of the clients, filled with message text */
     uint8_t *small_frames; /* for everything else */
+    uint32_t frame_next;
     uint32_t small_next;
     struct packet_view burst[BENCH_BURST];
     unsigned burst_count;
+    unsigned submitted_count;
     uint64_t text_sum; /* checksum of a full segment's text */
 
     uint8_t *sent; /* by the server */
@@ -96,7 +97,6 @@ struct bench {
 
     struct connection_handle submitted_owner[BENCH_MESSAGES];
     struct message *submitted[BENCH_MESSAGES];
-    unsigned submitted_count;
 
     struct peer *peers; /* [connections] */
     uint32_t peer_count;
