@@ -47,8 +47,49 @@ static bool status_parse(int argc, char **argv, struct status_arguments *argumen
     return optind == argc && (arguments->config_file == NULL || arguments->socket == NULL);
 }
 
+/* The value of the top key runtime_directory in a file that cannot be read as a configuration:
+ * what runs may go by an earlier form of it. Empty when there is no such line. */
+static void status_guess_directory(const char *file, char *directory, size_t size)
+{
+    static const char key[] = "runtime_directory:";
+    FILE *text = fopen(file, "re");
+    char line[CONFIG_PATH_BYTES + 64];
+
+    directory[0] = '\0';
+    if (text == NULL)
+        return;
+    while (fgets(line, sizeof(line), text) != NULL) {
+        const char *value = line + sizeof(key) - 1;
+        size_t length;
+
+        if (strncmp(line, key, sizeof(key) - 1) != 0)
+            continue;
+        value += strspn(value, " \t\"'");
+        length = strcspn(value, " \t\"'\r\n");
+        if (value[0] == '/' && length < size)
+            snprintf(directory, size, "%.*s", (int)length, value);
+    }
+    (void)fclose(text);
+}
+
+/* How the appliance is must be seen just when the file is broken. */
+static void status_guess(const char *file, const struct config_error *error, char *path,
+                         size_t size)
+{
+    char directory[CONFIG_PATH_BYTES];
+
+    fprintf(stderr, "%s\n", error->text);
+    status_guess_directory(file, directory, sizeof(directory));
+    if (directory[0] != '\0')
+        snprintf(path, size, "%s/%s", directory, COMMAND_SOCKET_NAME);
+    else
+        snprintf(path, size, "%s", COMMAND_SOCKET_DEFAULT);
+    fprintf(stderr, "postern status: the configuration cannot be used; asking at %s%s\n", path,
+            directory[0] != '\0' ? ", by its runtime_directory" : ", the default");
+}
+
 /* The socket of the named configuration, or the default one. */
-static int status_socket(const struct status_arguments *arguments, char *path, size_t size)
+static void status_socket(const struct status_arguments *arguments, char *path, size_t size)
 {
     struct config_error error;
     struct config *config;
@@ -56,15 +97,14 @@ static int status_socket(const struct status_arguments *arguments, char *path, s
     if (arguments->config_file == NULL) {
         snprintf(path, size, "%s",
                  arguments->socket != NULL ? arguments->socket : COMMAND_SOCKET_DEFAULT);
-        return EXIT_OK;
+        return;
     }
     if (config_load(arguments->config_file, &config, &error) != STATUS_OK) {
-        fprintf(stderr, "%s\n", error.text);
-        return EXIT_CONFIG;
+        status_guess(arguments->config_file, &error, path, size);
+        return;
     }
     snprintf(path, size, "%s/%s", config->runtime_directory, COMMAND_SOCKET_NAME);
     config_free(config);
-    return EXIT_OK;
 }
 
 static void status_say_nobody(const char *path, enum status status)
@@ -87,18 +127,15 @@ static void status_say_nobody(const char *path, enum status status)
 int command_status(int argc, char **argv)
 {
     struct status_arguments arguments;
-    char path[CONFIG_PATH_BYTES];
+    char path[CONFIG_PATH_BYTES + 32];
     json_t *object;
     enum status status;
-    int code;
 
     if (!status_parse(argc, argv, &arguments)) {
         fputs(status_usage, stderr);
         return EXIT_USAGE;
     }
-    code = status_socket(&arguments, path, sizeof(path));
-    if (code != EXIT_OK)
-        return code;
+    status_socket(&arguments, path, sizeof(path));
     status = status_fetch(path, STATUS_LIMIT_NS, &object);
     if (status != STATUS_OK) {
         status_say_nobody(path, status);

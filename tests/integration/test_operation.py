@@ -258,6 +258,24 @@ class End(unittest.TestCase):
                            "the error in the log")
         self.assertEqual(self.appliance.send(mails.plain("still", b"x\n"))[0], 250)
 
+    def test_status_with_a_broken_file(self):
+        """How the appliance is can be seen although its file is broken: by what stands there."""
+        box = self.appliance
+        good = box.config_path.read_text()
+        try:
+            box.config_path.write_text(good + "colour: blue\n")
+            result = appliance.postern("status", "-c", box.config_path, "--json")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("colour", result.stderr)
+            self.assertIn("%s/control.sock, by its runtime_directory" %
+                          box.config["runtime_directory"], result.stderr)
+            self.assertIn('"counters"', result.stdout)
+            box.config_path.write_text("nothing: of use\n")
+            result = appliance.postern("status", "-c", box.config_path)
+            self.assertIn("/run/postern/control.sock, the default", result.stderr)
+        finally:
+            box.config_path.write_text(good)
+
     def test_processes_give_up_root(self):
         import pwd
         for program, user in (("postern-control", "postern"),
