@@ -98,8 +98,9 @@ static int64_t progress_patience_ns(const struct crowd *crowd, int64_t transfer_
     int64_t hanging_ns = 0;
 
     for (uint32_t i = 0; i < plan->customers; i++) {
+        /* Once while a message waits to be let in, and again while it waits to grow. */
         if (plan->customer[i].hangs)
-            hanging_ns = plan->verdict_timeout_ns;
+            hanging_ns = 2 * plan->verdict_timeout_ns;
         else if (plan->customer[i].most_ns > relay_ns)
             relay_ns = plan->customer[i].most_ns;
     }
