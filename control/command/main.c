@@ -23,9 +23,10 @@ static const struct command commands[] = {
      "TERM and INT drain and end it, HUP loads the configuration again.\n"},
     {"check-config", command_check_config, "[FILE]", "check a configuration",
      "Prints every error with its line and column (exit 78), and warnings about this machine.\n"},
-    {"show-config", command_show_config, "[FILE | --defaults]",
+    {"show-config", command_show_config, "[FILE | --defaults | --manual]",
      "print a configuration with every key in it",
-     "  --defaults  every key there is, its default, and what may be written\n"},
+     "  --defaults  every key there is, its default, and what may be written\n"
+     "  --manual    the same as a manual page, postern.yaml(5)\n"},
     {"status", command_status, "[-c FILE | --socket PATH] [--json]", "how the running appliance is",
      "  -c FILE        the configuration that names the appliance's runtime_directory\n"
      "  --socket PATH  its control socket\n"

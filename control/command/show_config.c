@@ -4,28 +4,32 @@
 #include <string.h>
 
 #include "control/command/command.h"
+#include "platform/config/manual.h"
 #include "platform/config/show.h"
 
 struct show_arguments {
     const char *file;
     bool defaults;
+    bool manual;
 };
 
 static bool show_parse(int argc, char **argv, struct show_arguments *arguments)
 {
-    static const struct option options[] = {{"defaults", no_argument, NULL, 'd'}, {0}};
+    static const struct option options[] = {
+        {"defaults", no_argument, NULL, 'd'}, {"manual", no_argument, NULL, 'm'}, {0}};
     int option;
 
     *arguments = (struct show_arguments){.file = COMMAND_CONFIG_DEFAULT};
     optind = 0; /* start afresh: glibc's getopt keeps its place between calls */
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 'd')
+        if (option != 'd' && option != 'm')
             return false;
-        arguments->defaults = true;
+        arguments->defaults = option == 'd';
+        arguments->manual = option == 'm';
     }
     if (optind < argc)
         arguments->file = argv[optind++];
-    return optind == argc && (!arguments->defaults || argc == 2);
+    return optind == argc && (!(arguments->defaults || arguments->manual) || argc == 2);
 }
 
 int command_show_config(int argc, char **argv)
@@ -35,11 +39,13 @@ int command_show_config(int argc, char **argv)
     int code;
 
     if (!show_parse(argc, argv, &arguments)) {
-        fputs("usage: postern show-config [FILE | --defaults]\n", stderr);
+        fputs("usage: postern show-config [FILE | --defaults | --manual]\n", stderr);
         return EXIT_USAGE;
     }
     if (arguments.defaults) {
         config_show_defaults(stdout);
+    } else if (arguments.manual) {
+        config_manual(stdout);
     } else {
         code = command_load(arguments.file, &config);
         if (code != EXIT_OK)

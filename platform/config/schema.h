@@ -3,9 +3,9 @@
  * One table, nested as the file is: a key is a single value, a *group* (a mapping with keys of its
  * own) or a *list* (of single values, or of groups). Everything that knows keys reads it: what may
  * stand in the file and what an error says would be right (read.c), how a text becomes a value and
- * back (values.c, format.c), what is freed (config_free()), `postern show-config` (show.c), and the
- * test that holds docs/configuration.md against it. A key is added here and in config.h, and
- * nowhere else.
+ * back (values.c, format.c), what is freed (config_free()), `postern show-config` (show.c), the
+ * manual page (manual.c), and the test that holds docs/configuration.md against it. A key is added
+ * here and in config.h, and nowhere else.
  *
  * Constant data; any thread.
  */
@@ -79,6 +79,7 @@ struct schema_key {
     const struct schema_choice *choices; /* ends with a null name */
     const struct schema_group *group;    /* SCHEMA_GROUP; SCHEMA_LIST of groups, else null */
     const struct schema_key *entry;      /* SCHEMA_LIST of single values, else null */
+    const char *about; /* what it is, in one line for the manual; an entry: null */
 };
 
 extern const struct schema_group schema_file; /* base: struct config */

@@ -152,10 +152,14 @@ class Program(unittest.TestCase):
                               r"\d+ MiB at most")
         self.write_config("nonsense: 1\n")
         for arguments in ["check-config", self.config], ["run", "-c", self.config], \
-                ["status", "-c", self.config], ["scan", "-c", self.config, self.config]:
+                ["scan", "-c", self.config, self.config]:
             code, out, err = self.call(*arguments)
             self.assertEqual((code, out), (78, ""))
             self.assertRegex(err, r"^%s:14:1: [^\n]*nonsense[^\n]*\n$" % self.config)
+        # Status says so, too, and asks all the same: here nobody is there to answer.
+        code, out, err = self.call("status", "-c", self.config)
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, r"^%s:14:1: [^\n]*nonsense[^\n]*\n" % self.config)
 
     def test_all_errors_at_once(self):
         self.write_config("nonsense: 1\nmemory: {massages: 1G, packets: none}\n")
