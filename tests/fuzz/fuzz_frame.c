@@ -3,7 +3,7 @@
  * The input is a run of records: one byte of command and time, two bytes of length, the frame. The
  * high bit of the command asks for the checksums (and the acknowledgement of what we sent last) to
  * be mended, so that mutations reach beyond them; another flushes; the others let time pass.
- * Oracles: no crash; every frame counted once; what is sent is well formed (bed.c looks at each);
+ * Oracles: no crash; every frame counted once; what is sent is well formed (rig.c looks at each);
  * everything comes to an end and every block comes back.
  */
 #include <stdint.h>
@@ -12,7 +12,7 @@
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/flow.h"
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define FUZZ_BYTES_MAX   16384u
 #define FUZZ_BLOCKS      8u
@@ -22,17 +22,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
-static struct bed bed;
+static struct rig rig;
 static const struct siphash_key flow_key = {{1, 2}};
 
-static void fuzz_readable(struct bed *where, struct tcp_connection *connection)
+static void fuzz_readable(struct rig *where, struct tcp_connection *connection)
 {
     (void)where;
     if (tcp_send_space(connection) > 100)
         CHECK(tcp_send(connection, "250 2.0.0 Ok\r\n", 14) != STATUS_CLOSED);
 }
 
-static void fuzz_finished(struct bed *where, struct tcp_connection *connection)
+static void fuzz_finished(struct rig *where, struct tcp_connection *connection)
 {
     (void)where;
     tcp_close(connection);
@@ -86,7 +86,7 @@ static void fuzz_mend(uint8_t *frame, uint32_t length, uint32_t ack)
 
     if (at == 0)
         return;
-    memcpy(frame, BED_MAC, 6);
+    memcpy(frame, RIG_MAC, 6);
     if (type == FRAME_TYPE_IPV4) {
         uint32_t header = (uint32_t)(ip[0] & 0x0f) * 4;
 
@@ -94,7 +94,7 @@ static void fuzz_mend(uint8_t *frame, uint32_t length, uint32_t ack)
             return;
         ip[0] = (uint8_t)(0x40 | (ip[0] & 0x0f));
         bytes_put16(ip + 2, (uint16_t)(length - at));
-        memcpy(ip + 16, BED_ADDRESS, 4);
+        memcpy(ip + 16, RIG_ADDRESS, 4);
         memset(ip + 10, 0, 2);
         fuzz_put_checksum(ip + 10, checksum_add(0, ip, header));
         fuzz_mend_transport(ip + header, length - at - header, ip[9], ip + 12, 4, ack);
@@ -109,9 +109,9 @@ static void fuzz_mend(uint8_t *frame, uint32_t length, uint32_t ack)
 /* What the newest segment we sent would have acknowledged. */
 static uint32_t fuzz_newest(uint32_t before)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
-    while ((frame = bed_next(&bed)) != NULL) {
+    while ((frame = rig_next(&rig)) != NULL) {
         if (frame->segment)
             before = frame->tcp.seq + frame->tcp.payload_length +
                      ((frame->tcp.flags & (TCP_FLAG_SYN | TCP_FLAG_FIN)) != 0 ? 1u : 0u);
@@ -122,21 +122,21 @@ static uint32_t fuzz_newest(uint32_t before)
 static void fuzz_pass_time(uint8_t command)
 {
     static const int64_t steps[8] = {
-        0, 1, BED_MS, 50 * BED_MS, BED_SECOND, 5 * BED_SECOND, 70 * BED_SECOND, 200 * BED_SECOND};
+        0, 1, RIG_MS, 50 * RIG_MS, RIG_SECOND, 5 * RIG_SECOND, 70 * RIG_SECOND, 200 * RIG_SECOND};
     int64_t ns = steps[command & 7];
 
-    if (ns > BED_SECOND) {
-        bed.now_ns += ns;
-        (void)tcp_timers(&bed.endpoint, bed.now_ns, 1000);
-        bed_flush(&bed);
+    if (ns > RIG_SECOND) {
+        rig.now_ns += ns;
+        (void)tcp_timers(&rig.endpoint, rig.now_ns, 1000);
+        rig_flush(&rig);
     } else if (ns > 0) {
-        bed_advance(&bed, ns);
+        rig_advance(&rig, ns);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
 {
-    static const struct bed_options options = {
+    static const struct rig_options options = {
         .connections = 6, .half_open = 4, .connections_a_client = 4};
     static bool ready;
     uint8_t frame[1518];
@@ -145,11 +145,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     if (length > FUZZ_BYTES_MAX)
         return 0;
     if (!ready)
-        bed_make(&bed, FUZZ_BLOCKS);
+        rig_make(&rig, FUZZ_BLOCKS);
     ready = true;
-    bed_start(&bed, &options);
-    bed.on_readable = fuzz_readable;
-    bed.on_finished = fuzz_finished;
+    rig_start(&rig, &options);
+    rig.on_readable = fuzz_readable;
+    rig.on_finished = fuzz_finished;
     while (length >= 3) {
         uint8_t command = input[0];
         uint32_t bytes = bytes_get16(input + 1) % sizeof(frame);
@@ -163,12 +163,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
         if ((command & FUZZ_MEND) != 0)
             fuzz_mend(frame, bytes, (command & FUZZ_ACKNOWLEDGE) != 0 ? newest : 0);
         (void)net_flow_hash(&flow_key, frame, bytes);
-        (void)bed_input(&bed, frame, bytes);
+        (void)rig_input(&rig, frame, bytes);
         if ((command & FUZZ_FLUSH) != 0)
-            bed_flush(&bed);
+            rig_flush(&rig);
         fuzz_pass_time(command);
         newest = fuzz_newest(newest);
     }
-    bed_stop(&bed);
+    rig_stop(&rig);
     return 0;
 }

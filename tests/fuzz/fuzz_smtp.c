@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "platform/check.h"
-#include "tests/unit/smtp/harness.h"
+#include "tests/unit/smtp/rig.h"
 
 #define FUZZ_HEAD      4u
 #define FUZZ_BYTES_MAX 8192u
@@ -21,7 +21,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
-static struct harness fuzz_harness;
+static struct rig fuzz_harness;
 
 /* What a run left to compare. */
 struct fuzz_run {
@@ -71,21 +71,20 @@ static void fuzz_check_replies(const char *sent)
     CHECK(code == NULL);
 }
 
-static void fuzz_collect(const struct harness *harness, struct fuzz_run *run)
+static void fuzz_collect(const struct rig *rig, struct fuzz_run *run)
 {
     size_t total = 0;
 
-    for (unsigned i = 0; i < harness->submitted; i++)
-        total += harness->messages[i].length + 1;
-    run->sent = strdup(harness->pipe.sent);
+    for (unsigned i = 0; i < rig->submitted; i++)
+        total += rig->messages[i].length + 1;
+    run->sent = strdup(rig->pipe.sent);
     run->messages = malloc(total + 1);
     CHECK(run->sent != NULL && run->messages != NULL);
-    run->submitted = harness->submitted;
+    run->submitted = rig->submitted;
     run->message_bytes = 0;
-    for (unsigned i = 0; i < harness->submitted; i++) {
-        memcpy(run->messages + run->message_bytes, harness->messages[i].bytes,
-               harness->messages[i].length);
-        run->message_bytes += harness->messages[i].length;
+    for (unsigned i = 0; i < rig->submitted; i++) {
+        memcpy(run->messages + run->message_bytes, rig->messages[i].bytes, rig->messages[i].length);
+        run->message_bytes += rig->messages[i].length;
         run->messages[run->message_bytes++] = '|';
     }
 }
@@ -93,7 +92,7 @@ static void fuzz_collect(const struct harness *harness, struct fuzz_run *run)
 static void fuzz_session(const uint8_t head[FUZZ_HEAD], const char *text, size_t length,
                          struct fuzz_run *run)
 {
-    struct harness *harness = &fuzz_harness;
+    struct rig *rig = &fuzz_harness;
     struct pipe_options options = {97 + 64u * head[1], head[2], TCP_SEND_BYTES};
     uint32_t random = 1 + head[1] + 256u * head[2];
     unsigned answered = 0;
@@ -101,9 +100,9 @@ static void fuzz_session(const uint8_t head[FUZZ_HEAD], const char *text, size_t
 
     if (options.block_use + options.block_start > MESSAGE_BLOCK_BYTES)
         options.block_use = MESSAGE_BLOCK_BYTES - options.block_start;
-    harness->server.sequence = 0;
-    harness_open(harness, &options);
-    harness->pipe.hold_acks = (head[0] & 8) != 0;
+    rig->server.sequence = 0;
+    rig_open(rig, &options);
+    rig->pipe.hold_acks = (head[0] & 8) != 0;
     while (at < length) {
         size_t part;
 
@@ -111,29 +110,28 @@ static void fuzz_session(const uint8_t head[FUZZ_HEAD], const char *text, size_t
         part = 1 + (random >> 16) % (1u << (head[1] % 12));
         if (part > length - at)
             part = length - at;
-        harness_send(harness, text + at, part, part);
+        rig_send(rig, text + at, part, part);
         at += part;
         if ((random >> 8) % 4 == 0) {
-            if (harness_finish(harness, &fuzz_results[(head[3] + answered) % 8]))
+            if (rig_finish(rig, &fuzz_results[(head[3] + answered) % 8]))
                 answered++;
-            pipe_acknowledge(&harness->pipe,
-                             harness->pipe.sent_length - harness->pipe.acknowledged);
+            pipe_acknowledge(&rig->pipe, rig->pipe.sent_length - rig->pipe.acknowledged);
         }
     }
-    harness->pipe.hold_acks = false;
-    while (harness_finish(harness, &fuzz_results[(head[3] + answered) % 8]))
+    rig->pipe.hold_acks = false;
+    while (rig_finish(rig, &fuzz_results[(head[3] + answered) % 8]))
         answered++;
-    pipe_acknowledge(&harness->pipe, harness->pipe.sent_length - harness->pipe.acknowledged);
-    while (harness_finish(harness, &fuzz_results[(head[3] + answered) % 8]))
+    pipe_acknowledge(&rig->pipe, rig->pipe.sent_length - rig->pipe.acknowledged);
+    while (rig_finish(rig, &fuzz_results[(head[3] + answered) % 8]))
         answered++;
     if ((head[0] & 16) != 0)
-        pipe_finish(&harness->pipe);
-    else if ((head[0] & 32) != 0 && harness->pipe.deadline_ns != 0)
-        pipe_expire(&harness->pipe);
-    fuzz_check_replies(harness->pipe.sent);
-    fuzz_collect(harness, run);
-    harness_close(harness);
-    CHECK(harness_store_full(harness));
+        pipe_finish(&rig->pipe);
+    else if ((head[0] & 32) != 0 && rig->pipe.deadline_ns != 0)
+        pipe_expire(&rig->pipe);
+    fuzz_check_replies(rig->pipe.sent);
+    fuzz_collect(rig, run);
+    rig_close(rig);
+    CHECK(rig_store_full(rig));
 }
 
 static void fuzz_run_free(struct fuzz_run *run)
@@ -230,7 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     char *text;
 
     if (!ready)
-        harness_init(&fuzz_harness);
+        rig_init(&fuzz_harness);
     fuzz_harness.config.limits.message_bytes = FUZZ_LIMIT;
     ready = true;
     if (length < FUZZ_HEAD || length > FUZZ_BYTES_MAX)

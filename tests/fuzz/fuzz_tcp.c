@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define FUZZ_BYTES_MAX 4096u
 #define FUZZ_BLOCKS    24u
@@ -19,7 +19,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
-static struct bed bed;
+static struct rig rig;
 static struct client client;
 
 /* What must hold of the connection under test. */
@@ -48,11 +48,11 @@ static uint8_t fuzz_byte(void)
 
 static bool fuzz_live(void)
 {
-    return bed.opened == 1 && bed.connection != NULL && !bed.connection->dying;
+    return rig.opened == 1 && rig.connection != NULL && !rig.connection->dying;
 }
 
 /* A connection after the first one: of no interest. */
-static void fuzz_opened(struct bed *where, struct tcp_connection *connection)
+static void fuzz_opened(struct rig *where, struct tcp_connection *connection)
 {
     if (where->opened > 1)
         tcp_abort(connection);
@@ -64,8 +64,8 @@ static void fuzz_check_bytes(uint32_t from, uint32_t to)
     struct block_span span;
 
     for (uint32_t skip = from; skip < to; skip += span.length) {
-        CHECK(tcp_peek(bed.connection, skip, &span));
-        CHECK(span.length > 0 && span.length <= tcp_readable(bed.connection) - skip);
+        CHECK(tcp_peek(rig.connection, skip, &span));
+        CHECK(span.length > 0 && span.length <= tcp_readable(rig.connection) - skip);
         if (span.length > to - skip)
             span.length = to - skip;
         for (uint32_t i = 0; i < span.length; i++)
@@ -81,14 +81,14 @@ static void fuzz_check_stream(void)
 
     if (!fuzz_live() || model.closing)
         return;
-    readable = tcp_readable(bed.connection);
+    readable = tcp_readable(rig.connection);
     fuzz_check_bytes(model.checked - model.delivered, readable);
     model.checked = model.delivered + readable;
-    CHECK(!tcp_peek(bed.connection, readable, &span));
+    CHECK(!tcp_peek(rig.connection, readable, &span));
     CHECK(seq_at_or_before(client.first + model.checked, model.sent_end));
 }
 
-static void fuzz_check_frame(const struct bed_frame *frame)
+static void fuzz_check_frame(const struct rig_frame *frame)
 {
     const struct tcp_header *tcp = &frame->tcp;
     uint32_t offset = tcp->seq - client.own;
@@ -123,10 +123,10 @@ static void fuzz_check_frame(const struct bed_frame *frame)
 
 static void fuzz_look(void)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
-    while ((frame = bed_next(&bed)) != NULL) {
-        if (bed.opened == 1 && frame->segment && (frame->tcp.flags & TCP_FLAG_SYN) == 0)
+    while ((frame = rig_next(&rig)) != NULL) {
+        if (rig.opened == 1 && frame->segment && (frame->tcp.flags & TCP_FLAG_SYN) == 0)
             fuzz_check_frame(frame);
     }
     fuzz_check_stream();
@@ -218,10 +218,10 @@ static void fuzz_application(uint8_t choice)
     case 0:
     case 1:
     case 2:
-        if (length > tcp_readable(bed.connection))
-            length = tcp_readable(bed.connection);
+        if (length > tcp_readable(rig.connection))
+            length = tcp_readable(rig.connection);
         fuzz_check_bytes(0, length); /* once more: nothing may have changed since */
-        tcp_consume(bed.connection, length);
+        tcp_consume(rig.connection, length);
         model.delivered += length;
         model.checked = seq_later(model.checked, model.delivered);
         break;
@@ -229,24 +229,24 @@ static void fuzz_application(uint8_t choice)
     case 4:
         for (uint32_t i = 0; i < length; i++)
             bytes[i] = (uint8_t)(client_byte(model.replied + i) ^ FUZZ_REPLY_KEY);
-        if (tcp_send(bed.connection, bytes, length) == STATUS_OK)
+        if (tcp_send(rig.connection, bytes, length) == STATUS_OK)
             model.replied += length;
         break;
     case 5:
-        (void)tcp_expect(bed.connection, (enum tcp_expect)(length / 8 % 3));
+        (void)tcp_expect(rig.connection, (enum tcp_expect)(length / 8 % 3));
         break;
     case 6:
-        tcp_set_deadline(bed.connection,
-                         length == 0 ? 0 : bed.now_ns + (int64_t)length * length * BED_MS);
+        tcp_set_deadline(rig.connection,
+                         length == 0 ? 0 : rig.now_ns + (int64_t)length * length * RIG_MS);
         break;
     default:
         if (length % 32 != 0)
             break;
         model.closing = true;
         if (length % 128 == 0)
-            tcp_abort(bed.connection);
+            tcp_abort(rig.connection);
         else
-            tcp_close(bed.connection);
+            tcp_close(rig.connection);
         break;
     }
 }
@@ -254,39 +254,39 @@ static void fuzz_application(uint8_t choice)
 static void fuzz_shortage(uint8_t choice)
 {
     if (choice % 4 == 0) {
-        bed.buffers = fuzz_byte() % 8;
+        rig.buffers = fuzz_byte() % 8;
     } else if (choice % 4 == 1) {
-        bed.buffers = BED_UNLIMITED;
+        rig.buffers = RIG_UNLIMITED;
     } else if (choice % 4 == 2) {
         for (uint8_t n = fuzz_byte() % FUZZ_BLOCKS; n > 0; n--) {
-            uint32_t block = block_take(&bed.store, BLOCK_FOR_REPLY);
+            uint32_t block = block_take(&rig.store, BLOCK_FOR_REPLY);
 
             if (block != MESSAGE_BLOCK_NONE)
                 model.taken[model.taken_count++] = block;
         }
     } else {
         while (model.taken_count > 0)
-            block_give(&bed.store, model.taken[--model.taken_count]);
+            block_give(&rig.store, model.taken[--model.taken_count]);
     }
 }
 
 static void fuzz_pass_time(uint8_t choice)
 {
     static const int64_t steps[8] = {1,
-                                     BED_MS,
-                                     5 * BED_MS,
-                                     50 * BED_MS,
-                                     300 * BED_MS,
-                                     1100 * BED_MS,
-                                     5 * BED_SECOND,
-                                     70 * BED_SECOND};
+                                     RIG_MS,
+                                     5 * RIG_MS,
+                                     50 * RIG_MS,
+                                     300 * RIG_MS,
+                                     1100 * RIG_MS,
+                                     5 * RIG_SECOND,
+                                     70 * RIG_SECOND};
     int64_t ns = steps[choice % 8];
 
-    client.clock += (uint32_t)(ns / BED_MS);
+    client.clock += (uint32_t)(ns / RIG_MS);
     for (int64_t step = ns / 20 + 1; ns > 0; ns -= step) {
-        bed.now_ns += step;
-        (void)tcp_timers(&bed.endpoint, bed.now_ns, 64);
-        bed_flush(&bed);
+        rig.now_ns += step;
+        (void)tcp_timers(&rig.endpoint, rig.now_ns, 64);
+        rig_flush(&rig);
         fuzz_look();
     }
 }
@@ -318,16 +318,16 @@ static void fuzz_run(void)
             break;
         }
         if ((command & 8) != 0)
-            bed_flush(&bed);
+            rig_flush(&rig);
         fuzz_look();
     }
 }
 
 static void fuzz_connect(const uint8_t head[FUZZ_HEAD])
 {
-    static const uint16_t sizes[4] = {BED_MSS, 536, 1000, 64};
+    static const uint16_t sizes[4] = {RIG_MSS, 536, 1000, 64};
 
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     client.sack = (head[0] & 1) != 0;
     client.timestamps = (head[0] & 2) != 0;
     client.scale = (head[0] & 4) != 0 ? head[0] >> 5 : -1;
@@ -342,23 +342,23 @@ static void fuzz_connect(const uint8_t head[FUZZ_HEAD])
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
 {
-    static const struct bed_options options = {.connections = 4, .half_open = 4};
+    static const struct rig_options options = {.connections = 4, .half_open = 4};
     static bool ready;
 
     if (length < FUZZ_HEAD || length > FUZZ_BYTES_MAX)
         return 0;
     if (!ready)
-        bed_make(&bed, FUZZ_BLOCKS);
+        rig_make(&rig, FUZZ_BLOCKS);
     ready = true;
-    bed_start(&bed, &options);
-    bed.keep = true;
-    bed.on_opened = fuzz_opened;
+    rig_start(&rig, &options);
+    rig.keep = true;
+    rig.on_opened = fuzz_opened;
     model = (struct fuzz_model){.program = input + FUZZ_HEAD, .left = length - FUZZ_HEAD};
     fuzz_connect(input);
     fuzz_run();
     fuzz_shortage(3);
-    bed_flush(&bed);
+    rig_flush(&rig);
     fuzz_look();
-    bed_stop(&bed);
+    rig_stop(&rig);
     return 0;
 }

@@ -36,7 +36,7 @@ static const struct supervisor_times test_times = {
     "echo start $1 $2 >> NAME.log\n"              \
     "while :; do sleep 0.02; done\n"
 
-struct stage {
+struct rig {
     char directory[64];
     char paths[3][128];
     int64_t act_ns;    /* when to send `signal_number` to ourselves */
@@ -51,13 +51,13 @@ struct stage {
 static const char *const names[] = {"first", "second", "third"};
 
 /* `text` with NAME replaced by directory/name, as an executable script. */
-static void write_script(struct stage *stage, unsigned index, const char *text)
+static void write_script(struct rig *rig, unsigned index, const char *text)
 {
     char script[2048] = "#!/bin/sh\n";
     char name[96];
     FILE *file;
 
-    snprintf(name, sizeof(name), "%s/%s", stage->directory, names[index]);
+    snprintf(name, sizeof(name), "%s/%s", rig->directory, names[index]);
     for (const char *at = text; *at != '\0';) {
         size_t used = strlen(script);
 
@@ -70,7 +70,7 @@ static void write_script(struct stage *stage, unsigned index, const char *text)
             script[used + 1] = '\0';
         }
     }
-    snprintf(stage->paths[index], sizeof(stage->paths[index]), "%s", name);
+    snprintf(rig->paths[index], sizeof(rig->paths[index]), "%s", name);
     file = fopen(name, "w");
     assert_non_null(file);
     fputs(script, file);
@@ -78,13 +78,13 @@ static void write_script(struct stage *stage, unsigned index, const char *text)
     assert_int_equal(chmod(name, 0755), 0);
 }
 
-static void read_log(const struct stage *stage, unsigned index, char *to, size_t size)
+static void read_log(const struct rig *rig, unsigned index, char *to, size_t size)
 {
     char path[160];
     FILE *file;
     size_t length = 0;
 
-    snprintf(path, sizeof(path), "%s.log", stage->paths[index]);
+    snprintf(path, sizeof(path), "%s.log", rig->paths[index]);
     file = fopen(path, "r");
     if (file != NULL) {
         length = fread(to, 1, size - 1, file);
@@ -93,12 +93,12 @@ static void read_log(const struct stage *stage, unsigned index, char *to, size_t
     to[length] = '\0';
 }
 
-static unsigned count_lines(const struct stage *stage, unsigned index, const char *line)
+static unsigned count_lines(const struct rig *rig, unsigned index, const char *line)
 {
     char text[4096];
     unsigned count = 0;
 
-    read_log(stage, index, text, sizeof(text));
+    read_log(rig, index, text, sizeof(text));
     for (char *at = strtok(text, "\n"); at != NULL; at = strtok(NULL, "\n"))
         count += strncmp(at, line, strlen(line)) == 0;
     return count;
@@ -106,29 +106,29 @@ static unsigned count_lines(const struct stage *stage, unsigned index, const cha
 
 static bool reload(void *context)
 {
-    struct stage *stage = context;
+    struct rig *rig = context;
 
-    stage->reload_count++;
-    return stage->reload_answer;
+    rig->reload_count++;
+    return rig->reload_answer;
 }
 
 /* Sends the planned signals once every program has said that it started. */
 static int64_t turn(void *context, int64_t now_ns, int *fd, short *events)
 {
-    struct stage *stage = context;
+    struct rig *rig = context;
     bool all = true;
 
     (void)events;
     *fd = -1;
     for (unsigned i = 0; i < 3; i++)
-        all = all && (stage->act_ns > 0 || count_lines(stage, i, "start") > 0);
-    if (all && stage->act_ns == 0) {
-        stage->act_ns = now_ns;
-        if (stage->signal_number != 0)
-            kill(getpid(), stage->signal_number);
-        stage->again_ns = now_ns + 200 * CLOCK_NS_PER_MS;
+        all = all && (rig->act_ns > 0 || count_lines(rig, i, "start") > 0);
+    if (all && rig->act_ns == 0) {
+        rig->act_ns = now_ns;
+        if (rig->signal_number != 0)
+            kill(getpid(), rig->signal_number);
+        rig->again_ns = now_ns + 200 * CLOCK_NS_PER_MS;
     }
-    if (stage->act_ns > 0 && now_ns >= stage->again_ns) {
+    if (rig->act_ns > 0 && now_ns >= rig->again_ns) {
         kill(getpid(), SIGTERM);
         return INT64_MAX;
     }
@@ -137,234 +137,234 @@ static int64_t turn(void *context, int64_t now_ns, int *fd, short *events)
 
 static int setup(void **state)
 {
-    struct stage *stage = calloc(1, sizeof(*stage));
+    struct rig *rig = calloc(1, sizeof(*rig));
 
-    assert_non_null(stage);
-    snprintf(stage->directory, sizeof(stage->directory), "/tmp/postern-test-XXXXXX");
-    assert_non_null(mkdtemp(stage->directory));
+    assert_non_null(rig);
+    snprintf(rig->directory, sizeof(rig->directory), "/tmp/postern-test-XXXXXX");
+    assert_non_null(mkdtemp(rig->directory));
     for (unsigned i = 0; i < 3; i++)
-        write_script(stage, i, LIVES);
-    *state = stage;
+        write_script(rig, i, LIVES);
+    *state = rig;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     char command[128];
 
-    snprintf(command, sizeof(command), "rm -rf '%s'", stage->directory);
+    snprintf(command, sizeof(command), "rm -rf '%s'", rig->directory);
     assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): a path of our own
-    free(stage);
+    free(rig);
     return 0;
 }
 
-static int run(struct stage *stage, bool with_turn)
+static int run(struct rig *rig, bool with_turn)
 {
     struct supervisor_watch watch = {
-        .context = stage, .reload = reload, .turn = with_turn ? turn : NULL};
+        .context = rig, .reload = reload, .turn = with_turn ? turn : NULL};
     int code;
 
-    assert_int_equal(supervisor_open(&stage->supervisor, "/etc/some.yaml", &test_times), STATUS_OK);
+    assert_int_equal(supervisor_open(&rig->supervisor, "/etc/some.yaml", &test_times), STATUS_OK);
     for (unsigned i = 0; i < 3; i++)
-        supervisor_add(&stage->supervisor, names[i], stage->paths[i]);
-    if (stage->served)
-        supervisor_served(&stage->supervisor);
-    code = supervisor_run(&stage->supervisor, &watch);
-    supervisor_close(&stage->supervisor);
+        supervisor_add(&rig->supervisor, names[i], rig->paths[i]);
+    if (rig->served)
+        supervisor_served(&rig->supervisor);
+    code = supervisor_run(&rig->supervisor, &watch);
+    supervisor_close(&rig->supervisor);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(stage->supervisor.programs[i].pid, 0);
+        assert_int_equal(rig->supervisor.programs[i].pid, 0);
     return code;
 }
 
 static void test_term_ends_all_with_zero(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    stage->signal_number = SIGTERM;
-    assert_int_equal(run(stage, true), EXIT_OK);
+    rig->signal_number = SIGTERM;
+    assert_int_equal(run(rig, true), EXIT_OK);
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(count_lines(stage, i, "start -c /etc/some.yaml"), 1);
-        assert_int_equal(count_lines(stage, i, "term"), 1);
+        assert_int_equal(count_lines(rig, i, "start -c /etc/some.yaml"), 1);
+        assert_int_equal(count_lines(rig, i, "term"), 1);
     }
 }
 
 static void test_first_drains_before_the_others_hear(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
     /* The first takes its time; the second records whether the first had ended by then. */
-    write_script(stage, 0,
+    write_script(rig, 0,
                  "trap 'sleep 0.3; echo drained >> NAME.log; exit 0' TERM\n"
                  "echo start >> NAME.log\nwhile :; do sleep 0.02; done\n");
-    write_script(stage, 1,
+    write_script(rig, 1,
                  "trap 'cat ${0%second}first.log >> NAME.log; exit 0' TERM\n"
                  "echo start >> NAME.log\nwhile :; do sleep 0.02; done\n");
-    stage->signal_number = SIGINT;
-    stage->again_ns = INT64_MAX;
-    assert_int_equal(run(stage, true), EXIT_OK);
-    assert_int_equal(count_lines(stage, 1, "drained"), 1);
-    assert_int_equal(count_lines(stage, 2, "term"), 1);
+    rig->signal_number = SIGINT;
+    rig->again_ns = INT64_MAX;
+    assert_int_equal(run(rig, true), EXIT_OK);
+    assert_int_equal(count_lines(rig, 1, "drained"), 1);
+    assert_int_equal(count_lines(rig, 2, "term"), 1);
 }
 
 static void test_what_does_not_stop_is_killed(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     int64_t began_ns = clock_monotonic_ns();
 
-    write_script(stage, 1, "trap '' TERM\necho start >> NAME.log\nwhile :; do sleep 0.02; done\n");
-    stage->signal_number = SIGTERM;
-    assert_int_equal(run(stage, true), EXIT_OK);
+    write_script(rig, 1, "trap '' TERM\necho start >> NAME.log\nwhile :; do sleep 0.02; done\n");
+    rig->signal_number = SIGTERM;
+    assert_int_equal(run(rig, true), EXIT_OK);
     assert_true(clock_monotonic_ns() - began_ns >= test_times.stop_ns);
-    assert_int_equal(count_lines(stage, 2, "term"), 1);
+    assert_int_equal(count_lines(rig, 2, "term"), 1);
 }
 
 static void test_dead_program_is_started_again(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
     /* Dies by a signal the first three times, then lives. */
-    write_script(stage, 1,
+    write_script(rig, 1,
                  "echo life >> NAME.log\n"
                  "[ $(wc -l < NAME.log) -le 3 ] && kill -9 $$\n" LIVES);
-    assert_int_equal(run(stage, true), EXIT_OK);
-    assert_int_equal(count_lines(stage, 1, "life"), 4);
-    assert_int_equal(stage->supervisor.programs[1].restart_count, 3);
-    assert_int_equal(stage->supervisor.programs[0].restart_count, 0);
+    assert_int_equal(run(rig, true), EXIT_OK);
+    assert_int_equal(count_lines(rig, 1, "life"), 4);
+    assert_int_equal(rig->supervisor.programs[1].restart_count, 3);
+    assert_int_equal(rig->supervisor.programs[0].restart_count, 0);
     /* 10, 20, 40 ms were waited; the next pause stays at the greatest. */
-    assert_int_equal(stage->supervisor.programs[1].backoff_ns, test_times.backoff_max_ns);
+    assert_int_equal(rig->supervisor.programs[1].backoff_ns, test_times.backoff_max_ns);
 }
 
 static void test_bad_configuration_ends_the_run(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    write_script(stage, 1, "sleep 0.1; exit 78\n");
-    assert_int_equal(run(stage, false), EXIT_CONFIG);
-    assert_int_equal(stage->supervisor.programs[1].restart_count, 0);
-    assert_int_equal(count_lines(stage, 0, "term"), 1);
-    assert_int_equal(count_lines(stage, 2, "term"), 1);
+    write_script(rig, 1, "sleep 0.1; exit 78\n");
+    assert_int_equal(run(rig, false), EXIT_CONFIG);
+    assert_int_equal(rig->supervisor.programs[1].restart_count, 0);
+    assert_int_equal(count_lines(rig, 0, "term"), 1);
+    assert_int_equal(count_lines(rig, 2, "term"), 1);
 }
 
 static void test_wrong_usage_ends_the_run(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    write_script(stage, 0, "sleep 0.1; exit 2\n");
-    assert_int_equal(run(stage, false), EXIT_USAGE);
-    assert_int_equal(count_lines(stage, 1, "term"), 1);
+    write_script(rig, 0, "sleep 0.1; exit 2\n");
+    assert_int_equal(run(rig, false), EXIT_USAGE);
+    assert_int_equal(count_lines(rig, 1, "term"), 1);
 }
 
 static void test_three_early_failures_end_the_run(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    write_script(stage, 2, "echo life >> NAME.log\nsleep 0.05\nexit 1\n");
-    assert_int_equal(run(stage, false), EXIT_FAILED);
-    assert_int_equal(count_lines(stage, 2, "life"), 3);
+    write_script(rig, 2, "echo life >> NAME.log\nsleep 0.05\nexit 1\n");
+    assert_int_equal(run(rig, false), EXIT_FAILED);
+    assert_int_equal(count_lines(rig, 2, "life"), 3);
 }
 
 static void test_early_failures_must_be_in_a_row(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
     /* 1, 1, killed, 1, 1, then lives: never three in a row. */
-    write_script(stage, 2,
+    write_script(rig, 2,
                  "echo life >> NAME.log\n"
                  "case $(wc -l < NAME.log) in 1|2|4|5) exit 1;; 3) kill -9 $$;; esac\n" LIVES);
-    assert_int_equal(run(stage, true), EXIT_OK);
-    assert_int_equal(count_lines(stage, 2, "life"), 6);
+    assert_int_equal(run(rig, true), EXIT_OK);
+    assert_int_equal(count_lines(rig, 2, "life"), 6);
 }
 
 /* Whatever program and whatever it says: it is started again until it can, and only it. */
 static void test_nothing_ends_what_has_served(void **state)
 {
     static const char *const ends[] = {"exit 78", "exit 2", "exit 1"};
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     char script[256];
 
-    stage->served = true;
+    rig->served = true;
     for (unsigned i = 0; i < 3; i++) {
         snprintf(script, sizeof(script),
                  "echo life >> NAME.log\n[ $(wc -l < NAME.log) -le 5 ] && %s\n" LIVES, ends[i]);
-        write_script(stage, i, script);
+        write_script(rig, i, script);
     }
-    assert_int_equal(run(stage, true), EXIT_OK);
+    assert_int_equal(run(rig, true), EXIT_OK);
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(count_lines(stage, i, "life"), 6);
-        assert_int_equal(count_lines(stage, i, "term"), 1);
-        assert_int_equal(stage->supervisor.programs[i].restart_count, 5);
+        assert_int_equal(count_lines(rig, i, "life"), 6);
+        assert_int_equal(count_lines(rig, i, "term"), 1);
+        assert_int_equal(rig->supervisor.programs[i].restart_count, 5);
     }
-    assert_string_equal(stage->supervisor.programs[0].last_end,
+    assert_string_equal(rig->supervisor.programs[0].last_end,
                         "ended with exit code 78 (bad configuration or database)");
-    assert_int_equal(stage->supervisor.programs[0].backoff_ns, test_times.backoff_max_ns);
+    assert_int_equal(rig->supervisor.programs[0].backoff_ns, test_times.backoff_max_ns);
 }
 
 /* One that works for a while before it dies is away for a twentieth of the time, not for the
  * greatest pause; what it did wrong at its start is forgotten. */
 static void test_away_for_a_share_of_its_life(void **state)
 {
-    struct stage *stage = *state;
-    struct supervisor_program *program = &stage->supervisor.programs[1];
+    struct rig *rig = *state;
+    struct supervisor_program *program = &rig->supervisor.programs[1];
 
-    write_script(stage, 1,
+    write_script(rig, 1,
                  "echo life >> NAME.log\n"
                  "case $(wc -l < NAME.log) in 1|2) kill -9 $$;; 3) sleep 0.6; kill -9 $$;; esac\n"
                  "echo pause >> NAME.log\n" LIVES);
-    assert_int_equal(run(stage, true), EXIT_OK);
+    assert_int_equal(run(rig, true), EXIT_OK);
     assert_int_equal(program->restart_count, 3);
     assert_int_equal(program->backoff_ns, test_times.backoff_first_ns);
-    assert_int_equal(count_lines(stage, 1, "life"), 4);
+    assert_int_equal(count_lines(rig, 1, "life"), 4);
 }
 
 static void test_program_that_is_not_there(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    assert_int_equal(unlink(stage->paths[1]), 0);
-    assert_int_equal(run(stage, false), EXIT_FAILED);
+    assert_int_equal(unlink(rig->paths[1]), 0);
+    assert_int_equal(run(rig, false), EXIT_FAILED);
 }
 
 static void test_hup_is_forwarded_when_good(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    stage->signal_number = SIGHUP;
-    stage->reload_answer = true;
-    assert_int_equal(run(stage, true), EXIT_OK);
-    assert_int_equal(stage->reload_count, 1);
+    rig->signal_number = SIGHUP;
+    rig->reload_answer = true;
+    assert_int_equal(run(rig, true), EXIT_OK);
+    assert_int_equal(rig->reload_count, 1);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(count_lines(stage, i, "hup"), 1);
+        assert_int_equal(count_lines(rig, i, "hup"), 1);
 }
 
 static void test_hup_is_kept_back_when_bad(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    stage->signal_number = SIGHUP;
-    stage->reload_answer = false;
-    assert_int_equal(run(stage, true), EXIT_OK);
-    assert_int_equal(stage->reload_count, 1);
+    rig->signal_number = SIGHUP;
+    rig->reload_answer = false;
+    assert_int_equal(run(rig, true), EXIT_OK);
+    assert_int_equal(rig->reload_count, 1);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(count_lines(stage, i, "hup"), 0);
+        assert_int_equal(count_lines(rig, i, "hup"), 0);
 }
 
 /* Killed without a chance to say anything, a supervisor leaves no program behind. */
 static void test_programs_die_with_the_supervisor(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     pid_t pid;
     int wait_status;
 
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        run(stage, false);
+        run(rig, false);
         _exit(0);
     }
     for (unsigned tries = 0; tries < 500; tries++) {
-        if (count_lines(stage, 0, "start") + count_lines(stage, 1, "start") +
-                count_lines(stage, 2, "start") ==
+        if (count_lines(rig, 0, "start") + count_lines(rig, 1, "start") +
+                count_lines(rig, 2, "start") ==
             3)
             break;
         poll(NULL, 0, 10);
@@ -372,9 +372,9 @@ static void test_programs_die_with_the_supervisor(void **state)
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &wait_status, 0), pid);
     for (unsigned i = 0; i < 3; i++) {
-        for (unsigned tries = 0; tries < 500 && count_lines(stage, i, "term") == 0; tries++)
+        for (unsigned tries = 0; tries < 500 && count_lines(rig, i, "term") == 0; tries++)
             poll(NULL, 0, 10);
-        assert_int_equal(count_lines(stage, i, "term"), 1);
+        assert_int_equal(count_lines(rig, i, "term"), 1);
     }
 }
 

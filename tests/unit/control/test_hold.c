@@ -14,12 +14,12 @@
 #include "control/link/dataplane.h"
 #include "platform/clock.h"
 #include "platform/link/link.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 #define BODY_BYTES 2000000u
 
 struct ends {
-    struct harness harness;
+    struct rig rig;
     struct dataplane *dataplane;
     int listening;
     int link; /* ours, as the dataplane */
@@ -35,7 +35,7 @@ static void accept_link(struct ends *ends)
 
     while ((status = link_accept(ends->listening, &ends->link, &uid)) == STATUS_AGAIN &&
            clock_monotonic_ns() < end_ns)
-        harness_run(&ends->harness, 2);
+        rig_run(&ends->rig, 2);
     assert_int_equal(status, STATUS_OK);
 }
 
@@ -48,7 +48,7 @@ static void expect(struct ends *ends, enum link_type type)
 
     while ((status = link_receive(ends->link, &message, &fd)) == STATUS_AGAIN &&
            clock_monotonic_ns() < end_ns)
-        harness_run(&ends->harness, 2);
+        rig_run(&ends->rig, 2);
     assert_int_equal(status, STATUS_OK);
     assert_int_equal(message.type, type);
 }
@@ -60,22 +60,21 @@ static void tell(struct ends *ends, struct link_message message, int fd)
 
 static void open_ends(struct ends *ends, const char *server)
 {
-    struct harness *harness = &ends->harness;
+    struct rig *rig = &ends->rig;
     char path[128];
 
     memset(ends, 0, sizeof(*ends));
-    harness_open(harness);
-    harness_serve(harness, server, 0);
-    (void)snprintf(path, sizeof(path), "%s/dataplane.sock", harness->directory);
+    rig_open(rig);
+    rig_serve(rig, server, 0);
+    (void)snprintf(path, sizeof(path), "%s/dataplane.sock", rig->directory);
     assert_int_equal(link_listen(path, UINT32_MAX, &ends->listening), STATUS_OK);
-    assert_int_equal(
-        dataplane_create(&ends->dataplane, &harness->loop, harness->relay, harness->directory),
-        STATUS_OK);
+    assert_int_equal(dataplane_create(&ends->dataplane, &rig->loop, rig->relay, rig->directory),
+                     STATUS_OK);
     accept_link(ends);
     expect(ends, LINK_HELLO);
     assert_int_equal(channel_memory_create(&ends->memory, CHANNEL_CONTROL, 1), STATUS_OK);
     channel_attach(&ends->channel, &ends->memory, 0);
-    tell(ends, (struct link_message){.type = LINK_WELCOME, .workers = 1}, harness->region.fd);
+    tell(ends, (struct link_message){.type = LINK_WELCOME, .workers = 1}, rig->region.fd);
     tell(ends, (struct link_message){.type = LINK_CHANNEL, .epoch = 1}, ends->memory.fd);
     expect(ends, LINK_READY);
 }
@@ -86,7 +85,7 @@ static void close_ends(struct ends *ends)
     close(ends->link);
     close(ends->listening);
     channel_memory_close(&ends->memory);
-    harness_close(&ends->harness);
+    rig_close(&ends->rig);
 }
 
 /* Says what nobody may say, and waits until control has left. */
@@ -96,7 +95,7 @@ static void break_link(struct ends *ends)
 
     tell(ends, (struct link_message){.type = LINK_WELCOME, .workers = 1}, -1);
     while (ends->dataplane->state == DATAPLANE_LINKED && clock_monotonic_ns() < end_ns)
-        (void)event_base_loop(ends->harness.loop.base, EVLOOP_ONCE);
+        (void)event_base_loop(ends->rig.loop.base, EVLOOP_ONCE);
     assert_int_equal(ends->dataplane->state, DATAPLANE_ABSENT);
 }
 
@@ -111,7 +110,7 @@ static enum status link_says(const struct ends *ends)
 /* `hold` is one holder, as a buffer is. */
 static void assert_open_until_given(struct ends *ends, struct region_hold *hold)
 {
-    harness_run(&ends->harness, 50);
+    rig_run(&ends->rig, 50);
     assert_int_equal(hold->holders, 1);
     assert_int_equal(link_says(ends), STATUS_AGAIN);
     region_hold_give(hold);
@@ -135,7 +134,7 @@ static void test_link_stays_for_its_holders(void **state)
 static void test_message_under_way(void **state)
 {
     char *body = malloc(BODY_BYTES);
-    struct harness_mail mail = {.body = body, .length = BODY_BYTES};
+    struct rig_mail mail = {.body = body, .length = BODY_BYTES};
     struct relay_job job;
     struct region_hold *hold;
     struct message *message;
@@ -152,17 +151,17 @@ static void test_message_under_way(void **state)
               "[\"line\", 1], [\"send\", \"250 a\\r\\n\"], [\"line\", 1], "
               "[\"send\", \"354 a\\r\\n\"], [\"wait\", 600]]]}");
     hold = region_hold_take(ends.dataplane->hold);
-    message = harness_message(&ends.harness, &mail, &job);
+    message = rig_message(&ends.rig, &mail, &job);
     assert_int_equal(ring_push(&ends.channel.jobs, &job), STATUS_OK);
-    while (ends.harness.relay->routes->dialogues == NULL ||
-           ends.harness.relay->routes->dialogues->state != DIALOGUE_BODY)
-        harness_run(&ends.harness, 2);
+    while (ends.rig.relay->routes->dialogues == NULL ||
+           ends.rig.relay->routes->dialogues->state != DIALOGUE_BODY)
+        rig_run(&ends.rig, 2);
     /* The link, this test, and the message, which pieces in the output buffer hold. */
     assert_int_equal(hold->holders, 3);
     break_link(&ends);
-    assert_null(ends.harness.relay->routes->dialogues);
+    assert_null(ends.rig.relay->routes->dialogues);
     assert_open_until_given(&ends, hold);
-    message_give(&ends.harness.store, message);
+    message_give(&ends.rig.store, message);
     close_ends(&ends);
     free(body);
 }
@@ -192,25 +191,25 @@ void *__wrap_calloc(size_t count, size_t size)
 /* The answer to a job that finds its nth allocation refused. False when there were not so many. */
 static bool relay_refusing(struct ends *ends, unsigned nth, struct relay_result *result)
 {
-    static const struct harness_mail mail = {.body = "A: b\r\n\r\nc\r\n", .length = 12};
+    static const struct rig_mail mail = {.body = "A: b\r\n\r\nc\r\n", .length = 12};
     int64_t end_ns = clock_monotonic_ns() + 60 * CLOCK_NS_PER_SECOND;
     struct relay_result more;
     struct relay_job job;
-    struct message *message = harness_message(&ends->harness, &mail, &job);
+    struct message *message = rig_message(&ends->rig, &mail, &job);
     bool reached;
 
     assert_int_equal(ring_push(&ends->channel.jobs, &job), STATUS_OK);
     refused_at = nth;
     while (ring_pop(&ends->channel.results, result) != STATUS_OK) {
         assert_true(clock_monotonic_ns() < end_ns);
-        harness_run(&ends->harness, 1);
+        rig_run(&ends->rig, 1);
     }
     reached = refused_at == 0;
     refused_at = 0;
     assert_true(result->job == job.job);
     assert_int_equal(ring_pop(&ends->channel.results, &more), STATUS_AGAIN);
     assert_int_equal(ends->dataplane->open, 0);
-    message_give(&ends->harness.store, message);
+    message_give(&ends->rig.store, message);
     return reached;
 }
 

@@ -22,14 +22,14 @@
 #include "platform/clock.h"
 #include "platform/link/link.h"
 #include "platform/sandbox.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 #define WAIT_NS (10 * CLOCK_NS_PER_SECOND)
 
 static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
 
 struct program {
-    struct harness harness;
+    struct rig rig;
     rlim_t descriptors; /* it may have no more than these; 0: as many as we */
     char config[128];
     char link_path[128];
@@ -60,7 +60,7 @@ static void write_config(const struct program *program, const char *extra)
                   "  - name: acme\n"
                   "    domains: [acme.example]\n"
                   "    route: {host: 127.0.0.1, port: %u}\n%s",
-                  program->harness.directory, program->harness.port, extra);
+                  program->rig.directory, program->rig.port, extra);
     (void)fclose(file);
 }
 
@@ -69,13 +69,13 @@ static void program_start_with(struct program *program, const char *server)
     rlim_t descriptors = program->descriptors;
 
     *program = (struct program){.descriptors = descriptors, .listening = -1, .link = -1};
-    harness_open(&program->harness);
-    harness_serve(&program->harness, server, 0);
-    assert_int_equal(chmod(program->harness.directory, 0755), 0);
+    rig_open(&program->rig);
+    rig_serve(&program->rig, server, 0);
+    assert_int_equal(chmod(program->rig.directory, 0755), 0);
     (void)snprintf(program->config, sizeof(program->config), "%s/postern.yaml",
-                   program->harness.directory);
+                   program->rig.directory);
     (void)snprintf(program->link_path, sizeof(program->link_path), "%s/dataplane.sock",
-                   program->harness.directory);
+                   program->rig.directory);
     write_config(program, "");
     program->process = fork();
     assert_true(program->process >= 0);
@@ -86,7 +86,7 @@ static void program_start_with(struct program *program, const char *server)
 
         if (program->descriptors > 0) {
             (void)setrlimit(RLIMIT_NOFILE, &limit);
-            (void)snprintf(errors, sizeof(errors), "%s/errors", program->harness.directory);
+            (void)snprintf(errors, sizeof(errors), "%s/errors", program->rig.directory);
             (void)dup2(open(errors, O_WRONLY | O_CREAT | O_CLOEXEC, 0644), STDERR_FILENO);
         }
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -126,7 +126,7 @@ static void program_link(struct program *program, uint32_t epoch)
     assert_int_equal(channel_memory_create(&program->memory, CHANNEL_CONTROL, 1), STATUS_OK);
     channel_attach(&program->channel, &program->memory, 0);
     message = (struct link_message){.type = LINK_WELCOME, .workers = 1};
-    assert_int_equal(link_send(program->link, &message, program->harness.region.fd), STATUS_OK);
+    assert_int_equal(link_send(program->link, &message, program->rig.region.fd), STATUS_OK);
     message = (struct link_message){.type = LINK_CHANNEL, .epoch = epoch};
     assert_int_equal(link_send(program->link, &message, program->memory.fd), STATUS_OK);
     while ((status = link_receive(program->link, &message, &fd)) == STATUS_AGAIN)
@@ -145,10 +145,10 @@ static void program_unlink(struct program *program)
 
 static void program_relay(struct program *program, struct relay_result *result)
 {
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
     struct relay_job job;
-    struct message *message = harness_message(&program->harness, &mail, &job);
+    struct message *message = rig_message(&program->rig, &mail, &job);
     enum status status;
 
     assert_int_equal(ring_push(&program->channel.jobs, &job), STATUS_OK);
@@ -157,7 +157,7 @@ static void program_relay(struct program *program, struct relay_result *result)
         sleep_ms(1);
     assert_int_equal(status, STATUS_OK);
     assert_true(result->job == job.job);
-    message_give(&program->harness.store, message);
+    message_give(&program->rig.store, message);
 }
 
 /* With or without the request line. */
@@ -173,7 +173,7 @@ static json_t *program_status(const struct program *program, bool ask)
 
     assert_true(fd >= 0);
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
-                   program->harness.directory);
+                   program->rig.directory);
     while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         assert_true(clock_monotonic_ns() < end_ns);
         sleep_ms(5);
@@ -225,7 +225,7 @@ static void program_stop(struct program *program, int exit_code)
         close(program->listening);
     if (program->link >= 0)
         program_unlink(program);
-    harness_close(&program->harness);
+    rig_close(&program->rig);
 }
 
 static void test_life(void **state)
@@ -238,7 +238,7 @@ static void test_life(void **state)
 
     (void)state;
     program_start(&program);
-    counters = region_counters(&program.harness.region, 0);
+    counters = region_counters(&program.rig.region, 0);
     counters->value[COUNTER_RX_PACKETS] = 4711;
     assert_status(&program, true, false, 0);
     if (geteuid() == 0)
@@ -248,7 +248,7 @@ static void test_life(void **state)
     program_relay(&program, &result);
     assert_int_equal(result.outcome, RELAY_ANSWERED);
     assert_int_equal(result.code, 250);
-    harness_assert_message(&program.harness, 0, simple, sizeof(simple) - 1);
+    rig_assert_message(&program.rig, 0, simple, sizeof(simple) - 1);
     assert_status(&program, false, true, 1);
     /* A dataplane that goes is looked for again. */
     program_unlink(&program);
@@ -267,7 +267,7 @@ static void test_life(void **state)
     assert_int_equal(kill(program.process, SIGHUP), 0);
     sleep_ms(50);
     assert_status(&program, true, true, 3);
-    assert_int_equal(harness_connections(&program.harness), 1);
+    assert_int_equal(rig_connections(&program.rig), 1);
     program_stop(&program, 0);
 }
 
@@ -348,7 +348,7 @@ static void test_no_descriptors(void **state)
     assert_int_equal(link_listen(program.link_path, gid, &program.listening), STATUS_OK);
     program_link(&program, 1);
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
-                   program.harness.directory);
+                   program.rig.directory);
     before_ms = program_cpu_ms(&program);
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -363,7 +363,7 @@ static void test_no_descriptors(void **state)
         program_relay(&program, &result);
     } while (result.code != 250 && clock_monotonic_ns() < end_ns);
     assert_int_equal(result.code, 250);
-    errors = harness_file(&program.harness, "errors", &length);
+    errors = rig_file(&program.rig, "errors", &length);
     assert_non_null(errors);
     assert_true(length < 4096);
     free(errors);
@@ -373,7 +373,7 @@ static void test_no_descriptors(void **state)
 /* A withdrawn job is answered, and its message not delivered. */
 static void test_withdrawn(void **state)
 {
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
     struct program program = {0};
     struct relay_result result;
@@ -389,7 +389,7 @@ static void test_withdrawn(void **state)
         assert_int_equal(sandbox_user("nobody", &uid, &gid), STATUS_OK);
     assert_int_equal(link_listen(program.link_path, gid, &program.listening), STATUS_OK);
     program_link(&program, 1);
-    (void)harness_message(&program.harness, &mail, &job);
+    (void)rig_message(&program.rig, &mail, &job);
     assert_int_equal(ring_push(&program.channel.jobs, &job), STATUS_OK);
     sleep_ms(100);
     job.kind = JOB_WITHDRAW;
@@ -409,7 +409,7 @@ static void test_withdrawn(void **state)
     assert_int_equal(ring_push(&program.channel.jobs, &job), STATUS_OK);
     sleep_ms(100);
     assert_int_equal(ring_pop(&program.channel.results, &result), STATUS_AGAIN);
-    assert_null(harness_file(&program.harness, "message.0", &length));
+    assert_null(rig_file(&program.rig, "message.0", &length));
     program_stop(&program, 0);
 }
 
@@ -417,7 +417,7 @@ static void test_withdrawn(void **state)
 static void test_other_kinds_are_refused(void **state)
 {
     static const uint32_t kinds[] = {0, JOB_SCAN, 77};
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     struct program program;
     struct relay_result result;
     uint32_t uid;
@@ -433,7 +433,7 @@ static void test_other_kinds_are_refused(void **state)
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         int64_t end_ns = clock_monotonic_ns() + WAIT_NS;
         struct relay_job job;
-        struct message *message = harness_message(&program.harness, &mail, &job);
+        struct message *message = rig_message(&program.rig, &mail, &job);
         enum status status;
 
         job.kind = kinds[i];
@@ -447,14 +447,14 @@ static void test_other_kinds_are_refused(void **state)
         assert_int_equal(result.outcome, RELAY_REFUSED);
         assert_int_equal(result.code, 451);
         assert_int_equal(channel_row(&program.memory)->value[CONTROL_COUNTER_REFUSED], i + 1);
-        message_give(&program.harness.store, message);
+        message_give(&program.rig.store, message);
     }
     object = program_status(&program, true);
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(object, "dataplane"), "jobs_refused")),
         3);
     json_decref(object);
-    assert_int_equal(harness_connections(&program.harness), 0);
+    assert_int_equal(rig_connections(&program.rig), 0);
     program_relay(&program, &result);
     assert_int_equal(result.code, 250);
     assert_int_equal(result.kind, JOB_RELAY);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "platform/dpdk/arguments.h"
-#include "tests/unit/dpdk/fixture.h"
+#include "tests/unit/dpdk/rig.h"
 
 static void second_start_is_refused(void **state)
 {

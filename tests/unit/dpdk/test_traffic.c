@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/unit/dpdk/fixture.h"
+#include "tests/unit/dpdk/rig.h"
 
 #define PING_WAIT_S 5
 

@@ -16,7 +16,7 @@
 
 enum { STEADY, STALLED, TRICKLE };
 
-struct bed {
+struct crowd {
     struct appliance *appliance;
     struct tcp_connection *senders[SENDERS];
     struct message *others[APPLIANCE_SLOTS];
@@ -33,9 +33,9 @@ static void line(struct tcp_connection *sender, unsigned bytes)
     sender_say(sender, text);
 }
 
-static struct tcp_connection *begin(struct bed *bed, uint64_t prefix)
+static struct tcp_connection *begin(struct crowd *crowd, uint64_t prefix)
 {
-    struct tcp_connection *sender = sender_open(&bed->appliance->workers[0].endpoint);
+    struct tcp_connection *sender = sender_open(&crowd->appliance->workers[0].endpoint);
 
     sender->prefix = prefix;
     sender_say(sender, "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@defer.example>\r\n");
@@ -43,109 +43,109 @@ static struct tcp_connection *begin(struct bed *bed, uint64_t prefix)
 }
 
 /* Every slot but `free` ones is of one that has to wait for room: nobody may shed it. */
-static void occupy(struct bed *bed, unsigned free)
+static void occupy(struct crowd *crowd, unsigned free)
 {
-    struct store *store = &bed->appliance->workers[0].store;
+    struct store *store = &crowd->appliance->workers[0].store;
 
     while (store->free_slot_count > free) {
         struct message *message = message_take(store);
 
         message->admission.since_ns = 1;
-        bed->others[bed->other_count++] = message;
+        crowd->others[crowd->other_count++] = message;
     }
 }
 
-static void leave(struct bed *bed)
+static void leave(struct crowd *crowd)
 {
-    while (bed->other_count > 0)
-        message_give(&bed->appliance->workers[0].store, bed->others[--bed->other_count]);
+    while (crowd->other_count > 0)
+        message_give(&crowd->appliance->workers[0].store, crowd->others[--crowd->other_count]);
 }
 
 /* A look goes over a part of the slots only: from the first one, where the three are. */
-static void look_from_the_first(struct bed *bed)
+static void look_from_the_first(struct crowd *crowd)
 {
-    bed->appliance->workers[0].smtp.shed_cursor = 0;
+    crowd->appliance->workers[0].smtp.shed_cursor = 0;
 }
 
 /* Three in the middle of their data: one steady for long, one that sent most of its in the first
  * seconds and no more, one that trickles. Returns the time when a fourth asks. */
-static void make_senders(struct bed *bed)
+static void make_senders(struct crowd *crowd)
 {
-    struct appliance *appliance = bed->appliance;
+    struct appliance *appliance = crowd->appliance;
 
     appliance->config.limits.message_bytes = 4u << 20;
     for (unsigned i = 0; i < SENDERS; i++) {
-        bed->senders[i] = begin(bed, 0xc0000200 + 0x100 * i);
-        sender_say(bed->senders[i], "DATA\r\n");
-        assert_non_null(strstr(sender_heard(bed->senders[i]), "\r\n354 "));
+        crowd->senders[i] = begin(crowd, 0xc0000200 + 0x100 * i);
+        sender_say(crowd->senders[i], "DATA\r\n");
+        assert_non_null(strstr(sender_heard(crowd->senders[i]), "\r\n354 "));
     }
-    occupy(bed, 0);
+    occupy(crowd, 0);
     for (unsigned second = 0; second < 60; second++) {
         appliance->now_ns += SECOND_NS;
         for (unsigned piece = 0; piece < 3; piece++) {
-            line(bed->senders[STEADY], 8000);
+            line(crowd->senders[STEADY], 8000);
             if (second < 20) {
-                line(bed->senders[STALLED], 8000);
-                line(bed->senders[STALLED], 8000);
+                line(crowd->senders[STALLED], 8000);
+                line(crowd->senders[STALLED], 8000);
             }
         }
-        line(bed->senders[TRICKLE], 2000);
+        line(crowd->senders[TRICKLE], 2000);
     }
 }
 
-static bool was_shed(struct bed *bed, unsigned number)
+static bool was_shed(struct crowd *crowd, unsigned number)
 {
-    return strncmp(sender_heard(bed->senders[number]), "421 4.3.2 ", 10) == 0;
+    return strncmp(sender_heard(crowd->senders[number]), "421 4.3.2 ", 10) == 0;
 }
 
 static void test_slow_of_late(void **state)
 {
-    struct bed bed = {.appliance = *state};
+    struct crowd crowd = {.appliance = *state};
     struct tcp_connection *sender;
 
-    make_senders(&bed);
+    make_senders(&crowd);
     /* Over its whole time the stalled one was twice as fast as the steady one needed to be. */
-    sender = begin(&bed, 0xc6336401);
+    sender = begin(&crowd, 0xc6336401);
     assert_non_null(strstr(sender_heard(sender), "250 2.1.5 "));
-    assert_true(was_shed(&bed, STALLED));
-    assert_int_equal(appliance_count(bed.appliance, COUNTER_SENDERS_SHED), 1);
-    look_from_the_first(&bed);
-    sender = begin(&bed, 0xc6336501);
+    assert_true(was_shed(&crowd, STALLED));
+    assert_int_equal(appliance_count(crowd.appliance, COUNTER_SENDERS_SHED), 1);
+    look_from_the_first(&crowd);
+    sender = begin(&crowd, 0xc6336501);
     assert_non_null(strstr(sender_heard(sender), "250 2.1.5 "));
-    assert_true(was_shed(&bed, TRICKLE));
+    assert_true(was_shed(&crowd, TRICKLE));
     /* The steady one stays, and so do those that have just come. */
-    look_from_the_first(&bed);
-    sender = begin(&bed, 0xc6336601);
+    look_from_the_first(&crowd);
+    sender = begin(&crowd, 0xc6336601);
     assert_non_null(strstr(sender_heard(sender), "452 4.3.1 "));
-    assert_int_equal(appliance_count(bed.appliance, COUNTER_SENDERS_SHED), 2);
-    assert_string_equal(sender_heard(bed.senders[STEADY]), "");
-    sender_say(bed.senders[STEADY], ".\r\n");
-    leave(&bed);
+    assert_int_equal(appliance_count(crowd.appliance, COUNTER_SENDERS_SHED), 2);
+    assert_string_equal(sender_heard(crowd.senders[STEADY]), "");
+    sender_say(crowd.senders[STEADY], ".\r\n");
+    leave(&crowd);
 }
 
 /* Only those that hold what is waited for: small mail, however slow, has nothing of it. */
 static void test_not_for_nothing(void **state)
 {
-    struct bed bed = {.appliance = *state};
-    struct smtp_server *server = &bed.appliance->workers[0].smtp;
+    struct crowd crowd = {.appliance = *state};
+    struct smtp_server *server = &crowd.appliance->workers[0].smtp;
     struct tcp_connection *sender;
     struct smtp_call call = {.server = server};
 
-    make_senders(&bed);
-    leave(&bed);
-    sender = begin(&bed, 0xc6336401);
+    make_senders(&crowd);
+    leave(&crowd);
+    sender = begin(&crowd, 0xc6336401);
     call.stream = tcp_session(sender);
     call.session = stream_session(call.stream);
-    call.now_ns = bed.appliance->now_ns;
+    call.now_ns = crowd.appliance->now_ns;
     /* The trickle's first share is of the small part; the stalled one grew beyond it. */
     assert_true(smtp_shed(&call, SMTP_SHED_FOR_ROOM));
-    assert_true(was_shed(&bed, STALLED));
-    look_from_the_first(&bed);
+    assert_true(was_shed(&crowd, STALLED));
+    look_from_the_first(&crowd);
     assert_false(smtp_shed(&call, SMTP_SHED_FOR_ROOM));
-    look_from_the_first(&bed);
+    look_from_the_first(&crowd);
     assert_true(smtp_shed(&call, SMTP_SHED_FOR_ANY));
-    assert_true(was_shed(&bed, TRICKLE));
-    look_from_the_first(&bed);
+    assert_true(was_shed(&crowd, TRICKLE));
+    look_from_the_first(&crowd);
     assert_false(smtp_shed(&call, SMTP_SHED_FOR_ANY));
 }
 
@@ -167,32 +167,32 @@ static void fill_up_to(struct admission *admission, struct admission_entry *othe
 /* Who announced much and has waited for a second: 354, and the slow one's room is its own. */
 static void test_who_waits_makes_room(void **state)
 {
-    struct bed bed = {.appliance = *state};
-    struct smtp_server *server = &bed.appliance->workers[0].smtp;
+    struct crowd crowd = {.appliance = *state};
+    struct smtp_server *server = &crowd.appliance->workers[0].smtp;
     struct admission_entry other = {0};
     struct tcp_connection *sender;
     struct smtp_call call = {.server = server};
 
-    make_senders(&bed);
-    leave(&bed);
-    bed.appliance->config.limits.admission_wait_ns = 30 * SECOND_NS;
-    sender = sender_open(&bed.appliance->workers[0].endpoint);
+    make_senders(&crowd);
+    leave(&crowd);
+    crowd.appliance->config.limits.admission_wait_ns = 30 * SECOND_NS;
+    sender = sender_open(&crowd.appliance->workers[0].endpoint);
     sender->prefix = 0xc6336401;
     fill_up_to(&server->store->admission, &other, smtp_admit_blocks(&call, 3000000));
     sender_say(sender,
                "MAIL FROM:<a@b.example> SIZE=3000000\r\nRCPT TO:<c@defer.example>\r\nDATA\r\n");
     assert_null(strstr(sender_heard(sender), "\r\n354 "));
-    assert_int_equal(appliance_count(bed.appliance, COUNTER_ADMISSION_WAITS), 1);
+    assert_int_equal(appliance_count(crowd.appliance, COUNTER_ADMISSION_WAITS), 1);
     call.stream = tcp_session(sender);
     call.session = stream_session(call.stream);
-    call.now_ns = bed.appliance->now_ns + SMTP_SHED_AFTER_NS - 1;
+    call.now_ns = crowd.appliance->now_ns + SMTP_SHED_AFTER_NS - 1;
     smtp_admit_again(&call);
-    assert_int_equal(appliance_count(bed.appliance, COUNTER_SENDERS_SHED), 0);
+    assert_int_equal(appliance_count(crowd.appliance, COUNTER_SENDERS_SHED), 0);
     call.now_ns++;
     smtp_admit_again(&call);
-    assert_true(was_shed(&bed, STALLED));
+    assert_true(was_shed(&crowd, STALLED));
     assert_int_equal(strncmp(sender_heard(sender), "354 ", 4), 0);
-    assert_int_equal(appliance_count(bed.appliance, COUNTER_SENDERS_SHED), 1);
+    assert_int_equal(appliance_count(crowd.appliance, COUNTER_SENDERS_SHED), 1);
     admission_leave(&server->store->admission, &other);
 }
 

@@ -17,7 +17,7 @@
 #define CLIENTS   40u
 #define MESSAGES  400u
 
-struct fixture {
+struct turns_rig {
     struct turns turns;
     uint64_t prefixes[CLIENTS]; /* that do not share a place */
     struct message messages[MESSAGES];
@@ -36,113 +36,114 @@ static uint32_t place_of(struct turns *turns, uint64_t prefix)
 
 static int set_up(void **state)
 {
-    static struct fixture fixture;
+    static struct turns_rig turns_rig;
     bool taken[TURNS_CLIENTS] = {false};
     uint64_t prefix = 0x0a000001;
 
-    memset(&fixture, 0, sizeof(fixture));
-    turns_init(&fixture.turns);
-    turns_known(&fixture.turns);
-    fixture.turns.debt_max_ns = 30 * SECOND_NS;
+    memset(&turns_rig, 0, sizeof(turns_rig));
+    turns_init(&turns_rig.turns);
+    turns_known(&turns_rig.turns);
+    turns_rig.turns.debt_max_ns = 30 * SECOND_NS;
     for (unsigned i = 0; i < CLIENTS; prefix++) {
-        uint32_t place = place_of(&fixture.turns, prefix);
+        uint32_t place = place_of(&turns_rig.turns, prefix);
 
         if (taken[place])
             continue;
         taken[place] = true;
-        fixture.prefixes[i++] = prefix;
+        turns_rig.prefixes[i++] = prefix;
     }
-    *state = &fixture;
+    *state = &turns_rig;
     return 0;
 }
 
-static struct message *wait_for(struct fixture *fixture, unsigned number, unsigned client)
+static struct message *wait_for(struct turns_rig *turns_rig, unsigned number, unsigned client)
 {
-    struct message *message = &fixture->messages[number];
+    struct message *message = &turns_rig->messages[number];
 
-    *message = (struct message){.index = number, .client_prefix = fixture->prefixes[client]};
-    turns_add(&fixture->turns, message, false);
+    *message = (struct message){.index = number, .client_prefix = turns_rig->prefixes[client]};
+    turns_add(&turns_rig->turns, message, false);
     return message;
 }
 
 /* The next message goes to a scanner. */
-static struct message *begin(struct fixture *fixture)
+static struct message *begin(struct turns_rig *turns_rig)
 {
-    struct message *message = turns_next(&fixture->turns);
+    struct message *message = turns_next(&turns_rig->turns);
 
     assert_non_null(message);
-    turns_begin(&fixture->turns, message);
-    turns_remove(&fixture->turns, message);
+    turns_begin(&turns_rig->turns, message);
+    turns_remove(&turns_rig->turns, message);
     return message;
 }
 
-static void expect_order(struct fixture *fixture, const char *order)
+static void expect_order(struct turns_rig *turns_rig, const char *order)
 {
     for (; *order != '\0'; order++)
-        assert_int_equal(begin(fixture)->index, *order - 'a');
-    assert_null(turns_next(&fixture->turns));
+        assert_int_equal(begin(turns_rig)->index, *order - 'a');
+    assert_null(turns_next(&turns_rig->turns));
 }
 
 static void test_clients_alternate(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
 
-    assert_null(turns_next(&fixture->turns));
+    assert_null(turns_next(&turns_rig->turns));
     for (unsigned i = 0; i < 5; i++)
-        wait_for(fixture, i, 0); /* a b c d e */
+        wait_for(turns_rig, i, 0); /* a b c d e */
     for (unsigned i = 5; i < 8; i++)
-        wait_for(fixture, i, 1); /* f g h */
-    wait_for(fixture, 8, 2);     /* i */
-    expect_order(fixture, "afibgchde");
+        wait_for(turns_rig, i, 1); /* f g h */
+    wait_for(turns_rig, 8, 2);     /* i */
+    expect_order(turns_rig, "afibgchde");
 }
 
 /* A retry goes before its client's others, and before nobody else's. */
 static void test_first(void **state)
 {
-    struct fixture *fixture = *state;
-    struct message *retry = &fixture->messages[5];
+    struct turns_rig *turns_rig = *state;
+    struct message *retry = &turns_rig->messages[5];
 
-    wait_for(fixture, 0, 0);
-    wait_for(fixture, 1, 0);
-    wait_for(fixture, 2, 1);
-    wait_for(fixture, 3, 1);
-    *retry = (struct message){.index = 5, .client_prefix = fixture->prefixes[1]};
-    turns_add(&fixture->turns, retry, true);
-    expect_order(fixture, "afbcd");
+    wait_for(turns_rig, 0, 0);
+    wait_for(turns_rig, 1, 0);
+    wait_for(turns_rig, 2, 1);
+    wait_for(turns_rig, 3, 1);
+    *retry = (struct message){.index = 5, .client_prefix = turns_rig->prefixes[1]};
+    turns_add(&turns_rig->turns, retry, true);
+    expect_order(turns_rig, "afbcd");
 }
 
 static void test_removed_from_anywhere(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
 
     for (unsigned i = 0; i < 9; i++)
-        wait_for(fixture, i, i % 3); /* adg beh cfi */
-    turns_remove(&fixture->turns, &fixture->messages[0]);
-    turns_remove(&fixture->turns, &fixture->messages[4]);
-    turns_remove(&fixture->turns, &fixture->messages[8]);
-    turns_remove(&fixture->turns, &fixture->messages[1]);
-    turns_remove(&fixture->turns, &fixture->messages[7]);
-    expect_order(fixture, "dcgf");
+        wait_for(turns_rig, i, i % 3); /* adg beh cfi */
+    turns_remove(&turns_rig->turns, &turns_rig->messages[0]);
+    turns_remove(&turns_rig->turns, &turns_rig->messages[4]);
+    turns_remove(&turns_rig->turns, &turns_rig->messages[8]);
+    turns_remove(&turns_rig->turns, &turns_rig->messages[1]);
+    turns_remove(&turns_rig->turns, &turns_rig->messages[7]);
+    expect_order(turns_rig, "dcgf");
 }
 
 /* One scanner. The slow client's messages take ten seconds, the other's a tenth: time is shared, so
  * a hundred of the other's go between two of the slow one's. */
 static void test_time_is_shared(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
     unsigned slow = 0;
     unsigned fast = 0;
 
     for (unsigned i = 0; i < 10; i++)
-        wait_for(fixture, i, 0);
+        wait_for(turns_rig, i, 0);
     for (unsigned i = 10; i < MESSAGES; i++)
-        wait_for(fixture, i, 1);
+        wait_for(turns_rig, i, 1);
     while (fast < 300) {
-        struct message *message = begin(fixture);
+        struct message *message = begin(turns_rig);
 
         slow += message->index < 10;
         fast += message->index >= 10;
-        turns_end(&fixture->turns, message, message->index < 10 ? 10 * SECOND_NS : SECOND_NS / 10);
+        turns_end(&turns_rig->turns, message,
+                  message->index < 10 ? 10 * SECOND_NS : SECOND_NS / 10);
         assert_in_range(fast, slow < 2 ? 0 : (slow - 2) * 99, slow * 101);
     }
     assert_int_equal(slow, 3);
@@ -151,40 +152,40 @@ static void test_time_is_shared(void **state)
 /* Whoever comes anew is next, however long others have been served, and gets no more than that. */
 static void test_newcomer(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
     struct message *one;
 
     for (unsigned i = 0; i < 100; i++)
-        wait_for(fixture, i, 0);
+        wait_for(turns_rig, i, 0);
     for (unsigned i = 0; i < 50; i++)
-        turns_end(&fixture->turns, begin(fixture), SECOND_NS);
-    one = begin(fixture); /* of the old one's, at the scanner while they come */
+        turns_end(&turns_rig->turns, begin(turns_rig), SECOND_NS);
+    one = begin(turns_rig); /* of the old one's, at the scanner while they come */
     for (unsigned i = 100; i < 200; i++)
-        wait_for(fixture, i, 1);
-    turns_end(&fixture->turns, one, SECOND_NS);
+        wait_for(turns_rig, i, 1);
+    turns_end(&turns_rig->turns, one, SECOND_NS);
     for (unsigned i = 0; i < 40; i++) {
-        struct message *message = begin(fixture);
+        struct message *message = begin(turns_rig);
 
         assert_int_equal(message->index >= 100, i % 2 == 0);
-        turns_end(&fixture->turns, message, SECOND_NS);
+        turns_end(&turns_rig->turns, message, SECOND_NS);
     }
 }
 
 /* After one message of a thousand seconds its client is not shut out for as long. */
 static void test_debt_is_bounded(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
     unsigned others = 0;
 
-    wait_for(fixture, 0, 0);
-    wait_for(fixture, 1, 0);
+    wait_for(turns_rig, 0, 0);
+    wait_for(turns_rig, 1, 0);
     for (unsigned i = 2; i < 102; i++)
-        wait_for(fixture, i, 1);
-    turns_end(&fixture->turns, begin(fixture), 1000 * SECOND_NS);
+        wait_for(turns_rig, i, 1);
+    turns_end(&turns_rig->turns, begin(turns_rig), 1000 * SECOND_NS);
     for (;;) {
-        struct message *message = begin(fixture);
+        struct message *message = begin(turns_rig);
 
-        turns_end(&fixture->turns, message, SECOND_NS);
+        turns_end(&turns_rig->turns, message, SECOND_NS);
         if (message->index == 1)
             break;
         others++;
@@ -194,31 +195,31 @@ static void test_debt_is_bounded(void **state)
 
 static void test_idle_forgives(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
 
-    wait_for(fixture, 0, 0);
-    turns_end(&fixture->turns, begin(fixture), 20 * SECOND_NS);
-    wait_for(fixture, 1, 0);
-    wait_for(fixture, 2, 1);
-    expect_order(fixture, "bc");
+    wait_for(turns_rig, 0, 0);
+    turns_end(&turns_rig->turns, begin(turns_rig), 20 * SECOND_NS);
+    wait_for(turns_rig, 1, 0);
+    wait_for(turns_rig, 2, 1);
+    expect_order(turns_rig, "bc");
 }
 
 /* As long as something is scanned, nothing is forgiven: the scanners are busy with somebody. */
 static void test_busy_remembers(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
     struct message *first;
     struct message *second;
 
-    wait_for(fixture, 0, 0);
-    wait_for(fixture, 1, 2);
-    first = begin(fixture);
-    second = begin(fixture);
-    turns_end(&fixture->turns, first, 20 * SECOND_NS);
-    wait_for(fixture, 2, 0);
-    wait_for(fixture, 3, 1);
-    expect_order(fixture, "dc");
-    turns_end(&fixture->turns, second, 0);
+    wait_for(turns_rig, 0, 0);
+    wait_for(turns_rig, 1, 2);
+    first = begin(turns_rig);
+    second = begin(turns_rig);
+    turns_end(&turns_rig->turns, first, 20 * SECOND_NS);
+    wait_for(turns_rig, 2, 0);
+    wait_for(turns_rig, 3, 1);
+    expect_order(turns_rig, "dc");
+    turns_end(&turns_rig->turns, second, 0);
 }
 
 /* -- against the rules restated ---------------------------------------------------------------- */
@@ -267,23 +268,23 @@ static void model_arrive(struct model *model, unsigned client)
     model->order[client] = ++model->orders;
 }
 
-static void both_add(struct fixture *fixture, struct model *model, unsigned number)
+static void both_add(struct turns_rig *turns_rig, struct model *model, unsigned number)
 {
     unsigned client = (unsigned)rand() % CLIENTS;
 
     if (model->waiting[client] == 0)
         model_arrive(model, client);
     model->line[client][model->waiting[client]++] = number;
-    wait_for(fixture, number, client);
+    wait_for(turns_rig, number, client);
 }
 
-static void both_begin(struct fixture *fixture, struct model *model)
+static void both_begin(struct turns_rig *turns_rig, struct model *model)
 {
     int client = model_next(model);
     unsigned number;
 
     if (client < 0) {
-        assert_null(turns_next(&fixture->turns));
+        assert_null(turns_next(&turns_rig->turns));
         return;
     }
     number = model->line[client][0];
@@ -293,29 +294,29 @@ static void both_begin(struct fixture *fixture, struct model *model)
     memmove(model->line[client], model->line[client] + 1,
             model->waiting[client] * sizeof(model->line[client][0]));
     model->scanning[model->scanning_count++] = number;
-    assert_int_equal(begin(fixture)->index, number);
+    assert_int_equal(begin(turns_rig)->index, number);
 }
 
 /* Any that is at a scanner. Returns its number, which is free again. */
-static unsigned both_end(struct fixture *fixture, struct model *model)
+static unsigned both_end(struct turns_rig *turns_rig, struct model *model)
 {
     unsigned which = (unsigned)rand() % model->scanning_count;
     unsigned number = model->scanning[which];
     int64_t took_ns = (int64_t)(rand() % 5000) * 1000000;
     unsigned client = 0;
 
-    while (fixture->prefixes[client] != fixture->messages[number].client_prefix)
+    while (turns_rig->prefixes[client] != turns_rig->messages[number].client_prefix)
         client++;
     model->scanning[which] = model->scanning[--model->scanning_count];
     if (took_ns > TURNS_BEGIN_NS)
         model_charge(model, client, took_ns - TURNS_BEGIN_NS);
-    turns_end(&fixture->turns, &fixture->messages[number], took_ns);
+    turns_end(&turns_rig->turns, &turns_rig->messages[number], took_ns);
     return number;
 }
 
 static void test_random_against_the_rules(void **state)
 {
-    struct fixture *fixture = *state;
+    struct turns_rig *turns_rig = *state;
     static struct model model;
     unsigned free_numbers[MESSAGES];
     unsigned free_count = MESSAGES;
@@ -330,29 +331,29 @@ static void test_random_against_the_rules(void **state)
         int choice = rand() % 10;
 
         if (choice < (growing ? 5 : 1) && free_count > 0)
-            both_add(fixture, &model, free_numbers[--free_count]);
+            both_add(turns_rig, &model, free_numbers[--free_count]);
         else if (choice < 6 && model.scanning_count < 8)
-            both_begin(fixture, &model);
+            both_begin(turns_rig, &model);
         else if (model.scanning_count > 0)
-            free_numbers[free_count++] = both_end(fixture, &model);
+            free_numbers[free_count++] = both_end(turns_rig, &model);
     }
 }
 
 /* Two clients in one place share it: nothing is lost, and they go in order. */
 static void test_shared_place(void **state)
 {
-    struct fixture *fixture = *state;
-    uint32_t place = place_of(&fixture->turns, fixture->prefixes[0]);
-    uint64_t other = fixture->prefixes[0] + 1;
+    struct turns_rig *turns_rig = *state;
+    uint32_t place = place_of(&turns_rig->turns, turns_rig->prefixes[0]);
+    uint64_t other = turns_rig->prefixes[0] + 1;
 
-    while (place_of(&fixture->turns, other) != place)
+    while (place_of(&turns_rig->turns, other) != place)
         other++;
-    wait_for(fixture, 0, 0);
-    wait_for(fixture, 1, 1);
-    fixture->messages[2] = (struct message){.index = 2, .client_prefix = other};
-    turns_add(&fixture->turns, &fixture->messages[2], false);
-    wait_for(fixture, 3, 0);
-    expect_order(fixture, "abcd");
+    wait_for(turns_rig, 0, 0);
+    wait_for(turns_rig, 1, 1);
+    turns_rig->messages[2] = (struct message){.index = 2, .client_prefix = other};
+    turns_add(&turns_rig->turns, &turns_rig->messages[2], false);
+    wait_for(turns_rig, 3, 0);
+    expect_order(turns_rig, "abcd");
 }
 
 /* -- in the hand-over -------------------------------------------------------------------------- */

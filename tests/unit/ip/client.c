@@ -1,20 +1,20 @@
-/* The peer of bed.h: builds segments by hand. */
+/* The peer of rig.h: builds segments by hand. */
 #include <string.h>
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define CLIENT_PAYLOAD_MAX 1460u
 
-void client_init(struct client *client, struct bed *bed, uint8_t number)
+void client_init(struct client *client, struct rig *rig, uint8_t number)
 {
     *client = (struct client){
-        .bed = bed,
+        .rig = rig,
         .address = {198, 18, 1, number},
         .port = 40000,
-        .server_port = BED_PORT,
-        .mss = BED_MSS,
+        .server_port = RIG_PORT,
+        .mss = RIG_MSS,
         .scale = -1,
         .initial = 100000u * number,
         .window = 65535,
@@ -33,10 +33,10 @@ uint32_t client_frame(const struct client *client, const struct segment *segment
     uint8_t *tcp = frame + l2_bytes + FRAME_IPV4_BYTES;
     uint16_t checksum;
 
-    memcpy(path.peer_mac, BED_MAC, 6); /* as seen from us: where it goes */
-    memcpy(path.own_mac, BED_CLIENT_MAC, 6);
+    memcpy(path.peer_mac, RIG_MAC, 6); /* as seen from us: where it goes */
+    memcpy(path.own_mac, RIG_CLIENT_MAC, 6);
     frame_put_ethernet(frame, &path, FRAME_TYPE_IPV4);
-    frame_put_ipv4(frame + l2_bytes, client->address, BED_ADDRESS, FRAME_PROTOCOL_TCP, tcp_bytes,
+    frame_put_ipv4(frame + l2_bytes, client->address, RIG_ADDRESS, FRAME_PROTOCOL_TCP, tcp_bytes,
                    false);
     memset(tcp, 0, TCP_HEADER_BYTES);
     bytes_put16(tcp, client->port);
@@ -52,7 +52,7 @@ uint32_t client_frame(const struct client *client, const struct segment *segment
     if (segment->length > 0)
         memcpy(tcp + header, segment->payload, segment->length);
     checksum = (uint16_t)~checksum_fold(checksum_add(
-        checksum_pseudo(client->address, BED_ADDRESS, 4, FRAME_PROTOCOL_TCP, tcp_bytes), tcp,
+        checksum_pseudo(client->address, RIG_ADDRESS, 4, FRAME_PROTOCOL_TCP, tcp_bytes), tcp,
         tcp_bytes));
     memcpy(tcp + 16, &checksum, sizeof(checksum));
     return l2_bytes + FRAME_IPV4_BYTES + tcp_bytes;
@@ -60,9 +60,9 @@ uint32_t client_frame(const struct client *client, const struct segment *segment
 
 enum counter client_put(struct client *client, const struct segment *segment)
 {
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
 
-    return bed_input(client->bed, frame, client_frame(client, segment, frame));
+    return rig_input(client->rig, frame, client_frame(client, segment, frame));
 }
 
 static uint8_t client_timestamps(const struct client *client, uint8_t *options)
@@ -157,30 +157,30 @@ enum counter client_syn(struct client *client)
 
 void client_connect(struct client *client)
 {
-    struct bed *bed = client->bed;
-    const struct bed_frame *frame;
-    unsigned opened = bed->opened;
+    struct rig *rig = client->rig;
+    const struct rig_frame *frame;
+    unsigned opened = rig->opened;
 
-    bed_drain(bed);
+    rig_drain(rig);
     CHECK(client_syn(client) == COUNTER_TCP_IN_ACCEPTED);
     frame = client_next(client);
     CHECK(frame != NULL && frame->tcp.flags == (TCP_FLAG_SYN | TCP_FLAG_ACK));
     client->own = client->ack;
     CHECK(client_send_ack(client, client->ack) == COUNTER_TCP_IN_ACCEPTED);
-    CHECK(bed->opened == opened + 1 && bed->connection != NULL);
-    bed_flush(bed);
+    CHECK(rig->opened == opened + 1 && rig->connection != NULL);
+    rig_flush(rig);
 }
 
-const struct bed_frame *client_next(struct client *client)
+const struct rig_frame *client_next(struct client *client)
 {
-    const struct bed_frame *frame = bed_next(client->bed);
+    const struct rig_frame *frame = rig_next(client->rig);
     const struct tcp_header *tcp;
 
     if (frame == NULL)
         return NULL;
     tcp = &frame->tcp;
     CHECK(frame->type == FRAME_TYPE_IPV4 && frame->network[9] == FRAME_PROTOCOL_TCP);
-    CHECK(memcmp(frame->bytes, BED_CLIENT_MAC, 6) == 0 && frame->vlan == client->vlan);
+    CHECK(memcmp(frame->bytes, RIG_CLIENT_MAC, 6) == 0 && frame->vlan == client->vlan);
     CHECK(memcmp(frame->network + 16, client->address, 4) == 0);
     CHECK(tcp->source_port == client->server_port && tcp->destination_port == client->port);
     if (tcp->flags & TCP_FLAG_RST)
@@ -195,7 +195,7 @@ const struct bed_frame *client_next(struct client *client)
     return frame;
 }
 
-uint32_t client_edge(const struct client *client, const struct bed_frame *frame)
+uint32_t client_edge(const struct client *client, const struct rig_frame *frame)
 {
     uint32_t shift =
         client->scale >= 0 && !(frame->tcp.flags & TCP_FLAG_SYN) ? TCP_RECEIVE_SCALE : 0;
@@ -205,20 +205,20 @@ uint32_t client_edge(const struct client *client, const struct bed_frame *frame)
 
 void client_finish(struct client *client)
 {
-    struct bed *bed = client->bed;
-    const struct bed_frame *frame;
-    unsigned closed = bed->closed;
+    struct rig *rig = client->rig;
+    const struct rig_frame *frame;
+    unsigned closed = rig->closed;
 
     (void)client_send(client, TCP_FLAG_ACK | TCP_FLAG_FIN, client->seq, NULL, 0);
     client->seq++;
-    if (bed->connection != NULL)
-        tcp_close(bed->connection);
-    bed_flush(bed);
+    if (rig->connection != NULL)
+        tcp_close(rig->connection);
+    rig_flush(rig);
     do {
         frame = client_next(client);
         CHECK(frame != NULL);
     } while (!(frame->tcp.flags & TCP_FLAG_FIN));
     CHECK(frame->tcp.ack == client->seq);
     (void)client_send_ack(client, client->ack);
-    CHECK(bed->closed == closed + 1 && bed->reason == TCP_CLOSED_NORMAL);
+    CHECK(rig->closed == closed + 1 && rig->reason == TCP_CLOSED_NORMAL);
 }

@@ -1,4 +1,4 @@
-/* Which worker a packet is for: net/flow.h, over frames as the bed's clients make them. */
+/* Which worker a packet is for: net/flow.h, over frames as the rig's clients make them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,12 +9,12 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/flow.h"
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define VLAN_42      0xb02au /* priority 5, drop eligible, VLAN 42 */
 
-static struct bed bed; /* only named by clients */
+static struct rig rig; /* only named by clients */
 static const struct siphash_key flow_key = {{UINT64_C(0x8a51), UINT64_C(0xbbaddecaf)}};
 
 /* All packets of a connection meet in one worker, tagged or not, whatever they carry. */
@@ -22,14 +22,14 @@ static void test_flow_hash_is_stable(void **state)
 {
     static const uint16_t tags[] = {0, 7, VLAN_42};
     uint8_t payload[1000] = {0};
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
     struct client client;
 
     (void)state;
     for (unsigned flow = 0; flow < 64; flow++) {
         uint32_t hash = 0;
 
-        client_init(&client, &bed, (uint8_t)(1 + flow));
+        client_init(&client, &rig, (uint8_t)(1 + flow));
         client.port = (uint16_t)(1024 + flow * 977);
         for (unsigned i = 0; i < 30; i++) {
             struct segment segment = {.flags = (uint8_t)i,
@@ -55,7 +55,7 @@ static void test_flow_hash_is_stable(void **state)
 static void test_flow_hash_spreads(void **state)
 {
     struct segment syn = {.flags = TCP_FLAG_SYN};
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
     unsigned buckets[8] = {0};
     struct client client;
 
@@ -63,7 +63,7 @@ static void test_flow_hash_spreads(void **state)
     for (unsigned flow = 0; flow < 8000; flow++) {
         uint32_t length;
 
-        client_init(&client, &bed, (uint8_t)(1 + flow % 16));
+        client_init(&client, &rig, (uint8_t)(1 + flow % 16));
         client.port = (uint16_t)(1024 + flow / 16);
         length = client_frame(&client, &syn, frame);
         buckets[net_flow_hash(&flow_key, frame, length) % COUNT(buckets)]++;
@@ -77,13 +77,13 @@ static void test_flow_hash_is_secret(void **state)
 {
     static const struct siphash_key other = {{UINT64_C(0x8a52), UINT64_C(0xbbaddecaf)}};
     struct segment syn = {.flags = TCP_FLAG_SYN};
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
     unsigned chosen = 0;
     unsigned together = 0;
     struct client client;
 
     (void)state;
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     for (unsigned port = 1024; port < 65536; port++) {
         uint32_t length;
 
@@ -104,11 +104,11 @@ static void test_flow_hash_of_others(void **state)
 {
     struct segment syn = {.flags = TCP_FLAG_SYN};
     struct client client;
-    uint8_t whole[BED_FRAME_BYTES];
+    uint8_t whole[RIG_FRAME_BYTES];
     uint32_t length;
 
     (void)state;
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     client.vlan = VLAN_42;
     length = client_frame(&client, &syn, whole);
     for (uint32_t cut = 0; cut < length; cut++) {

@@ -9,24 +9,24 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/checksum.h"
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define VLAN_42      0xb02au /* priority 5, drop eligible, VLAN 42 */
 
-static struct bed bed;
+static struct rig rig;
 
 static int set_up(void **state)
 {
-    bed_open(&bed, NULL);
-    *state = &bed;
+    rig_open(&rig, NULL);
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    bed_close(&bed);
+    rig_close(&rig);
     return 0;
 }
 
@@ -34,8 +34,8 @@ static uint32_t put_link(uint8_t *frame, uint16_t vlan, uint16_t type)
 {
     struct packet_path path = {.vlan = vlan};
 
-    memcpy(path.peer_mac, BED_MAC, 6);
-    memcpy(path.own_mac, BED_CLIENT_MAC, 6);
+    memcpy(path.peer_mac, RIG_MAC, 6);
+    memcpy(path.own_mac, RIG_CLIENT_MAC, 6);
     frame_put_ethernet(frame, &path, type);
     return frame_header_bytes(&path);
 }
@@ -47,7 +47,7 @@ static uint32_t put_arp(uint8_t *frame, uint16_t vlan, const uint8_t target[4])
 
     memset(frame, 0xff, 6);
     memcpy(frame + at, (const uint8_t[8]){0, 1, 8, 0, 6, 4, 0, 1}, 8);
-    memcpy(frame + at + 8, BED_CLIENT_MAC, 6);
+    memcpy(frame + at + 8, RIG_CLIENT_MAC, 6);
     memcpy(frame + at + 14, (const uint8_t[4]){198, 18, 1, 9}, 4);
     memset(frame + at + 18, 0, 6);
     memcpy(frame + at + 24, target, 4);
@@ -56,7 +56,7 @@ static uint32_t put_arp(uint8_t *frame, uint16_t vlan, const uint8_t target[4])
 
 static void check_arp_reply(uint16_t vlan)
 {
-    const struct bed_frame *reply = bed_next(&bed);
+    const struct rig_frame *reply = rig_next(&rig);
     const uint8_t *arp;
 
     assert_non_null(reply);
@@ -64,13 +64,13 @@ static void check_arp_reply(uint16_t vlan)
     assert_int_equal(reply->type, FRAME_TYPE_ARP);
     assert_int_equal(reply->vlan, vlan);
     assert_int_equal(reply->length, (vlan != 0 ? 18 : 14) + 28);
-    assert_memory_equal(reply->bytes, BED_CLIENT_MAC, 6);
+    assert_memory_equal(reply->bytes, RIG_CLIENT_MAC, 6);
     assert_memory_equal(arp, ((const uint8_t[8]){0, 1, 8, 0, 6, 4, 0, 2}), 8);
-    assert_memory_equal(arp + 8, BED_MAC, 6);
-    assert_memory_equal(arp + 14, BED_ADDRESS, 4);
-    assert_memory_equal(arp + 18, BED_CLIENT_MAC, 6);
+    assert_memory_equal(arp + 8, RIG_MAC, 6);
+    assert_memory_equal(arp + 14, RIG_ADDRESS, 4);
+    assert_memory_equal(arp + 18, RIG_CLIENT_MAC, 6);
     assert_memory_equal(arp + 24, ((const uint8_t[4]){198, 18, 1, 9}), 4);
-    assert_null(bed_next(&bed));
+    assert_null(rig_next(&rig));
 }
 
 static void test_rfc_826_request_is_answered(void **state)
@@ -79,11 +79,11 @@ static void test_rfc_826_request_is_answered(void **state)
     uint32_t length;
 
     (void)state;
-    length = put_arp(frame, 0, BED_ADDRESS);
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_ARP);
+    length = put_arp(frame, 0, RIG_ADDRESS);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_ARP);
     check_arp_reply(0);
-    length = put_arp(frame, VLAN_42, BED_ADDRESS);
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_ARP);
+    length = put_arp(frame, VLAN_42, RIG_ADDRESS);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_ARP);
     check_arp_reply(VLAN_42);
 }
 
@@ -106,16 +106,16 @@ static void test_rfc_826_others_are_not_answered(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(changes); i++) {
-        uint32_t length = put_arp(frame, 0, BED_ADDRESS);
+        uint32_t length = put_arp(frame, 0, RIG_ADDRESS);
 
         frame[changes[i].at] = changes[i].value;
-        assert_int_equal(bed_input(&bed, frame, length), changes[i].counter);
+        assert_int_equal(rig_input(&rig, frame, length), changes[i].counter);
     }
     for (uint32_t length = 14; length < 14 + 28; length++) {
-        (void)put_arp(frame, 0, BED_ADDRESS);
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_SHORT);
+        (void)put_arp(frame, 0, RIG_ADDRESS);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_SHORT);
     }
-    assert_null(bed_next(&bed));
+    assert_null(rig_next(&rig));
 }
 
 static void test_short_frames(void **state)
@@ -125,16 +125,16 @@ static void test_short_frames(void **state)
     (void)state;
     for (uint32_t length = 0; length < 14; length++) {
         (void)put_link(frame, 0, FRAME_TYPE_IPV4);
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_SHORT);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_SHORT);
     }
     for (uint32_t length = 14; length < 18; length++) {
         (void)put_link(frame, VLAN_42, FRAME_TYPE_IPV4);
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_SHORT);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_SHORT);
     }
     for (uint32_t length = 14; length < 14 + 20; length++) {
         memset(frame, 0, sizeof(frame));
         (void)put_link(frame, 0, FRAME_TYPE_IPV4);
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_SHORT);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_SHORT);
     }
 }
 
@@ -145,7 +145,7 @@ static uint32_t put_echo(uint8_t *frame, uint16_t vlan, uint32_t data)
     uint8_t *icmp = frame + at + FRAME_IPV4_BYTES;
     uint16_t checksum;
 
-    frame_put_ipv4(frame + at, (const uint8_t[4]){198, 18, 1, 9}, BED_ADDRESS, FRAME_PROTOCOL_ICMP,
+    frame_put_ipv4(frame + at, (const uint8_t[4]){198, 18, 1, 9}, RIG_ADDRESS, FRAME_PROTOCOL_ICMP,
                    8 + data, false);
     memcpy(icmp, (const uint8_t[8]){8, 0, 0, 0, 0x12, 0x34, 0, 7}, 8);
     for (uint32_t i = 0; i < data; i++)
@@ -159,28 +159,28 @@ static void test_rfc_792_echo(void **state)
 {
     static const uint32_t sizes[] = {0, 1, 55, 56, 57, 1000, 1471, 1472};
     static const uint16_t vlans[] = {0, VLAN_42};
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
 
     (void)state;
     for (size_t i = 0; i < COUNT(sizes) * COUNT(vlans); i++) {
         uint16_t vlan = vlans[i % 2];
         uint32_t size = sizes[i / 2];
         uint32_t length = put_echo(frame, vlan, size);
-        const struct bed_frame *reply;
+        const struct rig_frame *reply;
 
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_ICMP_ECHO);
-        reply = bed_next(&bed);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_ICMP_ECHO);
+        reply = rig_next(&rig);
         assert_non_null(reply);
         assert_int_equal(reply->length, length);
         assert_int_equal(reply->vlan, vlan);
-        assert_memory_equal(reply->bytes, BED_CLIENT_MAC, 6);
+        assert_memory_equal(reply->bytes, RIG_CLIENT_MAC, 6);
         assert_memory_equal(reply->network + 16, ((const uint8_t[4]){198, 18, 1, 9}), 4);
         assert_int_equal(reply->network[20], 0);
         assert_int_equal(reply->network[21], 0);
         assert_memory_equal(reply->network + 24, ((const uint8_t[4]){0x12, 0x34, 0, 7}), 4);
         assert_memory_equal(reply->network + 28, frame + length - size, size);
         assert_int_equal(checksum_fold(checksum_add(0, reply->network + 20, 8 + size)), 0xffff);
-        assert_null(bed_next(&bed));
+        assert_null(rig_next(&rig));
     }
 }
 
@@ -192,7 +192,7 @@ static void test_rfc_792_others_are_not_answered(void **state)
     (void)state;
     length = put_echo(frame, 0, 20);
     frame[length - 1] ^= 1;
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_BAD_CHECKSUM);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_BAD_CHECKSUM);
     for (unsigned type = 0; type < 256; type++) {
         uint16_t checksum;
 
@@ -203,15 +203,15 @@ static void test_rfc_792_others_are_not_answered(void **state)
         memset(frame + 36, 0, 2);
         checksum = (uint16_t)~checksum_fold(checksum_add(0, frame + 34, 28));
         memcpy(frame + 36, &checksum, sizeof(checksum));
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_ICMP_OTHER);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_ICMP_OTHER);
     }
     for (uint32_t total = 20; total < 28; total++) {
         (void)put_echo(frame, 0, 20);
-        frame_put_ipv4(frame + 14, (const uint8_t[4]){198, 18, 1, 9}, BED_ADDRESS,
+        frame_put_ipv4(frame + 14, (const uint8_t[4]){198, 18, 1, 9}, RIG_ADDRESS,
                        FRAME_PROTOCOL_ICMP, total - 20, false);
-        assert_int_equal(bed_input(&bed, frame, 14 + total), COUNTER_FRAME_SHORT);
+        assert_int_equal(rig_input(&rig, frame, 14 + total), COUNTER_FRAME_SHORT);
     }
-    assert_null(bed_next(&bed));
+    assert_null(rig_next(&rig));
 }
 
 /* Sets one byte of an echo request's IP header, mending the checksum if asked to. */
@@ -230,7 +230,7 @@ static enum counter changed_ip(uint32_t at, uint8_t value, bool mend)
         checksum = (uint16_t)~checksum_fold(checksum_add(0, frame + 14, header));
         memcpy(frame + 24, &checksum, sizeof(checksum));
     }
-    return bed_input(&bed, frame, length);
+    return rig_input(&rig, frame, length);
 }
 
 /* RFC 791 3.1; RFC 1122 3.2.1. */
@@ -276,7 +276,7 @@ static void test_rfc_791_header(void **state)
 
         assert_int_equal(changed_ip(changes[i].at, changes[i].value, changes[i].mend),
                          changes[i].counter);
-        assert_int_equal(bed_next(&bed) != NULL, answered);
+        assert_int_equal(rig_next(&rig) != NULL, answered);
     }
 }
 
@@ -286,9 +286,9 @@ static void test_source_is_ourselves(void **state)
     uint32_t length = put_echo(frame, 0, 40);
 
     (void)state;
-    frame_put_ipv4(frame + 14, BED_ADDRESS, BED_ADDRESS, FRAME_PROTOCOL_ICMP, 48, false);
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_BAD_IP);
-    assert_null(bed_next(&bed));
+    frame_put_ipv4(frame + 14, RIG_ADDRESS, RIG_ADDRESS, FRAME_PROTOCOL_ICMP, 48, false);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_BAD_IP);
+    assert_null(rig_next(&rig));
 }
 
 /* RFC 1122 3.2.1.8: options are passed over. */
@@ -299,7 +299,7 @@ static void test_ip_options(void **state)
     (void)state;
     for (uint32_t options = 4; options <= 40; options += 4) {
         uint32_t length = put_echo(frame, 0, 40);
-        const struct bed_frame *reply;
+        const struct rig_frame *reply;
         uint16_t checksum;
 
         memmove(frame + 34 + options, frame + 34, length - 34);
@@ -309,8 +309,8 @@ static void test_ip_options(void **state)
         memset(frame + 24, 0, 2);
         checksum = (uint16_t)~checksum_fold(checksum_add(0, frame + 14, 20 + options));
         memcpy(frame + 24, &checksum, sizeof(checksum));
-        assert_int_equal(bed_input(&bed, frame, length + options), COUNTER_FRAME_ICMP_ECHO);
-        reply = bed_next(&bed);
+        assert_int_equal(rig_input(&rig, frame, length + options), COUNTER_FRAME_ICMP_ECHO);
+        reply = rig_next(&rig);
         assert_non_null(reply);
         assert_int_equal(reply->length, length); /* ours has no options */
     }
@@ -326,13 +326,13 @@ static void test_padding(void **state)
 
     (void)state;
     memset(frame + length, 0xee, 60 - length);
-    assert_int_equal(bed_input(&bed, frame, 60), COUNTER_FRAME_ICMP_ECHO);
-    assert_int_equal(bed_next(&bed)->length, length);
-    client_init(&client, &bed, 1);
+    assert_int_equal(rig_input(&rig, frame, 60), COUNTER_FRAME_ICMP_ECHO);
+    assert_int_equal(rig_next(&rig)->length, length);
+    client_init(&client, &rig, 1);
     length = client_frame(&client, &syn, frame);
     memset(frame + length, 0xee, 60 - length);
-    assert_int_equal(bed_input(&bed, frame, 60), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed_next(&bed)->tcp.ack, 8); /* the padding was no data */
+    assert_int_equal(rig_input(&rig, frame, 60), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(rig_next(&rig)->tcp.ack, 8); /* the padding was no data */
 }
 
 static void test_link_addresses(void **state)
@@ -342,13 +342,13 @@ static void test_link_addresses(void **state)
 
     (void)state;
     frame[5] ^= 1;
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_NOT_OURS);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_NOT_OURS);
     memset(frame, 0xff, 6);
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_NOT_OURS);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_NOT_OURS);
     (void)put_echo(frame, 0, 40);
     frame[6] |= 1; /* a group address as sender */
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_BAD_IP);
-    assert_null(bed_next(&bed));
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_BAD_IP);
+    assert_null(rig_next(&rig));
 }
 
 static void test_other_types(void **state)
@@ -361,9 +361,9 @@ static void test_other_types(void **state)
         uint32_t length = put_echo(frame, VLAN_42, 40);
 
         bytes_put16(frame + 16, types[i]);
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_UNKNOWN_TYPE);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_UNKNOWN_TYPE);
     }
-    assert_null(bed_next(&bed));
+    assert_null(rig_next(&rig));
 }
 
 /* IEEE 802.1Q: every segment of a tagged flow carries the tag of the SYN, priority included
@@ -375,12 +375,12 @@ static void test_vlan_flow(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(tags); i++) {
-        client_init(&client, &bed, (uint8_t)(1 + i));
+        client_init(&client, &rig, (uint8_t)(1 + i));
         client.vlan = tags[i];
         client_connect(&client);
         assert_int_equal(client_stream(&client, 0, 100), COUNTER_TCP_IN_ACCEPTED);
         client.seq += 100;
-        bed_flush(&bed);
+        rig_flush(&rig);
         assert_int_equal(client_next(&client)->vlan, tags[i]);
         client_finish(&client);
     }
@@ -398,23 +398,23 @@ static void test_cut_segments(void **state)
 
     (void)state;
     memset(content, 'c', sizeof(content));
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     client_connect(&client);
     data.seq = client.seq;
     data.ack = client.ack;
     data.window = client.window;
     view.length = client_frame(&client, &data, frame) - 40;
-    assert_int_equal(bed_input(&bed, frame, view.length), COUNTER_FRAME_BAD_IP);
-    bed.given++;
-    assert_int_equal(ip_input(&bed.ip, &view, 0, bed.now_ns), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.received_length, 60);
-    assert_int_equal(bed.finished, 0);
+    assert_int_equal(rig_input(&rig, frame, view.length), COUNTER_FRAME_BAD_IP);
+    rig.given++;
+    assert_int_equal(ip_input(&rig.ip, &view, 0, rig.now_ns), COUNTER_TCP_IN_ACCEPTED);
+    assert_int_equal(rig.received_length, 60);
+    assert_int_equal(rig.finished, 0);
     view.length = 14 + 20 + 19; /* within the TCP header */
-    bed.given++;
-    assert_int_equal(ip_input(&bed.ip, &view, 0, bed.now_ns), COUNTER_TCP_IN_BAD_HEADER);
+    rig.given++;
+    assert_int_equal(ip_input(&rig.ip, &view, 0, rig.now_ns), COUNTER_TCP_IN_BAD_HEADER);
     assert_int_equal(client_put(&client, &data), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.received_length, 100);
-    assert_int_equal(bed.finished, 1);
+    assert_int_equal(rig.received_length, 100);
+    assert_int_equal(rig.finished, 1);
 }
 
 /* A port that verifies checksums is believed. */
@@ -426,30 +426,30 @@ static void test_port_checks(void **state)
     struct packet_view view = {frame, 0, true, true};
 
     (void)state;
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     view.length = client_frame(&client, &syn, frame);
     frame[14 + 20 + 16] ^= 0xff;
-    assert_int_equal(bed_input(&bed, frame, view.length), COUNTER_TCP_IN_BAD_CHECKSUM);
+    assert_int_equal(rig_input(&rig, frame, view.length), COUNTER_TCP_IN_BAD_CHECKSUM);
     frame[14 + 10] ^= 0xff;
-    bed.given++;
-    assert_int_equal(ip_input(&bed.ip, &view, 0, bed.now_ns), COUNTER_TCP_IN_ACCEPTED);
-    assert_non_null(bed_next(&bed));
+    rig.given++;
+    assert_int_equal(ip_input(&rig.ip, &view, 0, rig.now_ns), COUNTER_TCP_IN_ACCEPTED);
+    assert_non_null(rig_next(&rig));
 }
 
 static void test_no_buffer(void **state)
 {
     uint8_t frame[256];
-    uint32_t length = put_arp(frame, 0, BED_ADDRESS);
+    uint32_t length = put_arp(frame, 0, RIG_ADDRESS);
 
     (void)state;
-    bed.buffers = 0;
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_ARP);
+    rig.buffers = 0;
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_ARP);
     length = put_echo(frame, 0, 40);
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_ICMP_ECHO);
-    bed.buffers = 1;
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_FRAME_ICMP_ECHO);
-    assert_non_null(bed_next(&bed));
-    assert_null(bed_next(&bed));
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_ICMP_ECHO);
+    rig.buffers = 1;
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_FRAME_ICMP_ECHO);
+    assert_non_null(rig_next(&rig));
+    assert_null(rig_next(&rig));
 }
 
 /* On a port shared with the kernel what nobody listens for is the kernel's, whatever it is. */
@@ -457,12 +457,12 @@ static void test_shared_port(void **state)
 {
     struct segment syn = {.flags = TCP_FLAG_SYN, .seq = 7, .window = 100};
     struct client client;
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
 
     (void)state;
-    bed.ip.interfaces[0].shared = true;
-    client_init(&client, &bed, 1);
-    client.server_port = BED_PORT + 1;
+    rig.ip.interfaces[0].shared = true;
+    client_init(&client, &rig, 1);
+    client.server_port = RIG_PORT + 1;
     assert_int_equal(client_put(&client, &syn), COUNTER_FRAME_OTHER_PORT);
     syn.flags = TCP_FLAG_ACK;
     assert_int_equal(client_put(&client, &syn), COUNTER_FRAME_OTHER_PORT);
@@ -471,10 +471,10 @@ static void test_shared_port(void **state)
     memset(frame + 24, 0, 2);
     bytes_put16(frame + 24, (uint16_t)~bytes_get16((const uint8_t *)&(uint16_t){
                                 checksum_fold(checksum_add(0, frame + 14, FRAME_IPV4_BYTES))}));
-    assert_int_equal(bed_input(&bed, frame, 14 + FRAME_IPV4_BYTES + 3), COUNTER_FRAME_OTHER_PORT);
-    assert_null(bed_next(&bed));
+    assert_int_equal(rig_input(&rig, frame, 14 + FRAME_IPV4_BYTES + 3), COUNTER_FRAME_OTHER_PORT);
+    assert_null(rig_next(&rig));
     assert_true(ip_concerns_kernel(COUNTER_FRAME_OTHER_PORT));
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     client_connect(&client);
 }
 

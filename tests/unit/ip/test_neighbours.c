@@ -8,49 +8,49 @@
 #include <cmocka.h>
 
 #include "dataplane/net/bytes.h"
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 static const uint8_t new_mac[6] = {2, 0, 0, 0, 9, 9};
 
-static struct bed bed;
+static struct rig rig;
 static struct client client;
 
 static int set_up(void **state)
 {
-    bed_open(&bed, NULL);
-    client_init(&client, &bed, 1);
-    *state = &bed;
+    rig_open(&rig, NULL);
+    client_init(&client, &rig, 1);
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    bed_close(&bed);
+    rig_close(&rig);
     return 0;
 }
 
-/* RFC 5227 2.3 and RFC 4861 7.2.6; the bed checks lengths, checksums and our MAC. */
+/* RFC 5227 2.3 and RFC 4861 7.2.6; the rig checks lengths, checksums and our MAC. */
 static void test_announcements(void **state)
 {
     static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     static const uint8_t all_nodes[6] = {0x33, 0x33, 0, 0, 0, 1};
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
     (void)state;
-    ip_announce(&bed.ip, 0);
-    frame = bed_next(&bed);
+    ip_announce(&rig.ip, 0);
+    frame = rig_next(&rig);
     assert_non_null(frame);
     assert_int_equal(frame->type, FRAME_TYPE_ARP);
     assert_memory_equal(frame->bytes, everybody, 6);
     assert_int_equal(bytes_get16(frame->network + 6), 1);
-    assert_memory_equal(frame->network + 8, BED_MAC, 6);
-    assert_memory_equal(frame->network + 14, BED_ADDRESS, 4);
-    assert_memory_equal(frame->network + 24, BED_ADDRESS, 4);
+    assert_memory_equal(frame->network + 8, RIG_MAC, 6);
+    assert_memory_equal(frame->network + 14, RIG_ADDRESS, 4);
+    assert_memory_equal(frame->network + 24, RIG_ADDRESS, 4);
     for (unsigned i = 0; i < 2; i++) {
-        const uint8_t *address = i == 0 ? bed.ip.interfaces[0].link_local : BED_ADDRESS6;
+        const uint8_t *address = i == 0 ? rig.ip.interfaces[0].link_local : RIG_ADDRESS6;
 
-        frame = bed_next(&bed);
+        frame = rig_next(&rig);
         assert_non_null(frame);
         assert_int_equal(frame->type, FRAME_TYPE_IPV6);
         assert_memory_equal(frame->bytes, all_nodes, 6);
@@ -59,32 +59,32 @@ static void test_announcements(void **state)
         assert_int_equal(frame->network[40], 136);
         assert_int_equal(frame->network[44], 0x20); /* override, neither solicited nor a router */
         assert_memory_equal(frame->network + 48, address, 16);
-        assert_memory_equal(frame->network + 66, BED_MAC, 6);
+        assert_memory_equal(frame->network + 66, RIG_MAC, 6);
     }
-    assert_null(bed_next(&bed));
-    bed.buffers = 0; /* no packet buffers: nothing, and no harm */
-    ip_announce(&bed.ip, 0);
-    assert_null(bed_next(&bed));
+    assert_null(rig_next(&rig));
+    rig.buffers = 0; /* no packet buffers: nothing, and no harm */
+    ip_announce(&rig.ip, 0);
+    assert_null(rig_next(&rig));
 }
 
 static enum counter from_new_mac(const struct segment *segment)
 {
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
     uint32_t length = client_frame(&client, segment, frame);
 
     memcpy(frame + 6, new_mac, 6);
-    return bed_input(&bed, frame, length);
+    return rig_input(&rig, frame, length);
 }
 
 static void check_answer_goes_to(const uint8_t mac[6])
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
-    bed_advance(&bed, 50 * BED_MS);
-    frame = bed_next(&bed);
+    rig_advance(&rig, 50 * RIG_MS);
+    frame = rig_next(&rig);
     assert_non_null(frame);
     assert_memory_equal(frame->bytes, mac, 6);
-    bed_drain(&bed);
+    rig_drain(&rig);
 }
 
 /* A segment that gets the connection on is followed; one that anybody could have made is not. */
@@ -97,17 +97,17 @@ static void test_new_gateway(void **state)
     segment.ack = client.ack;
     segment.seq = client.seq + 100000; /* a guess */
     assert_int_equal(from_new_mac(&segment), COUNTER_TCP_IN_OUT_OF_WINDOW);
-    check_answer_goes_to(BED_CLIENT_MAC);
+    check_answer_goes_to(RIG_CLIENT_MAC);
     segment.seq = client.seq - 1; /* old */
     assert_int_equal(from_new_mac(&segment), COUNTER_TCP_IN_DUPLICATE);
-    check_answer_goes_to(BED_CLIENT_MAC);
+    check_answer_goes_to(RIG_CLIENT_MAC);
     segment.seq = client.seq + 50; /* in the window, but nothing follows from it */
     assert_int_equal(from_new_mac(&segment), COUNTER_TCP_IN_ACCEPTED);
-    check_answer_goes_to(BED_CLIENT_MAC);
+    check_answer_goes_to(RIG_CLIENT_MAC);
     segment.seq = client.seq;
     segment.ack = client.ack + 5; /* of what was never sent */
     assert_int_equal(from_new_mac(&segment), COUNTER_TCP_IN_BAD_ACK);
-    check_answer_goes_to(BED_CLIENT_MAC);
+    check_answer_goes_to(RIG_CLIENT_MAC);
     segment.ack = client.ack;
     assert_int_equal(from_new_mac(&segment), COUNTER_TCP_IN_ACCEPTED);
     check_answer_goes_to(new_mac);
@@ -118,7 +118,7 @@ static void test_new_gateway(void **state)
 static void test_new_gateway_in_a_vlan(void **state)
 {
     struct segment segment = {.flags = TCP_FLAG_ACK, .window = 1000, .payload = "x", .length = 1};
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
     (void)state;
     client.vlan = 7;
@@ -130,12 +130,12 @@ static void test_new_gateway_in_a_vlan(void **state)
         client.vlan = vlans[i];
         segment.seq = client.seq + i;
         assert_int_equal(from_new_mac(&segment), COUNTER_TCP_IN_ACCEPTED);
-        bed_flush(&bed);
-        frame = bed_next(&bed);
+        rig_flush(&rig);
+        frame = rig_next(&rig);
         assert_non_null(frame);
         assert_int_equal(frame->vlan, 7);
-        assert_memory_equal(frame->bytes, vlans[i] == 7 ? new_mac : BED_CLIENT_MAC, 6);
-        bed_drain(&bed);
+        assert_memory_equal(frame->bytes, vlans[i] == 7 ? new_mac : RIG_CLIENT_MAC, 6);
+        rig_drain(&rig);
     }
 }
 

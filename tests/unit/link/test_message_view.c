@@ -30,7 +30,7 @@ static const struct message_extent layout[] = {
 };
 #define EXTENTS (sizeof(layout) / sizeof(layout[0]))
 
-struct fixture {
+struct rig {
     struct region writer;
     struct region reader;
     struct message_header *header;
@@ -38,27 +38,26 @@ struct fixture {
     uint32_t size;
 };
 
-static struct message_extent *extents_of(const struct fixture *fixture)
+static struct message_extent *extents_of(const struct rig *rig)
 {
-    return (struct message_extent *)region_block(&fixture->writer, TABLE);
+    return (struct message_extent *)region_block(&rig->writer, TABLE);
 }
 
 /* (Re)writes the valid message. */
-static void write_message(struct fixture *fixture)
+static void write_message(struct rig *rig)
 {
-    struct message_header *header = fixture->header;
+    struct message_header *header = rig->header;
 
-    fixture->size = 0;
+    rig->size = 0;
     for (size_t i = 0; i < EXTENTS; i++) {
-        extents_of(fixture)[i] = layout[i];
-        memcpy(fixture->flat + fixture->size,
-               region_block(&fixture->writer, layout[i].block) + layout[i].offset,
-               layout[i].length);
-        fixture->size += layout[i].length;
+        extents_of(rig)[i] = layout[i];
+        memcpy(rig->flat + rig->size,
+               region_block(&rig->writer, layout[i].block) + layout[i].offset, layout[i].length);
+        rig->size += layout[i].length;
     }
     atomic_store(&header->generation, GENERATION);
     header->flags = MESSAGE_FLAG_8BITMIME;
-    header->size = fixture->size;
+    header->size = rig->size;
     header->trace_size = 38;
     header->extent_count = EXTENTS;
     header->envelope_block_count = 2;
@@ -72,78 +71,78 @@ static void write_message(struct fixture *fixture)
 
 static int set_up(void **state)
 {
-    static struct fixture fixture;
+    static struct rig rig;
     struct region_plan plan = {1, MESSAGES, BLOCKS};
 
-    assert_int_equal(region_create(&fixture.writer, &plan, REGION_PAGES_NORMAL), STATUS_OK);
-    assert_int_equal(region_open(&fixture.reader, dup(fixture.writer.fd)), STATUS_OK);
+    assert_int_equal(region_create(&rig.writer, &plan, REGION_PAGES_NORMAL), STATUS_OK);
+    assert_int_equal(region_open(&rig.reader, dup(rig.writer.fd)), STATUS_OK);
     for (uint32_t block = 0; block < BLOCKS; block++) {
         for (uint32_t i = 0; i < MESSAGE_BLOCK_BYTES; i++)
-            region_block(&fixture.writer, block)[i] = (uint8_t)(block * 41 + i + i / 251);
+            region_block(&rig.writer, block)[i] = (uint8_t)(block * 41 + i + i / 251);
     }
-    memset(region_block(&fixture.writer, ENVELOPE), 0, (size_t)2 * MESSAGE_BLOCK_BYTES);
-    fixture.header = region_message(&fixture.writer, INDEX);
-    write_message(&fixture);
-    *state = &fixture;
+    memset(region_block(&rig.writer, ENVELOPE), 0, (size_t)2 * MESSAGE_BLOCK_BYTES);
+    rig.header = region_message(&rig.writer, INDEX);
+    write_message(&rig);
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
 
-    region_close(&fixture->reader);
-    region_close(&fixture->writer);
+    region_close(&rig->reader);
+    region_close(&rig->writer);
     return 0;
 }
 
-static void open_valid(struct fixture *fixture, struct message_view *view)
+static void open_valid(struct rig *rig, struct message_view *view)
 {
-    write_message(fixture);
-    assert_int_equal(message_view_open(view, &fixture->reader, INDEX, GENERATION, fixture->size),
+    write_message(rig);
+    assert_int_equal(message_view_open(view, &rig->reader, INDEX, GENERATION, rig->size),
                      STATUS_OK);
 }
 
 static void test_valid(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
     struct message_view view;
-    uint8_t copy[sizeof(fixture->flat)];
+    uint8_t copy[sizeof(rig->flat)];
 
-    open_valid(fixture, &view);
-    assert_int_equal(view.size, fixture->size);
+    open_valid(rig, &view);
+    assert_int_equal(view.size, rig->size);
     assert_int_equal(view.trace_size, 38);
     assert_int_equal(view.flags, MESSAGE_FLAG_8BITMIME);
     assert_true(message_view_current(&view));
-    assert_int_equal(message_view_read(&view, 0, copy, sizeof(copy)), fixture->size);
-    assert_memory_equal(copy, fixture->flat, fixture->size);
-    atomic_store(&fixture->header->generation, GENERATION + 1);
+    assert_int_equal(message_view_read(&view, 0, copy, sizeof(copy)), rig->size);
+    assert_memory_equal(copy, rig->flat, rig->size);
+    atomic_store(&rig->header->generation, GENERATION + 1);
     assert_false(message_view_current(&view));
     message_view_close(&view);
     assert_int_equal(message_view_read(&view, 0, copy, 1), 0);
 }
 
-static void check_read(const struct fixture *fixture, const struct message_view *view,
-                       size_t offset, size_t length)
+static void check_read(const struct rig *rig, const struct message_view *view, size_t offset,
+                       size_t length)
 {
-    uint8_t copy[sizeof(fixture->flat) + 2];
-    size_t expected = offset >= fixture->size           ? 0
-                      : length > fixture->size - offset ? fixture->size - offset
-                                                        : length;
+    uint8_t copy[sizeof(rig->flat) + 2];
+    size_t expected = offset >= rig->size           ? 0
+                      : length > rig->size - offset ? rig->size - offset
+                                                    : length;
 
     copy[0] = 0xee;
     copy[expected + 1] = 0xee;
     assert_int_equal(message_view_read(view, offset, copy + 1, length), expected);
-    assert_memory_equal(copy + 1, fixture->flat + offset, expected);
+    assert_memory_equal(copy + 1, rig->flat + offset, expected);
     assert_int_equal(copy[0], 0xee);
     assert_int_equal(copy[expected + 1], 0xee);
 }
 
-static void check_iovec(const struct fixture *fixture, const struct message_view *view,
-                        size_t offset, size_t length, unsigned count)
+static void check_iovec(const struct rig *rig, const struct message_view *view, size_t offset,
+                        size_t length, unsigned count)
 {
     struct iovec vectors[EXTENTS + 1];
-    const uint8_t *blocks = region_block(&fixture->reader, 0);
+    const uint8_t *blocks = region_block(&rig->reader, 0);
     unsigned filled = message_view_iovec(view, offset, length, vectors, count);
     size_t total = 0;
 
@@ -154,26 +153,26 @@ static void check_iovec(const struct fixture *fixture, const struct message_view
         assert_true(vectors[i].iov_len > 0);
         assert_true(bytes >= blocks &&
                     bytes + vectors[i].iov_len <= blocks + (size_t)BLOCKS * MESSAGE_BLOCK_BYTES);
-        assert_memory_equal(bytes, fixture->flat + offset + total, vectors[i].iov_len);
+        assert_memory_equal(bytes, rig->flat + offset + total, vectors[i].iov_len);
         total += vectors[i].iov_len;
     }
     assert_true(total <= length);
-    if (count > EXTENTS && offset < fixture->size)
-        assert_int_equal(total, length < fixture->size - offset ? length : fixture->size - offset);
-    if (offset < fixture->size && length > 0 && count > 0)
+    if (count > EXTENTS && offset < rig->size)
+        assert_int_equal(total, length < rig->size - offset ? length : rig->size - offset);
+    if (offset < rig->size && length > 0 && count > 0)
         assert_true(filled > 0);
 }
 
 /* Every offset near a seam with every length near one, and every offset with a few lengths. */
 static void test_reads_everywhere(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
     struct message_view view;
     size_t seams[3 * EXTENTS + 6];
     size_t count = 0;
     size_t at = 0;
 
-    open_valid(fixture, &view);
+    open_valid(rig, &view);
     for (size_t i = 0; i <= EXTENTS; i++) {
         for (size_t near = at == 0 ? 1 : 0; near < 3; near++)
             seams[count++] = at + near - 1;
@@ -181,91 +180,90 @@ static void test_reads_everywhere(void **state)
     }
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
-            check_read(fixture, &view, seams[i], seams[j]);
-            check_iovec(fixture, &view, seams[i], seams[j], EXTENTS + 1);
-            check_iovec(fixture, &view, seams[i], seams[j], 2);
+            check_read(rig, &view, seams[i], seams[j]);
+            check_iovec(rig, &view, seams[i], seams[j], EXTENTS + 1);
+            check_iovec(rig, &view, seams[i], seams[j], 2);
         }
-        check_read(fixture, &view, seams[i], SIZE_MAX);
-        check_iovec(fixture, &view, seams[i], SIZE_MAX, 1);
-        check_iovec(fixture, &view, seams[i], SIZE_MAX, 0);
+        check_read(rig, &view, seams[i], SIZE_MAX);
+        check_iovec(rig, &view, seams[i], SIZE_MAX, 1);
+        check_iovec(rig, &view, seams[i], SIZE_MAX, 0);
     }
-    for (size_t offset = 0; offset < fixture->size + 3u; offset++) {
-        check_read(fixture, &view, offset, 1);
-        check_read(fixture, &view, offset, 130);
-        check_iovec(fixture, &view, offset, 40, EXTENTS + 1);
+    for (size_t offset = 0; offset < rig->size + 3u; offset++) {
+        check_read(rig, &view, offset, 1);
+        check_read(rig, &view, offset, 130);
+        check_iovec(rig, &view, offset, 40, EXTENTS + 1);
     }
-    check_read(fixture, &view, SIZE_MAX, SIZE_MAX);
-    check_iovec(fixture, &view, SIZE_MAX, 1, 1);
+    check_read(rig, &view, SIZE_MAX, SIZE_MAX);
+    check_iovec(rig, &view, SIZE_MAX, 1, 1);
     message_view_close(&view);
 }
 
 static void test_empty_message(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
     struct message_view view;
     struct iovec vector;
     uint8_t byte;
 
-    write_message(fixture);
-    fixture->header->size = 0;
-    fixture->header->trace_size = 0;
-    fixture->header->extent_count = 0;
-    fixture->header->envelope_block_count = 0;
-    assert_int_equal(message_view_open(&view, &fixture->reader, INDEX, GENERATION, 0), STATUS_OK);
+    write_message(rig);
+    rig->header->size = 0;
+    rig->header->trace_size = 0;
+    rig->header->extent_count = 0;
+    rig->header->envelope_block_count = 0;
+    assert_int_equal(message_view_open(&view, &rig->reader, INDEX, GENERATION, 0), STATUS_OK);
     assert_int_equal(message_view_read(&view, 0, &byte, 1), 0);
     assert_int_equal(message_view_iovec(&view, 0, 1, &vector, 1), 0);
     message_view_close(&view);
 }
 
-static void refused_with(const struct fixture *fixture, uint32_t index, uint32_t generation,
+static void refused_with(const struct rig *rig, uint32_t index, uint32_t generation,
                          uint32_t length, enum status expected)
 {
     struct message_view view;
 
-    assert_int_equal(message_view_open(&view, &fixture->reader, index, generation, length),
-                     expected);
+    assert_int_equal(message_view_open(&view, &rig->reader, index, generation, length), expected);
     assert_null(view.extents); /* nothing needs closing; the sanitizer watches over it */
     assert_null(view.starts);
 }
 
-static void refused(const struct fixture *fixture)
+static void refused(const struct rig *rig)
 {
-    refused_with(fixture, INDEX, GENERATION, fixture->size, STATUS_BAD_FORMAT);
+    refused_with(rig, INDEX, GENERATION, rig->size, STATUS_BAD_FORMAT);
 }
 
 static void test_hand_over_is_checked(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
 
-    write_message(fixture);
-    refused_with(fixture, MESSAGES, GENERATION, fixture->size, STATUS_BAD_FORMAT);
-    refused_with(fixture, UINT32_MAX, GENERATION, fixture->size, STATUS_BAD_FORMAT);
-    refused_with(fixture, INDEX, GENERATION - 1, fixture->size, STATUS_STALE);
-    refused_with(fixture, INDEX, GENERATION + 1, fixture->size, STATUS_STALE);
-    refused_with(fixture, INDEX, 0, fixture->size, STATUS_STALE);
-    refused_with(fixture, INDEX + 1, GENERATION, fixture->size, STATUS_STALE);
-    refused_with(fixture, INDEX, GENERATION, fixture->size - 1, STATUS_STALE);
-    refused_with(fixture, INDEX, GENERATION, fixture->size + 1, STATUS_STALE);
-    refused_with(fixture, INDEX, GENERATION, 0, STATUS_STALE);
+    write_message(rig);
+    refused_with(rig, MESSAGES, GENERATION, rig->size, STATUS_BAD_FORMAT);
+    refused_with(rig, UINT32_MAX, GENERATION, rig->size, STATUS_BAD_FORMAT);
+    refused_with(rig, INDEX, GENERATION - 1, rig->size, STATUS_STALE);
+    refused_with(rig, INDEX, GENERATION + 1, rig->size, STATUS_STALE);
+    refused_with(rig, INDEX, 0, rig->size, STATUS_STALE);
+    refused_with(rig, INDEX + 1, GENERATION, rig->size, STATUS_STALE);
+    refused_with(rig, INDEX, GENERATION, rig->size - 1, STATUS_STALE);
+    refused_with(rig, INDEX, GENERATION, rig->size + 1, STATUS_STALE);
+    refused_with(rig, INDEX, GENERATION, 0, STATUS_STALE);
 }
 
-#define REFUSED(change)         \
-    do {                        \
-        write_message(fixture); \
-        change;                 \
-        refused(fixture);       \
+#define REFUSED(change)     \
+    do {                    \
+        write_message(rig); \
+        change;             \
+        refused(rig);       \
     } while (0)
 
 static void test_hostile_counts_and_blocks(void **state)
 {
-    struct fixture *fixture = *state;
-    struct message_header *header = fixture->header;
+    struct rig *rig = *state;
+    struct message_header *header = rig->header;
 
     REFUSED(header->extent_count = MESSAGE_EXTENTS_MAX + 1);
     REFUSED(header->extent_count = UINT32_MAX);
     REFUSED(header->extent_count = EXTENTS - 2); /* less than size */
     REFUSED(header->extent_count = 0);
-    REFUSED(extents_of(fixture)[EXTENTS] = ((struct message_extent){0, 0, 1});
+    REFUSED(extents_of(rig)[EXTENTS] = ((struct message_extent){0, 0, 1});
             header->extent_count = EXTENTS + 1); /* more than size */
     REFUSED(header->envelope_block_count = MESSAGE_ENVELOPE_BLOCKS_MAX + 1);
     REFUSED(header->envelope_block_count = UINT32_MAX);
@@ -275,19 +273,19 @@ static void test_hostile_counts_and_blocks(void **state)
     REFUSED(header->extent_blocks[0] = BLOCKS);
     REFUSED(header->extent_blocks[0] = UINT32_MAX);
     REFUSED(header->extent_count = MESSAGE_EXTENTS_PER_BLOCK + 1); /* second table: garbage */
-    REFUSED(header->trace_size = fixture->size + 1);
+    REFUSED(header->trace_size = rig->size + 1);
     REFUSED(header->trace_size = UINT32_MAX);
-    REFUSED(header->size = fixture->size - 1);
-    REFUSED(header->size = fixture->size + 1);
+    REFUSED(header->size = rig->size - 1);
+    REFUSED(header->size = rig->size + 1);
     REFUSED(header->size = UINT32_MAX);
 }
 
 static void test_hostile_extents(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
 
     for (size_t i = 0; i < EXTENTS; i++) {
-        struct message_extent *extent = &extents_of(fixture)[i];
+        struct message_extent *extent = &extents_of(rig)[i];
 
         REFUSED(extent->block = BLOCKS);
         REFUSED(extent->block = UINT32_MAX);
@@ -303,34 +301,33 @@ static void test_hostile_extents(void **state)
 /* Whatever is accepted lies inside the region. */
 static void test_random_headers(void **state)
 {
-    struct fixture *fixture = *state;
-    uint8_t copy[sizeof(fixture->flat)];
+    struct rig *rig = *state;
+    uint8_t copy[sizeof(rig->flat)];
     uint64_t random = 0x9e3779b97f4a7c15u;
     unsigned accepted = 0;
 
     for (unsigned n = 0; n < 100000; n++) {
         struct message_view view;
-        uint32_t *words = (uint32_t *)fixture->header;
-        size_t word_count = sizeof(*fixture->header) / sizeof(*words);
+        uint32_t *words = (uint32_t *)rig->header;
+        size_t word_count = sizeof(*rig->header) / sizeof(*words);
 
-        write_message(fixture);
+        write_message(rig);
         for (unsigned change = 0; change < 1 + n % 3; change++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
             if ((random >> 60) % 2 != 0)
                 words[(random >> 33) % word_count] = (uint32_t)(random >> 20) & (n % 64);
             else
-                ((uint32_t *)extents_of(fixture))[(random >> 33) % (2 * EXTENTS)] ^=
+                ((uint32_t *)extents_of(rig))[(random >> 33) % (2 * EXTENTS)] ^=
                     UINT32_C(1) << ((random >> 20) % 32);
         }
-        if (message_view_open(&view, &fixture->reader, INDEX, GENERATION, fixture->size) !=
-            STATUS_OK)
+        if (message_view_open(&view, &rig->reader, INDEX, GENERATION, rig->size) != STATUS_OK)
             continue;
         accepted++;
         for (uint32_t i = 0; i < view.extent_count; i++) {
             assert_true(view.extents[i].block < BLOCKS);
             assert_true(view.extents[i].offset + view.extents[i].length <= 16384);
         }
-        assert_int_equal(message_view_read(&view, 0, copy, sizeof(copy)), fixture->size);
+        assert_int_equal(message_view_read(&view, 0, copy, sizeof(copy)), rig->size);
         message_view_close(&view);
     }
     assert_true(accepted > 1000 && accepted < 99000);
@@ -339,24 +336,24 @@ static void test_random_headers(void **state)
 /* A view is a snapshot: what the writer does to the header afterwards changes nothing. */
 static void test_snapshot(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
     struct message_view view;
-    uint8_t copy[sizeof(fixture->flat)];
+    uint8_t copy[sizeof(rig->flat)];
 
-    open_valid(fixture, &view);
-    memset(extents_of(fixture), 0xff, MESSAGE_BLOCK_BYTES);
-    memset((uint8_t *)fixture->header + 4, 0xff, sizeof(*fixture->header) - 4);
-    assert_int_equal(message_view_read(&view, 0, copy, sizeof(copy)), fixture->size);
-    assert_memory_equal(copy, fixture->flat, fixture->size);
+    open_valid(rig, &view);
+    memset(extents_of(rig), 0xff, MESSAGE_BLOCK_BYTES);
+    memset((uint8_t *)rig->header + 4, 0xff, sizeof(*rig->header) - 4);
+    assert_int_equal(message_view_read(&view, 0, copy, sizeof(copy)), rig->size);
+    assert_memory_equal(copy, rig->flat, rig->size);
     message_view_close(&view);
 }
 
 /* -- the envelope ------------------------------------------------------------------------------ */
 
-static size_t put_field(const struct fixture *fixture, size_t at, uint16_t field, uint16_t length,
+static size_t put_field(const struct rig *rig, size_t at, uint16_t field, uint16_t length,
                         const char *value)
 {
-    uint8_t *to = region_block(&fixture->writer, ENVELOPE) + at;
+    uint8_t *to = region_block(&rig->writer, ENVELOPE) + at;
     struct envelope_field_header header = {field, length};
 
     memcpy(to, &header, sizeof(header));
@@ -387,26 +384,26 @@ static enum status next_field(const struct message_view *view, size_t *position)
     return message_view_field(view, position, &found, &value, &length);
 }
 
-static void clear_envelope(const struct fixture *fixture)
+static void clear_envelope(const struct rig *rig)
 {
-    memset(region_block(&fixture->writer, ENVELOPE), 0, (size_t)2 * MESSAGE_BLOCK_BYTES);
+    memset(region_block(&rig->writer, ENVELOPE), 0, (size_t)2 * MESSAGE_BLOCK_BYTES);
 }
 
 static void test_envelope(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
     struct message_view view;
     char text[8];
     size_t position = 0;
     size_t at;
 
-    clear_envelope(fixture);
-    at = put_field(fixture, 0, ENVELOPE_ID, 4, "ABCD");
-    at = put_field(fixture, at, ENVELOPE_SENDER, 0, NULL);
-    (void)put_field(fixture, at, ENVELOPE_RECIPIENT, 5, "a@b.c");
-    at = put_field(fixture, MESSAGE_BLOCK_BYTES, ENVELOPE_RECIPIENT, 9, "long@e.fg");
-    (void)put_field(fixture, at, 999, 1, "?"); /* of a newer version */
-    open_valid(fixture, &view);
+    clear_envelope(rig);
+    at = put_field(rig, 0, ENVELOPE_ID, 4, "ABCD");
+    at = put_field(rig, at, ENVELOPE_SENDER, 0, NULL);
+    (void)put_field(rig, at, ENVELOPE_RECIPIENT, 5, "a@b.c");
+    at = put_field(rig, MESSAGE_BLOCK_BYTES, ENVELOPE_RECIPIENT, 9, "long@e.fg");
+    (void)put_field(rig, at, 999, 1, "?"); /* of a newer version */
+    open_valid(rig, &view);
     expect_field(&view, &position, ENVELOPE_ID, "ABCD");
     expect_field(&view, &position, ENVELOPE_SENDER, "");
     expect_field(&view, &position, ENVELOPE_RECIPIENT, "a@b.c");
@@ -429,7 +426,7 @@ static void test_envelope(void **state)
 /* A block that is full to its last byte, or has no room for another header, needs no end mark. */
 static void test_envelope_block_ends(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
 
     for (size_t left = 0; left <= sizeof(struct envelope_field_header); left++) {
         static char filler[MESSAGE_ENVELOPE_FIELD_BYTES];
@@ -438,9 +435,9 @@ static void test_envelope_block_ends(void **state)
         size_t at = 0;
         unsigned fields = 0;
 
-        clear_envelope(fixture);
+        clear_envelope(rig);
         while (at + 2 * sizeof(filler) < MESSAGE_BLOCK_BYTES) {
-            at = put_field(fixture, at, ENVELOPE_RECIPIENT, sizeof(filler), filler);
+            at = put_field(rig, at, ENVELOPE_RECIPIENT, sizeof(filler), filler);
             fields++;
         }
         while (at < MESSAGE_BLOCK_BYTES - left) {
@@ -448,12 +445,12 @@ static void test_envelope_block_ends(void **state)
 
             if (length > sizeof(filler))
                 length = sizeof(filler) / 2;
-            at = put_field(fixture, at, ENVELOPE_RECIPIENT, (uint16_t)length, filler);
+            at = put_field(rig, at, ENVELOPE_RECIPIENT, (uint16_t)length, filler);
             fields++;
         }
         assert_int_equal(at, MESSAGE_BLOCK_BYTES - left);
-        (void)put_field(fixture, MESSAGE_BLOCK_BYTES, ENVELOPE_ID, 1, "Z");
-        open_valid(fixture, &view);
+        (void)put_field(rig, MESSAGE_BLOCK_BYTES, ENVELOPE_ID, 1, "Z");
+        open_valid(rig, &view);
         while (fields-- > 0)
             assert_int_equal(next_field(&view, &position), STATUS_OK);
         expect_field(&view, &position, ENVELOPE_ID, "Z");
@@ -464,7 +461,7 @@ static void test_envelope_block_ends(void **state)
 
 static void test_garbled_envelope(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
     static const uint16_t lengths[] = {MESSAGE_ENVELOPE_FIELD_BYTES + 1, 16384, UINT16_MAX};
     struct message_view view;
     char text[32];
@@ -472,9 +469,9 @@ static void test_garbled_envelope(void **state)
     size_t at;
 
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        clear_envelope(fixture);
-        (void)put_field(fixture, 0, ENVELOPE_ID, lengths[i], NULL);
-        open_valid(fixture, &view);
+        clear_envelope(rig);
+        (void)put_field(rig, 0, ENVELOPE_ID, lengths[i], NULL);
+        open_valid(rig, &view);
         position = 0;
         assert_int_equal(next_field(&view, &position), STATUS_BAD_FORMAT);
         assert_int_equal(position, 0); /* and asking again does not get past it */
@@ -483,12 +480,11 @@ static void test_garbled_envelope(void **state)
         message_view_close(&view);
     }
     /* A field that would cross the end of its block. */
-    clear_envelope(fixture);
+    clear_envelope(rig);
     for (at = 0; at + 1028 <= 15 * 1028;)
-        at = put_field(fixture, at, ENVELOPE_RECIPIENT, 1024, NULL);
-    (void)put_field(fixture, at, ENVELOPE_RECIPIENT, (uint16_t)(MESSAGE_BLOCK_BYTES - at - 3),
-                    NULL);
-    open_valid(fixture, &view);
+        at = put_field(rig, at, ENVELOPE_RECIPIENT, 1024, NULL);
+    (void)put_field(rig, at, ENVELOPE_RECIPIENT, (uint16_t)(MESSAGE_BLOCK_BYTES - at - 3), NULL);
+    open_valid(rig, &view);
     position = at;
     assert_int_equal(next_field(&view, &position), STATUS_BAD_FORMAT);
     message_view_close(&view);
@@ -499,10 +495,10 @@ static void test_garbled_envelope(void **state)
 
         for (size_t i = 0; i < (size_t)2 * MESSAGE_BLOCK_BYTES; i++) {
             noise = noise * 1103515245 + 12345;
-            region_block(&fixture->writer, ENVELOPE)[i] =
+            region_block(&rig->writer, ENVELOPE)[i] =
                 seed % 2 != 0 || i % 4 != 3 ? (uint8_t)(noise >> 16) : 0;
         }
-        open_valid(fixture, &view);
+        open_valid(rig, &view);
         position = 0;
         while (next_field(&view, &position) == STATUS_OK && position <= 32768)
             assert_true(steps++ < 8192);

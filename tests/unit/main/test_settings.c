@@ -13,7 +13,7 @@
 
 #define SLOTS 600u /* more than two calls look at */
 
-struct bed {
+struct rig {
     struct worker worker;
     struct worker_orders orders;
     struct region region;
@@ -24,151 +24,151 @@ struct bed {
     struct worker_settings settings[4]; /* generations 1 to 4 */
 };
 
-static void make_settings(struct bed *bed, unsigned index, unsigned first, unsigned customers)
+static void make_settings(struct rig *rig, unsigned index, unsigned first, unsigned customers)
 {
-    struct config *config = &bed->configs[index];
+    struct config *config = &rig->configs[index];
 
     config->number = index + 1;
-    config->customers = bed->customers + first;
+    config->customers = rig->customers + first;
     config->customer_count = customers;
-    bed->settings[index] = (struct worker_settings){.generation = config->number, .config = config};
-    assert_int_equal(smtp_customers_create(config, &bed->settings[index].customers), STATUS_OK);
+    rig->settings[index] = (struct worker_settings){.generation = config->number, .config = config};
+    assert_int_equal(smtp_customers_create(config, &rig->settings[index].customers), STATUS_OK);
 }
 
 static int set_up(void **state)
 {
     static const struct region_plan plan = {
         .worker_count = 1, .block_count = SLOTS, .message_count = SLOTS};
-    struct bed *bed = calloc(1, sizeof(*bed));
+    struct rig *rig = calloc(1, sizeof(*rig));
 
-    assert_non_null(bed);
+    assert_non_null(rig);
     for (unsigned i = 0; i < 2; i++) {
-        (void)snprintf(bed->customers[i].name, sizeof(bed->customers[i].name), "customer%u", i);
-        (void)snprintf(bed->domains[i][0], CONFIG_NAME_BYTES, "domain%u.example", i);
-        bed->customers[i].domains = bed->domains[i];
-        bed->customers[i].domain_count = 1;
+        (void)snprintf(rig->customers[i].name, sizeof(rig->customers[i].name), "customer%u", i);
+        (void)snprintf(rig->domains[i][0], CONFIG_NAME_BYTES, "domain%u.example", i);
+        rig->customers[i].domains = rig->domains[i];
+        rig->customers[i].domain_count = 1;
     }
     for (unsigned i = 0; i < 3; i++)
-        make_settings(bed, i, 0, 2);
-    make_settings(bed, 3, 1, 1); /* customer0 has gone */
-    assert_int_equal(region_create(&bed->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
-    assert_int_equal(store_init(&bed->worker.store, &bed->region, 0, 0, SLOTS, 0, SLOTS),
+        make_settings(rig, i, 0, 2);
+    make_settings(rig, 3, 1, 1); /* customer0 has gone */
+    assert_int_equal(region_create(&rig->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
+    assert_int_equal(store_init(&rig->worker.store, &rig->region, 0, 0, SLOTS, 0, SLOTS),
                      STATUS_OK);
-    bed->worker.handover.store = &bed->worker.store;
-    bed->worker.orders = &bed->orders;
-    bed->worker.settings = &bed->settings[0];
-    bed->worker.settings_least = 1;
-    atomic_store(&bed->orders.settings, &bed->settings[0]);
-    atomic_store(&bed->worker.settings_oldest, 1);
-    *state = bed;
+    rig->worker.handover.store = &rig->worker.store;
+    rig->worker.orders = &rig->orders;
+    rig->worker.settings = &rig->settings[0];
+    rig->worker.settings_least = 1;
+    atomic_store(&rig->orders.settings, &rig->settings[0]);
+    atomic_store(&rig->worker.settings_oldest, 1);
+    *state = rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct bed *bed = *state;
+    struct rig *rig = *state;
 
-    store_fini(&bed->worker.store);
-    region_close(&bed->region);
+    store_fini(&rig->worker.store);
+    region_close(&rig->region);
     for (unsigned i = 0; i < 4; i++)
-        smtp_customers_free(bed->settings[i].customers);
-    free(bed);
+        smtp_customers_free(rig->settings[i].customers);
+    free(rig);
     return 0;
 }
 
-static struct message *take(struct bed *bed, unsigned index, const char *domain)
+static struct message *take(struct rig *rig, unsigned index, const char *domain)
 {
-    struct message *message = message_take(&bed->worker.store);
+    struct message *message = message_take(&rig->worker.store);
 
     assert_non_null(message);
-    message->customer = smtp_customers_find(bed->settings[index].customers, domain, strlen(domain));
+    message->customer = smtp_customers_find(rig->settings[index].customers, domain, strlen(domain));
     assert_non_null(message->customer);
     return message;
 }
 
 /* Main puts settings `index` in force, and the worker has looked at everything twice since. */
-static void switch_to(struct bed *bed, unsigned index)
+static void switch_to(struct rig *rig, unsigned index)
 {
-    atomic_store(&bed->orders.settings, &bed->settings[index]);
+    atomic_store(&rig->orders.settings, &rig->settings[index]);
     for (unsigned i = 0; i < 8; i++)
-        worker_follow_settings(&bed->worker);
-    assert_ptr_equal(bed->worker.smtp.customers, bed->settings[index].customers);
+        worker_follow_settings(&rig->worker);
+    assert_ptr_equal(rig->worker.smtp.customers, rig->settings[index].customers);
 }
 
-static uint32_t oldest(struct bed *bed)
+static uint32_t oldest(struct rig *rig)
 {
-    return atomic_load(&bed->worker.settings_oldest);
+    return atomic_load(&rig->worker.settings_oldest);
 }
 
 static void test_without_messages_it_is_the_newest(void **state)
 {
-    struct bed *bed = *state;
+    struct rig *rig = *state;
 
-    switch_to(bed, 1);
-    assert_int_equal(oldest(bed), 2);
+    switch_to(rig, 1);
+    assert_int_equal(oldest(rig), 2);
 }
 
 static void test_it_is_that_of_the_oldest_message(void **state)
 {
-    struct bed *bed = *state;
+    struct rig *rig = *state;
     struct message *first;
     struct message *second;
 
     for (unsigned i = 0; i < SLOTS - 2; i++)
-        (void)message_take(&bed->worker.store); /* the two below lie far back */
-    first = take(bed, 0, "domain0.example");
-    switch_to(bed, 1);
-    second = take(bed, 1, "domain1.example");
-    switch_to(bed, 2);
-    assert_int_equal(oldest(bed), 1);
-    message_give(&bed->worker.store, first);
-    switch_to(bed, 2);
-    assert_int_equal(oldest(bed), 2);
-    message_give(&bed->worker.store, second);
-    switch_to(bed, 2);
-    assert_int_equal(oldest(bed), 3);
+        (void)message_take(&rig->worker.store); /* the two below lie far back */
+    first = take(rig, 0, "domain0.example");
+    switch_to(rig, 1);
+    second = take(rig, 1, "domain1.example");
+    switch_to(rig, 2);
+    assert_int_equal(oldest(rig), 1);
+    message_give(&rig->worker.store, first);
+    switch_to(rig, 2);
+    assert_int_equal(oldest(rig), 2);
+    message_give(&rig->worker.store, second);
+    switch_to(rig, 2);
+    assert_int_equal(oldest(rig), 3);
 }
 
 /* A look that began before the switch says nothing about what came since. */
 static void test_a_look_under_way_is_not_believed(void **state)
 {
-    struct bed *bed = *state;
+    struct rig *rig = *state;
     struct message *message;
 
-    atomic_store(&bed->orders.settings, &bed->settings[1]);
-    worker_follow_settings(&bed->worker); /* the first slots */
-    message = take(bed, 1, "domain0.example");
-    atomic_store(&bed->orders.settings, &bed->settings[2]);
+    atomic_store(&rig->orders.settings, &rig->settings[1]);
+    worker_follow_settings(&rig->worker); /* the first slots */
+    message = take(rig, 1, "domain0.example");
+    atomic_store(&rig->orders.settings, &rig->settings[2]);
     for (unsigned i = 0; i < 8; i++) {
-        worker_follow_settings(&bed->worker);
-        assert_true(oldest(bed) <= 2);
+        worker_follow_settings(&rig->worker);
+        assert_true(oldest(rig) <= 2);
     }
-    message_give(&bed->worker.store, message);
+    message_give(&rig->worker.store, message);
 }
 
 static void test_messages_leave_the_oldest(void **state)
 {
-    struct bed *bed = *state;
-    struct message *stays = take(bed, 0, "domain1.example");
-    struct message *gone = take(bed, 0, "domain0.example");
+    struct rig *rig = *state;
+    struct message *stays = take(rig, 0, "domain1.example");
+    struct message *gone = take(rig, 0, "domain0.example");
     struct message *newer;
 
-    bed->customers[0].unscannable[CONFIG_REASON_LIMIT] = CONFIG_POLICY_DELIVER;
-    switch_to(bed, 1);
-    newer = take(bed, 1, "domain0.example");
-    switch_to(bed, 3);
-    assert_int_equal(oldest(bed), 1);
-    atomic_store(&bed->orders.settings_left, 1);
-    switch_to(bed, 3);
-    assert_int_equal(oldest(bed), 2);
+    rig->customers[0].unscannable[CONFIG_REASON_LIMIT] = CONFIG_POLICY_DELIVER;
+    switch_to(rig, 1);
+    newer = take(rig, 1, "domain0.example");
+    switch_to(rig, 3);
+    assert_int_equal(oldest(rig), 1);
+    atomic_store(&rig->orders.settings_left, 1);
+    switch_to(rig, 3);
+    assert_int_equal(oldest(rig), 2);
     assert_ptr_equal(newer->customer,
-                     smtp_customers_find(bed->settings[1].customers, "domain0.example", 15));
+                     smtp_customers_find(rig->settings[1].customers, "domain0.example", 15));
     assert_ptr_equal(stays->customer,
-                     smtp_customers_find(bed->settings[3].customers, "domain1.example", 15));
+                     smtp_customers_find(rig->settings[3].customers, "domain1.example", 15));
     /* Whose customer is no more: deferred, and of a name that control does not know. */
     assert_int_equal(gone->customer->generation, 4);
     assert_int_equal(gone->customer->config->unscannable[CONFIG_REASON_LIMIT], CONFIG_POLICY_DEFER);
-    assert_ptr_equal(smtp_customers_successor(bed->settings[3].customers, gone->customer),
+    assert_ptr_equal(smtp_customers_successor(rig->settings[3].customers, gone->customer),
                      gone->customer);
 }
 

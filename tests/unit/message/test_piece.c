@@ -13,39 +13,38 @@
 #define BLOCKS 8u
 #define PIECES (BLOCKS * PIECE_OF_BLOCK)
 
-struct fixture {
+struct rig {
     struct region region;
     struct store store; /* the second worker's: its blocks do not begin at 0 */
 };
 
 static int set_up(void **state)
 {
-    static struct fixture fixture;
+    static struct rig rig;
     struct region_plan plan = {2, 2, 2 * BLOCKS};
 
-    assert_int_equal(region_create(&fixture.region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
-    assert_int_equal(store_init(&fixture.store, &fixture.region, 1, BLOCKS, BLOCKS, 1, 1),
-                     STATUS_OK);
-    *state = &fixture;
+    assert_int_equal(region_create(&rig.region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
+    assert_int_equal(store_init(&rig.store, &rig.region, 1, BLOCKS, BLOCKS, 1, 1), STATUS_OK);
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
 
-    assert_int_equal(fixture->store.free_count, BLOCKS);
-    assert_int_equal(fixture->store.pieces.used, 0);
-    assert_int_equal(fixture->store.pieces.blocks, 0);
-    store_fini(&fixture->store);
-    region_close(&fixture->region);
+    assert_int_equal(rig->store.free_count, BLOCKS);
+    assert_int_equal(rig->store.pieces.used, 0);
+    assert_int_equal(rig->store.pieces.blocks, 0);
+    store_fini(&rig->store);
+    region_close(&rig->region);
     return 0;
 }
 
 /* Every one is its own, none is had twice, and the last one back makes the block whole. */
 static void test_all(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     uint32_t taken[PIECES];
 
     for (uint32_t i = 0; i < PIECES; i++) {
@@ -68,7 +67,7 @@ static void test_all(void **state)
  */
 static void test_random(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     uint32_t taken[PIECES];
     uint32_t count = 0;
     uint32_t block = block_take(store, BLOCK_FOR_DATA);

@@ -18,7 +18,7 @@
 #define BLOCKS 64u
 #define SLOTS  4u
 
-struct fixture {
+struct rig {
     struct region region;
     struct store other; /* the slice of another worker, in front */
     struct store store;
@@ -26,33 +26,32 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    static struct fixture fixture;
+    static struct rig rig;
     struct region_plan plan = {2, 2 * SLOTS, 2 * BLOCKS};
 
-    assert_int_equal(region_create(&fixture.region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
-    assert_int_equal(store_init(&fixture.other, &fixture.region, 0, 0, BLOCKS, 0, SLOTS),
+    assert_int_equal(region_create(&rig.region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
+    assert_int_equal(store_init(&rig.other, &rig.region, 0, 0, BLOCKS, 0, SLOTS), STATUS_OK);
+    assert_int_equal(store_init(&rig.store, &rig.region, 1, BLOCKS, BLOCKS, SLOTS, SLOTS),
                      STATUS_OK);
-    assert_int_equal(store_init(&fixture.store, &fixture.region, 1, BLOCKS, BLOCKS, SLOTS, SLOTS),
-                     STATUS_OK);
-    *state = &fixture;
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
 
-    assert_int_equal(fixture->store.free_count, BLOCKS);
-    assert_int_equal(fixture->store.free_slot_count, SLOTS);
-    store_fini(&fixture->store);
-    store_fini(&fixture->other);
-    region_close(&fixture->region);
+    assert_int_equal(rig->store.free_count, BLOCKS);
+    assert_int_equal(rig->store.free_slot_count, SLOTS);
+    store_fini(&rig->store);
+    store_fini(&rig->other);
+    region_close(&rig->region);
     return 0;
 }
 
 static void test_classes(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     uint32_t taken[BLOCKS];
     uint32_t count = 0;
     static const struct {
@@ -83,7 +82,7 @@ static void test_classes(void **state)
 /* Several at once are those that one by one would be, and no more than there are for the class. */
 static void test_several(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     uint32_t one_by_one[3];
     uint32_t blocks[BLOCKS];
     uint32_t count;
@@ -112,7 +111,7 @@ static void test_several(void **state)
  * from it: else a message that was granted all it needs would lack its last blocks. */
 static void test_data_keeps_its_part(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     uint32_t beside[BLOCKS / 16];
     uint32_t data[BLOCKS];
     uint32_t count = 0;
@@ -137,7 +136,7 @@ static void test_data_keeps_its_part(void **state)
 
 static void test_holders(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     uint32_t block = block_take(store, BLOCK_FOR_DATA);
 
     block_hold(store, block);
@@ -176,7 +175,7 @@ static void misuse(struct store *store, enum misuse kind)
 /* Misuse of our own must stop the process: each in a child, which has to die by abort(). */
 static void test_misuse_aborts(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
 
     for (int kind = MISUSE_BLOCK_TWICE; kind <= MISUSE_HOLDERS; kind++) {
         int status = 0;
@@ -196,8 +195,8 @@ static void test_misuse_aborts(void **state)
 
 static void test_message_and_view(void **state)
 {
-    struct fixture *fixture = *state;
-    struct store *store = &fixture->store;
+    struct rig *rig = *state;
+    struct store *store = &rig->store;
     struct message *message = message_take(store);
     uint32_t first = block_take(store, BLOCK_FOR_DATA);
     uint32_t second = block_take(store, BLOCK_FOR_DATA);
@@ -227,8 +226,7 @@ static void test_message_and_view(void **state)
     block_give(store, first); /* as TCP does when the bytes are consumed */
     block_give(store, second);
     assert_int_equal(
-        message_view_open(&view, &fixture->region, message->index, message->generation, 22),
-        STATUS_OK);
+        message_view_open(&view, &rig->region, message->index, message->generation, 22), STATUS_OK);
     assert_int_equal(view.trace_size, 8);
     assert_int_equal(message_view_read(&view, 0, text, sizeof(text)), 22);
     assert_memory_equal(text, "Traced\r\n0123456789bcdf", 22);
@@ -243,7 +241,7 @@ static void test_message_and_view(void **state)
 
 static void test_stale_after_reuse(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     struct message *message = message_take(store);
     uint32_t index = message->index;
     uint32_t generation = message->generation;
@@ -259,8 +257,8 @@ static void test_stale_after_reuse(void **state)
 
 static void test_envelope(void **state)
 {
-    struct fixture *fixture = *state;
-    struct store *store = &fixture->store;
+    struct rig *rig = *state;
+    struct store *store = &rig->store;
     struct message *message = message_take(store);
     struct message_view view;
     char value[MESSAGE_ENVELOPE_FIELD_BYTES + 1];
@@ -284,7 +282,7 @@ static void test_envelope(void **state)
     assert_int_equal(status, STATUS_NO_SPACE);
     assert_int_equal(message->shared->envelope_block_count, MESSAGE_ENVELOPE_BLOCKS_MAX);
     assert_int_equal(message->shared->recipient_count, put);
-    assert_int_equal(message_view_open(&view, &fixture->region, message->index, 1, 0), STATUS_OK);
+    assert_int_equal(message_view_open(&view, &rig->region, message->index, 1, 0), STATUS_OK);
     for (;;) {
         enum envelope_field field;
         const char *got;
@@ -310,8 +308,8 @@ static void test_envelope(void **state)
 /* However full a sender made it, what is known only after the data fits, without another block. */
 static void test_envelope_keeps_room(void **state)
 {
-    struct fixture *fixture = *state;
-    struct store *store = &fixture->store;
+    struct rig *rig = *state;
+    struct store *store = &rig->store;
     char value[MESSAGE_ENVELOPE_FIELD_BYTES];
 
     memset(value, 'x', sizeof(value));
@@ -333,7 +331,7 @@ static void test_envelope_keeps_room(void **state)
             STATUS_OK);
         assert_int_equal(store->free_count, free_count);
         assert_int_equal(
-            message_view_open(&view, &fixture->region, message->index, message->generation, 0),
+            message_view_open(&view, &rig->region, message->index, message->generation, 0),
             STATUS_OK);
         assert_true(message_view_string(&view, ENVELOPE_ENGINE, got, sizeof(got)));
         assert_int_equal(strlen(got), MESSAGE_ENGINE_BYTES);
@@ -345,8 +343,8 @@ static void test_envelope_keeps_room(void **state)
 /* A field that ends exactly at the end of its block leaves no room for an end mark. */
 static void test_envelope_exact_end(void **state)
 {
-    struct fixture *fixture = *state;
-    struct store *store = &fixture->store;
+    struct rig *rig = *state;
+    struct store *store = &rig->store;
 
     for (uint32_t spare = 0; spare < 6; spare++) {
         struct message *message = message_take(store);
@@ -375,7 +373,7 @@ static void test_envelope_exact_end(void **state)
         assert_int_equal(message_envelope_put(store, message, ENVELOPE_ID, "LAST", 4), STATUS_OK);
         assert_int_equal(message->shared->envelope_block_count, 2);
         assert_int_equal(
-            message_view_open(&view, &fixture->region, message->index, message->generation, 0),
+            message_view_open(&view, &rig->region, message->index, message->generation, 0),
             STATUS_OK);
         assert_true(message_view_string(&view, ENVELOPE_ID, last, sizeof(last)));
         assert_string_equal(last, "LAST");
@@ -386,7 +384,7 @@ static void test_envelope_exact_end(void **state)
 
 static void test_exhaustion(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     struct message *messages[SLOTS];
     uint32_t blocks[BLOCKS];
     uint32_t count = 0;
@@ -416,7 +414,7 @@ static void test_exhaustion(void **state)
 /* Extents that never touch: the tables fill, the next is refused, everything comes back. */
 static void test_extent_tables_full(void **state)
 {
-    struct store *store = &((struct fixture *)*state)->store;
+    struct store *store = &((struct rig *)*state)->store;
     struct message *message = message_take(store);
     uint32_t block = block_take(store, BLOCK_FOR_DATA);
 
@@ -431,8 +429,8 @@ static void test_extent_tables_full(void **state)
 
 static void test_long_trace(void **state)
 {
-    struct fixture *fixture = *state;
-    struct store *store = &fixture->store;
+    struct rig *rig = *state;
+    struct store *store = &rig->store;
     struct message *message = message_take(store);
     struct message_view view;
     char *bytes = malloc(3 * MESSAGE_BLOCK_BYTES);
@@ -449,7 +447,7 @@ static void test_long_trace(void **state)
                                                   : 5120),
                          STATUS_OK);
     assert_int_equal(message->shared->extent_count, 3);
-    assert_int_equal(message_view_open(&view, &fixture->region, message->index, message->generation,
+    assert_int_equal(message_view_open(&view, &rig->region, message->index, message->generation,
                                        3 * MESSAGE_BLOCK_BYTES),
                      STATUS_OK);
     assert_int_equal(message_view_read(&view, 0, back, 3 * MESSAGE_BLOCK_BYTES),

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/mime/harness.h"
+#include "tests/unit/mime/rig.h"
 
 #define RECEIVED "Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"
 #define MIXED    RECEIVED "Content-Type: multipart/mixed; boundary=edge\r\n\r\n"
@@ -227,13 +227,13 @@ static const char *const passing[] = {
 
 static void check_gate(enum mime_gate gate, const char *message)
 {
-    struct harness_result result;
+    struct rig_result result;
 
-    harness_run_all(&result, message, strlen(message));
+    rig_run_all(&result, message, strlen(message));
     if (result.gate != gate)
         fail_msg("\"%s\" rather than \"%s\" for:\n%s", mime_gate_text(result.gate),
                  mime_gate_text(gate), message);
-    harness_free(&result);
+    rig_free(&result);
 }
 
 static void check_gates(const struct gate_case *cases, size_t count)
@@ -280,7 +280,7 @@ static void test_nul(void **state)
 {
     static const char *const places[] = {RECEIVED "X-A: b\r\n\r\n", RECEIVED "\r\nabc\r\n",
                                          MIXED PART "x\r\n--edge--\r\n"};
-    struct harness_result result;
+    struct rig_result result;
 
     (void)state;
     for (size_t i = 0; i < COUNT(places); i++)
@@ -289,11 +289,11 @@ static void test_nul(void **state)
 
             assert_non_null(message);
             message[at] = '\0';
-            harness_run_all(&result, message, strlen(places[i]));
+            rig_run_all(&result, message, strlen(places[i]));
             /* What it was put in place of may be missed first: a CR, our own field. */
             if (!nul_breaks(result.gate))
                 assert_string_equal(mime_gate_text(result.gate), "NUL byte");
-            harness_free(&result);
+            rig_free(&result);
             free(message);
         }
 }
@@ -310,7 +310,7 @@ static void test_nul_beside_a_doubt(void **state)
         {MIXED PART "x", "y\r\n--edge\r\nContent-Transfer-Encoding: 4bit\r\n\r\n--edge--\r\n",
          MIME_GATE_ENCODING},
     };
-    struct harness_result result;
+    struct rig_result result;
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -321,9 +321,9 @@ static void test_nul_beside_a_doubt(void **state)
         assert_non_null(message);
         memcpy(message, cases[i].before, front);
         memcpy(message + front + 1, cases[i].after, back);
-        harness_run_all(&result, message, front + 1 + back);
+        rig_run_all(&result, message, front + 1 + back);
         assert_string_equal(mime_gate_text(result.gate), mime_gate_text(cases[i].gate));
-        harness_free(&result);
+        rig_free(&result);
         free(message);
     }
 }

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/mime/harness.h"
+#include "tests/unit/mime/rig.h"
 
 #define RECEIVED "Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"
 
@@ -48,21 +48,21 @@ static void repeat(const char *string, unsigned count)
 
 static void check(enum mime_gate gate)
 {
-    struct harness_result result;
-    struct harness_result other;
+    struct rig_result result;
+    struct rig_result other;
 
-    harness_run(&result, text.bytes, text.length, text.length);
+    rig_run(&result, text.bytes, text.length, text.length);
     assert_string_equal(mime_gate_text(result.gate), mime_gate_text(gate));
     for (uint32_t seed = 1; seed < 4; seed++) {
-        harness_run_random(&other, text.bytes, text.length, 3000, seed);
+        rig_run_random(&other, text.bytes, text.length, 3000, seed);
         assert_int_equal(other.gate, result.gate);
         if (gate == MIME_GATE_NONE) {
             assert_int_equal(other.length, result.length);
             assert_memory_equal(other.text, result.text, result.length);
         }
-        harness_free(&other);
+        rig_free(&other);
     }
-    harness_free(&result);
+    rig_free(&result);
 }
 
 /* `count` multiparts in each other. */
@@ -183,7 +183,7 @@ static void test_folds(void **state)
 
 static void test_cut_lines(void **state)
 {
-    struct harness_result result;
+    struct rig_result result;
 
     (void)state;
     /* The library's lines: 999 bytes, 999 bytes, the rest. */
@@ -192,12 +192,12 @@ static void test_cut_lines(void **state)
         repeat("a", length);
         put("\r\nb\r\n");
         check(MIME_GATE_NONE);
-        harness_run(&result, text.bytes, text.length, text.length);
+        rig_run(&result, text.bytes, text.length, text.length);
         assert_int_equal(result.length - strlen("0 (plain) none depth=0\n$\n"),
                          length + 5 + (length > 998 ? 2 : 0));
         if (length > 998)
             assert_memory_equal(result.text + strlen("0 (plain) none depth=0\n") + 999, "\r\n", 2);
-        harness_free(&result);
+        rig_free(&result);
     }
     begin("\r\n");
     repeat("a", 1000000);
@@ -211,15 +211,15 @@ static double seconds(void)
     double best = 1e9;
 
     for (unsigned i = 0; i < 5; i++) {
-        struct harness_result result;
+        struct rig_result result;
         struct timespec before;
         struct timespec after;
         double time;
 
         (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
-        harness_run(&result, text.bytes, text.length, text.length);
+        rig_run(&result, text.bytes, text.length, text.length);
         (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-        harness_free(&result);
+        rig_free(&result);
         time =
             (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
         if (time < best)

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "signatures/content/decode/decode.h"
-#include "tests/unit/mime/harness.h"
+#include "tests/unit/mime/rig.h"
 
 #define RECEIVED  "Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"
 #define BYTES_MAX 8192u

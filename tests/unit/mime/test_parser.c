@@ -9,18 +9,18 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/mime/harness.h"
+#include "tests/unit/mime/rig.h"
 
 #define RECEIVED "Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"
 
 static void check(const char *message, const char *parts)
 {
-    struct harness_result result;
+    struct rig_result result;
 
-    harness_run_all(&result, message, strlen(message));
+    rig_run_all(&result, message, strlen(message));
     assert_string_equal(mime_gate_text(result.gate), "none");
     assert_string_equal(result.text, parts);
-    harness_free(&result);
+    rig_free(&result);
 }
 
 static void test_plain(void **state)

@@ -19,7 +19,7 @@
     "Received: from localhost ([127.0.0.1])\r\n" \
     "\tby mx1.example.net with ESMTP id OFFLINE0; Sat, 21 Nov 2026 16:07:03 +0000\r\n"
 
-struct stage {
+struct rig {
     struct region region;
     struct store store;
     struct mail_file mail_file;
@@ -29,36 +29,36 @@ struct stage {
 static int setup(void **state)
 {
     const struct region_plan plan = {.worker_count = 1, .message_count = 4, .block_count = 64};
-    struct stage *stage = calloc(1, sizeof(*stage));
+    struct rig *rig = calloc(1, sizeof(*rig));
     int fd;
 
-    assert_non_null(stage);
-    assert_int_equal(region_create(&stage->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
-    assert_int_equal(store_init(&stage->store, &stage->region, 0, 0, 64, 0, 4), STATUS_OK);
-    snprintf(stage->path, sizeof(stage->path), "/tmp/postern-test-XXXXXX");
-    fd = mkstemp(stage->path);
+    assert_non_null(rig);
+    assert_int_equal(region_create(&rig->region, &plan, REGION_PAGES_NORMAL), STATUS_OK);
+    assert_int_equal(store_init(&rig->store, &rig->region, 0, 0, 64, 0, 4), STATUS_OK);
+    snprintf(rig->path, sizeof(rig->path), "/tmp/postern-test-XXXXXX");
+    fd = mkstemp(rig->path);
     assert_true(fd >= 0);
     close(fd);
-    *state = stage;
+    *state = rig;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    assert_int_equal(stage->store.free_count, 64);
-    unlink(stage->path);
-    mail_file_free(&stage->mail_file);
-    store_fini(&stage->store);
-    region_close(&stage->region);
-    free(stage);
+    assert_int_equal(rig->store.free_count, 64);
+    unlink(rig->path);
+    mail_file_free(&rig->mail_file);
+    store_fini(&rig->store);
+    region_close(&rig->region);
+    free(rig);
     return 0;
 }
 
-static void write_file(const struct stage *stage, const void *bytes, size_t length)
+static void write_file(const struct rig *rig, const void *bytes, size_t length)
 {
-    FILE *file = fopen(stage->path, "w");
+    FILE *file = fopen(rig->path, "w");
 
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, length, file), length);
@@ -66,10 +66,9 @@ static void write_file(const struct stage *stage, const void *bytes, size_t leng
 }
 
 /* Stores what is in `mail_file` and compares it, byte for byte. */
-static void expect_stored(struct stage *stage, const char *expected, size_t length,
-                          size_t trace_size)
+static void expect_stored(struct rig *rig, const char *expected, size_t length, size_t trace_size)
 {
-    struct message *message = message_take(&stage->store);
+    struct message *message = message_take(&rig->store);
     struct message_view view;
     char *stored = malloc(length + 2);
 
@@ -77,30 +76,29 @@ static void expect_stored(struct stage *stage, const char *expected, size_t leng
     assert_non_null(stored);
     snprintf(message->id, sizeof(message->id), "OFFLINE0");
     assert_int_equal(
-        mail_file_store(&stage->mail_file, &stage->store, message, "mx1.example.net", 1795277223),
+        mail_file_store(&rig->mail_file, &rig->store, message, "mx1.example.net", 1795277223),
         STATUS_OK);
-    assert_int_equal(mail_file_message_bytes(&stage->mail_file) + trace_size,
-                     message->shared->size);
+    assert_int_equal(mail_file_message_bytes(&rig->mail_file) + trace_size, message->shared->size);
     assert_int_equal(message->shared->size, length);
     assert_int_equal(message->shared->trace_size, trace_size);
-    assert_int_equal(message_view_open(&view, &stage->region, message->index, message->generation,
+    assert_int_equal(message_view_open(&view, &rig->region, message->index, message->generation,
                                        message->shared->size),
                      STATUS_OK);
     assert_int_equal(message_view_read(&view, 0, stored, length + 1), length);
     assert_memory_equal(stored, expected, length);
     message_view_close(&view);
-    message_give(&stage->store, message);
+    message_give(&rig->store, message);
     free(stored);
 }
 
-static void expect(struct stage *stage, const char *file, const char *expected)
+static void expect(struct rig *rig, const char *file, const char *expected)
 {
     bool mail = strncmp(expected, TRACE, strlen(TRACE)) == 0;
 
-    write_file(stage, file, strlen(file));
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 100000), STATUS_OK);
-    assert_int_equal(stage->mail_file.kind, mail ? MAIL_FILE_MESSAGE : MAIL_FILE_OTHER);
-    expect_stored(stage, expected, strlen(expected), mail ? strlen(TRACE) : 0);
+    write_file(rig, file, strlen(file));
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, 100000), STATUS_OK);
+    assert_int_equal(rig->mail_file.kind, mail ? MAIL_FILE_MESSAGE : MAIL_FILE_OTHER);
+    expect_stored(rig, expected, strlen(expected), mail ? strlen(TRACE) : 0);
 }
 
 static void test_mail_with_crlf_is_kept(void **state)
@@ -159,56 +157,56 @@ static void test_obsolete_space_before_the_colon(void **state)
 
 static void test_bytes_of_a_file_are_kept(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     char bytes[50000];
 
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (char)(i * 7 + i / 256);
     bytes[0] = '\0';
-    write_file(stage, bytes, sizeof(bytes));
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, sizeof(bytes)), STATUS_OK);
-    expect_stored(stage, bytes, sizeof(bytes), 0);
+    write_file(rig, bytes, sizeof(bytes));
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, sizeof(bytes)), STATUS_OK);
+    expect_stored(rig, bytes, sizeof(bytes), 0);
 }
 
 static void test_limit_counts_what_is_stored(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     const char *mail = "A: b\n\nc\n"; /* 11 bytes with CRLF */
 
-    write_file(stage, mail, strlen(mail));
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 11), STATUS_OK);
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_NO_SPACE);
-    assert_int_equal(stage->mail_file.kind, MAIL_FILE_MESSAGE);
-    write_file(stage, "0123456789", 10);
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_OK);
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 9), STATUS_NO_SPACE);
+    write_file(rig, mail, strlen(mail));
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, 11), STATUS_OK);
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, 10), STATUS_NO_SPACE);
+    assert_int_equal(rig->mail_file.kind, MAIL_FILE_MESSAGE);
+    write_file(rig, "0123456789", 10);
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, 10), STATUS_OK);
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, 9), STATUS_NO_SPACE);
 }
 
 static void test_store_that_is_too_small(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     size_t size = 64 * MESSAGE_BLOCK_BYTES;
     char *bytes = calloc(1, size);
-    struct message *message = message_take(&stage->store);
+    struct message *message = message_take(&rig->store);
 
     assert_non_null(bytes);
-    write_file(stage, bytes, size);
+    write_file(rig, bytes, size);
     free(bytes);
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, size), STATUS_OK);
-    assert_int_equal(mail_file_store(&stage->mail_file, &stage->store, message, "h", 0),
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, size), STATUS_OK);
+    assert_int_equal(mail_file_store(&rig->mail_file, &rig->store, message, "h", 0),
                      STATUS_NO_SPACE);
-    message_give(&stage->store, message);
+    message_give(&rig->store, message);
 }
 
 static void test_what_cannot_be_read(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    unlink(stage->path);
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_SYSTEM);
-    assert_int_equal(mkfifo(stage->path, 0600), 0);
-    assert_int_equal(mail_file_read(&stage->mail_file, stage->path, 10), STATUS_SYSTEM);
-    assert_int_equal(mail_file_read(&stage->mail_file, "/tmp", 10), STATUS_SYSTEM);
+    unlink(rig->path);
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, 10), STATUS_SYSTEM);
+    assert_int_equal(mkfifo(rig->path, 0600), 0);
+    assert_int_equal(mail_file_read(&rig->mail_file, rig->path, 10), STATUS_SYSTEM);
+    assert_int_equal(mail_file_read(&rig->mail_file, "/tmp", 10), STATUS_SYSTEM);
 }
 
 int main(void)

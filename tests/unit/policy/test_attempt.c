@@ -12,7 +12,7 @@
 #define LIMIT_NS 1000
 #define SLOT     3
 
-struct stage {
+struct rig {
     struct channel_memory memory;
     struct channel worker;
     struct channel scanner;
@@ -22,89 +22,89 @@ struct stage {
 
 static int set_up(void **state)
 {
-    static struct stage stage;
+    static struct rig rig;
 
-    memset(&stage, 0, sizeof(stage));
-    assert_int_equal(channel_memory_create(&stage.memory, CHANNEL_SCANNER, 1), STATUS_OK);
-    channel_attach(&stage.worker, &stage.memory, 0);
-    channel_attach(&stage.scanner, &stage.memory, 0);
-    stage.shared.size = 77;
-    stage.message = (struct message){
-        .shared = &stage.shared, .index = 5, .generation = 9, .deadline_ns = 100 * LIMIT_NS};
-    *state = &stage;
+    memset(&rig, 0, sizeof(rig));
+    assert_int_equal(channel_memory_create(&rig.memory, CHANNEL_SCANNER, 1), STATUS_OK);
+    channel_attach(&rig.worker, &rig.memory, 0);
+    channel_attach(&rig.scanner, &rig.memory, 0);
+    rig.shared.size = 77;
+    rig.message = (struct message){
+        .shared = &rig.shared, .index = 5, .generation = 9, .deadline_ns = 100 * LIMIT_NS};
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    channel_memory_close(&((struct stage *)*state)->memory);
+    channel_memory_close(&((struct rig *)*state)->memory);
     return 0;
 }
 
-static void begin(struct stage *stage, uint64_t job, int64_t now_ns)
+static void begin(struct rig *rig, uint64_t job, int64_t now_ns)
 {
-    assert_true(attempt_begin(&stage->message, &stage->worker, job, SLOT, now_ns));
+    assert_true(attempt_begin(&rig->message, &rig->worker, job, SLOT, now_ns));
 }
 
 static void test_job_names_the_message(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     struct scan_job job;
 
-    begin(stage, 12, 50);
-    assert_int_equal(ring_pop(&stage->scanner.jobs, &job), STATUS_OK);
+    begin(rig, 12, 50);
+    assert_int_equal(ring_pop(&rig->scanner.jobs, &job), STATUS_OK);
     assert_int_equal(job.job, 12);
     assert_int_equal(job.message, 5);
     assert_int_equal(job.generation, 9);
     assert_int_equal(job.length, 77);
     assert_int_equal(job.tier, SCAN_TIER_FULL);
-    assert_int_equal(stage->message.job, 12);
-    assert_int_equal(stage->message.scanner_slot, SLOT);
-    assert_int_equal(stage->message.handed_ns, 50);
-    assert_int_equal(stage->message.scan_ns, 50);
+    assert_int_equal(rig->message.job, 12);
+    assert_int_equal(rig->message.scanner_slot, SLOT);
+    assert_int_equal(rig->message.handed_ns, 50);
+    assert_int_equal(rig->message.scan_ns, 50);
 }
 
 static void test_scribbled_ring_gives_no_job(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
     for (unsigned i = 0; i < SCAN_JOBS_PER_RING; i++) {
-        begin(stage, i + 1, 0);
-        stage->message.job = 0;
+        begin(rig, i + 1, 0);
+        rig->message.job = 0;
     }
-    atomic_store(&stage->scanner.jobs.shared->consumed, 12345);
-    assert_false(attempt_begin(&stage->message, &stage->worker, 99, SLOT, 0));
-    assert_int_equal(stage->message.job, 0);
+    atomic_store(&rig->scanner.jobs.shared->consumed, 12345);
+    assert_false(attempt_begin(&rig->message, &rig->worker, 99, SLOT, 0));
+    assert_int_equal(rig->message.job, 0);
 }
 
 static void test_only_the_right_names(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     struct scan_result right = {.job = 12, .message = 5, .generation = 9, .kind = JOB_SCAN};
     struct scan_result wrong;
 
-    begin(stage, 12, 0);
-    assert_true(attempt_named(&stage->message, &right, SLOT));
+    begin(rig, 12, 0);
+    assert_true(attempt_named(&rig->message, &right, SLOT));
     assert_false(attempt_named(NULL, &right, SLOT));
-    assert_false(attempt_named(&stage->message, &right, SLOT + 1));
+    assert_false(attempt_named(&rig->message, &right, SLOT + 1));
     wrong = right;
     wrong.kind = JOB_RELAY;
-    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    assert_false(attempt_named(&rig->message, &wrong, SLOT));
     wrong = right;
     wrong.signatures = 1;
-    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    assert_false(attempt_named(&rig->message, &wrong, SLOT));
     wrong = right;
     wrong.job = 11;
-    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    assert_false(attempt_named(&rig->message, &wrong, SLOT));
     wrong = right;
     wrong.message = 6;
-    assert_false(attempt_named(&stage->message, &wrong, SLOT));
+    assert_false(attempt_named(&rig->message, &wrong, SLOT));
     wrong = right;
     wrong.generation = 8;
-    assert_false(attempt_named(&stage->message, &wrong, SLOT));
-    stage->message.job = 0;
+    assert_false(attempt_named(&rig->message, &wrong, SLOT));
+    rig->message.job = 0;
     right.job = 0;
-    assert_false(attempt_named(&stage->message, &right, SLOT));
+    assert_false(attempt_named(&rig->message, &right, SLOT));
 }
 
 static void test_only_three_verdicts(void **state)
@@ -136,78 +136,78 @@ static void test_names_are_made_safe(void **state)
 
 static void test_clock_starts_at_work(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    begin(stage, 1, 0);
-    assert_false(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 50 * LIMIT_NS));
-    assert_false(stage->message.started);
-    atomic_store(stage->scanner.busy, 1);
-    assert_false(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 60 * LIMIT_NS));
-    assert_true(stage->message.started);
-    assert_false(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 61 * LIMIT_NS - 1));
-    assert_true(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 61 * LIMIT_NS));
+    begin(rig, 1, 0);
+    assert_false(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 50 * LIMIT_NS));
+    assert_false(rig->message.started);
+    atomic_store(rig->scanner.busy, 1);
+    assert_false(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 60 * LIMIT_NS));
+    assert_true(rig->message.started);
+    assert_false(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 61 * LIMIT_NS - 1));
+    assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 61 * LIMIT_NS));
 }
 
 static void test_message_has_its_own_end(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    begin(stage, 1, 0);
-    assert_true(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 100 * LIMIT_NS));
-    atomic_store(stage->scanner.busy, 1); /* too late to win time */
-    assert_true(attempt_overdue(&stage->message, &stage->worker, LIMIT_NS, 100 * LIMIT_NS + 1));
+    begin(rig, 1, 0);
+    assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 100 * LIMIT_NS));
+    atomic_store(rig->scanner.busy, 1); /* too late to win time */
+    assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 100 * LIMIT_NS + 1));
 }
 
 /* Loses the attempt under way. */
-static bool lose(struct stage *stage, bool time_left)
+static bool lose(struct rig *rig, bool time_left)
 {
-    stage->message.job = 0;
-    return attempt_again(&stage->message, time_left);
+    rig->message.job = 0;
+    return attempt_again(&rig->message, time_left);
 }
 
 static void test_two_attempts_at_work(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    begin(stage, 1, 0);
-    stage->message.started = true;
-    assert_true(lose(stage, true));
-    assert_int_equal(stage->message.scan_attempts, 1);
-    begin(stage, 2, 0);
-    stage->message.started = true;
-    assert_false(lose(stage, true));
-    assert_int_equal(stage->message.scan_attempts, ATTEMPTS_MAX);
-    assert_int_equal(stage->message.reason, UNSCANNABLE_SCANNER_DIED);
+    begin(rig, 1, 0);
+    rig->message.started = true;
+    assert_true(lose(rig, true));
+    assert_int_equal(rig->message.scan_attempts, 1);
+    begin(rig, 2, 0);
+    rig->message.started = true;
+    assert_false(lose(rig, true));
+    assert_int_equal(rig->message.scan_attempts, ATTEMPTS_MAX);
+    assert_int_equal(rig->message.reason, UNSCANNABLE_SCANNER_DIED);
 }
 
 static void test_waiting_costs_no_attempt(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
     struct scan_job job;
 
     for (unsigned i = 1; i < 10; i++) {
-        begin(stage, i, 0);
-        assert_true(lose(stage, true));
-        assert_int_equal(ring_pop(&stage->scanner.jobs, &job), STATUS_OK);
+        begin(rig, i, 0);
+        assert_true(lose(rig, true));
+        assert_int_equal(ring_pop(&rig->scanner.jobs, &job), STATUS_OK);
     }
-    assert_int_equal(stage->message.scan_attempts, 0);
-    begin(stage, 10, 0);
-    assert_false(lose(stage, false)); /* but time does */
+    assert_int_equal(rig->message.scan_attempts, 0);
+    begin(rig, 10, 0);
+    assert_false(lose(rig, false)); /* but time does */
 }
 
 static void test_reason_of_the_last_attempt(void **state)
 {
-    struct stage *stage = *state;
+    struct rig *rig = *state;
 
-    begin(stage, 1, 0);
-    attempt_spoil(&stage->message);
-    assert_true(lose(stage, true));
-    assert_int_equal(stage->message.reason, UNSCANNABLE_NONE);
-    begin(stage, 2, 0);
-    stage->message.started = true;
-    stage->message.reason = UNSCANNABLE_TIME;
-    assert_false(lose(stage, true));
-    assert_int_equal(stage->message.reason, UNSCANNABLE_TIME);
+    begin(rig, 1, 0);
+    attempt_spoil(&rig->message);
+    assert_true(lose(rig, true));
+    assert_int_equal(rig->message.reason, UNSCANNABLE_NONE);
+    begin(rig, 2, 0);
+    rig->message.started = true;
+    rig->message.reason = UNSCANNABLE_TIME;
+    assert_false(lose(rig, true));
+    assert_int_equal(rig->message.reason, UNSCANNABLE_TIME);
 }
 
 int main(void)

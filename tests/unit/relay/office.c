@@ -23,7 +23,7 @@ struct office_session {
 
 static void session_free(struct office_session *session)
 {
-    loop_clear(&session->office->harness->loop, &session->answer);
+    loop_clear(&session->office->rig->loop, &session->answer);
     session->office->waiting -= session->waits;
     bufferevent_free(session->stream);
     free(session);
@@ -57,7 +57,7 @@ static void session_taken(void *context, int64_t now_ns)
 
 static void session_line(struct office_session *session, const char *line)
 {
-    struct loop *loop = &session->office->harness->loop;
+    struct loop *loop = &session->office->rig->loop;
     int64_t now_ns = loop_now_ns(loop);
 
     if (session->in_data && strcmp(line, ".") != 0)
@@ -109,7 +109,7 @@ static void office_accepted(struct evconnlistener *listener, evutil_socket_t fd,
     session->next = office->sessions;
     office->sessions = session;
     timer_init(&session->answer, session_taken, session);
-    session->stream = bufferevent_socket_new(office->harness->loop.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    session->stream = bufferevent_socket_new(office->rig->loop.base, fd, BEV_OPT_CLOSE_ON_FREE);
     assert_non_null(session->stream);
     bufferevent_setcb(session->stream, session_read, NULL, session_event, session);
     (void)bufferevent_enable(session->stream, EV_READ | EV_WRITE);
@@ -117,15 +117,15 @@ static void office_accepted(struct evconnlistener *listener, evutil_socket_t fd,
         session_say(session, "220 hello\r\n");
 }
 
-void office_open(struct office *office, struct harness *harness)
+void office_open(struct office *office, struct rig *rig)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                   .sin_port = htons(office->port)};
     socklen_t length = sizeof(address);
 
-    office->harness = harness;
-    office->listener = evconnlistener_new_bind(harness->loop.base, office_accepted, office,
+    office->rig = rig;
+    office->listener = evconnlistener_new_bind(rig->loop.base, office_accepted, office,
                                                LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, -1,
                                                (struct sockaddr *)&address, sizeof(address));
     assert_non_null(office->listener);
@@ -170,8 +170,7 @@ static void names_asked(struct evdns_server_request *request, void *context)
         (void)evdns_server_request_respond(request, office->failing ? DNS_ERR_NOTEXIST : 0);
 }
 
-void names_office_open(struct names_office *office, struct harness *harness, char *path,
-                       size_t size)
+void names_office_open(struct names_office *office, struct rig *rig, char *path, size_t size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
@@ -183,10 +182,9 @@ void names_office_open(struct names_office *office, struct harness *harness, cha
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
     office->port = ntohs(address.sin_port);
-    office->server =
-        evdns_add_server_port_with_base(harness->loop.base, fd, 0, names_asked, office);
+    office->server = evdns_add_server_port_with_base(rig->loop.base, fd, 0, names_asked, office);
     assert_non_null(office->server);
-    (void)snprintf(path, size, "%s/resolv.conf", harness->directory);
+    (void)snprintf(path, size, "%s/resolv.conf", rig->directory);
     file = fopen(path, "w");
     assert_non_null(file);
     (void)fprintf(file, "nameserver 127.0.0.1:%u\n", office->port);

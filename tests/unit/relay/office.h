@@ -9,12 +9,12 @@
 #include <event2/dns.h>
 #include <event2/listener.h>
 
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 struct office_session;
 
 struct office {
-    struct harness *harness;
+    struct rig *rig;
     struct evconnlistener *listener; /* null: closed */
     uint16_t port;
     bool mute;        /* it takes connections and says nothing */
@@ -26,7 +26,7 @@ struct office {
 };
 
 /* Opens, or opens again on its old port. */
-void office_open(struct office *office, struct harness *harness);
+void office_open(struct office *office, struct rig *rig);
 
 /* Nobody listens any more, and all connections end. */
 void office_close(struct office *office);
@@ -39,10 +39,9 @@ struct names_office {
     unsigned queries; /* for addresses of version 4 */
 };
 
-/* Every name has the address 127.0.0.1. Writes a resolv.conf that names it into the harness's
+/* Every name has the address 127.0.0.1. Writes a resolv.conf that names it into the rig's
  * directory. */
-void names_office_open(struct names_office *office, struct harness *harness, char *path,
-                       size_t size);
+void names_office_open(struct names_office *office, struct rig *rig, char *path, size_t size);
 void names_office_close(struct names_office *office);
 
 #endif

@@ -16,7 +16,7 @@
 static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
 
 struct world {
-    struct harness harness;
+    struct rig rig;
     struct office offices[2];
     struct config_customer customers[2]; /* acme, and other */
     struct config_server servers[2][CONFIG_SERVERS_MAX];
@@ -48,7 +48,7 @@ static bool restless(const struct world *world, const struct dialogue *dialogue)
 
 static bool at_rest(const struct world *world)
 {
-    for (const struct route *r = world->harness.relay->routes; r != NULL; r = r->next) {
+    for (const struct route *r = world->rig.relay->routes; r != NULL; r = r->next) {
         for (const struct dialogue *d = r->dialogues; d != NULL; d = d->next) {
             if (restless(world, d))
                 return false;
@@ -64,10 +64,10 @@ static void settle_until(struct world *world, const unsigned *value, unsigned wa
     int64_t end_ns = clock_monotonic_ns() + 20 * SECOND_NS;
 
     for (unsigned i = 0; i < SETTLE; i++)
-        (void)event_base_loop(world->harness.loop.base, EVLOOP_NONBLOCK);
+        (void)event_base_loop(world->rig.loop.base, EVLOOP_NONBLOCK);
     while ((!at_rest(world) || (value != NULL && *value != wanted)) &&
            clock_monotonic_ns() < end_ns)
-        (void)event_base_loop(world->harness.loop.base, EVLOOP_NONBLOCK);
+        (void)event_base_loop(world->rig.loop.base, EVLOOP_NONBLOCK);
     assert_true(at_rest(world));
     assert_true(value == NULL || *value == wanted);
 }
@@ -79,7 +79,7 @@ static void settle(struct world *world)
 
 static void let_pass(struct world *world, int64_t ns)
 {
-    harness_pass(&world->harness, ns);
+    rig_pass(&world->rig, ns);
     settle(world);
 }
 
@@ -96,13 +96,13 @@ static void hear(void *context, const char *customer, bool down)
  * second. */
 static void world_open(struct world *world, unsigned acme_servers)
 {
-    struct harness *harness = &world->harness;
+    struct rig *rig = &world->rig;
 
     memset(world, 0, sizeof(*world));
-    harness_open(harness);
+    rig_open(rig);
     for (unsigned i = 0; i < 2; i++) {
-        office_open(&world->offices[i], harness);
-        world->customers[i] = harness->customer;
+        office_open(&world->offices[i], rig);
+        world->customers[i] = rig->customer;
         world->customers[i].route.servers = world->servers[i];
         world->customers[i].route.connections = 2;
         (void)snprintf(world->customers[i].name, sizeof(world->customers[i].name), "%s",
@@ -114,35 +114,35 @@ static void world_open(struct world *world, unsigned acme_servers)
     world->servers[1][0] =
         (struct config_server){.host = "127.0.0.1", .port = world->offices[1].port};
     world->customers[0].route.server_count = acme_servers;
-    config_unindex(&harness->config);
-    harness->config.customers = world->customers;
-    harness->config.customer_count = 2;
-    assert_int_equal(config_index(&harness->config), STATUS_OK);
+    config_unindex(&rig->config);
+    rig->config.customers = world->customers;
+    rig->config.customer_count = 2;
+    assert_int_equal(config_index(&rig->config), STATUS_OK);
 }
 
 static void world_start(struct world *world)
 {
-    struct harness *harness = &world->harness;
+    struct rig *rig = &world->rig;
 
-    assert_int_equal(relay_create(&harness->relay, &harness->loop, harness->resolver,
-                                  &harness->config, HARNESS_CONNECTIONS),
-                     STATUS_OK);
-    relay_hear(harness->relay, hear, world);
-    harness_stop_time(harness);
+    assert_int_equal(
+        relay_create(&rig->relay, &rig->loop, rig->resolver, &rig->config, RIG_CONNECTIONS),
+        STATUS_OK);
+    relay_hear(rig->relay, hear, world);
+    rig_stop_time(rig);
 }
 
 static void world_close(struct world *world)
 {
-    relay_free(world->harness.relay, world->harness.time_ns);
-    world->harness.relay = NULL;
+    relay_free(world->rig.relay, world->rig.time_ns);
+    world->rig.relay = NULL;
     for (unsigned i = 0; i < 2; i++)
         office_close(&world->offices[i]);
-    harness_close(&world->harness);
+    rig_close(&world->rig);
 }
 
 static const struct route *route_of(const struct world *world, const char *customer)
 {
-    const struct route *route = world->harness.relay->routes;
+    const struct route *route = world->rig.relay->routes;
 
     while (strcmp(route->customer, customer) != 0)
         route = route->next;
@@ -151,25 +151,25 @@ static const struct route *route_of(const struct world *world, const char *custo
 
 static struct message *submit(struct world *world, const char *customer)
 {
-    struct harness_mail mail = {.customer = customer, .body = simple, .length = sizeof(simple) - 1};
+    struct rig_mail mail = {.customer = customer, .body = simple, .length = sizeof(simple) - 1};
     struct relay_job job;
-    struct message *message = harness_message(&world->harness, &mail, &job);
+    struct message *message = rig_message(&world->rig, &mail, &job);
 
-    harness_submit(&world->harness, &job);
+    rig_submit(&world->rig, &job);
     return message;
 }
 
 /* One message that is answered while time stands still. */
 static const struct relay_result *deliver(struct world *world, const char *customer)
 {
-    struct harness *harness = &world->harness;
+    struct rig *rig = &world->rig;
     struct message *message;
 
-    harness->answered = 0;
+    rig->answered = 0;
     message = submit(world, customer);
-    settle_until(world, &harness->answered, 1);
-    message_give(&harness->store, message);
-    return &harness->results[0];
+    settle_until(world, &rig->answered, 1);
+    message_give(&rig->store, message);
+    return &rig->results[0];
 }
 
 /* A server that is there for four seconds and away for three, for an hour, with a mail a second:
@@ -189,7 +189,7 @@ static void test_flapping(void **state)
         if (second % 7 == 4)
             office_close(&world.offices[0]);
         if (second % 7 == 0 && second > 0)
-            office_open(&world.offices[0], &world.harness);
+            office_open(&world.offices[0], &world.rig);
         settle(&world);
         delivered += deliver(&world, "acme")->code == 250;
         assert_int_equal(deliver(&world, "other")->code, 250);
@@ -203,7 +203,7 @@ static void test_flapping(void **state)
                  delivered);
     /* Back for good: no longer than the longest wait, and then all is as at first. */
     office_close(&world.offices[0]);
-    office_open(&world.offices[0], &world.harness);
+    office_open(&world.offices[0], &world.rig);
     for (unsigned second = 0; second < 62 && server->down; second++)
         let_pass(&world, SECOND_NS);
     assert_false(server->down);
@@ -211,7 +211,7 @@ static void test_flapping(void **state)
     office_close(&world.offices[0]);
     settle(&world);
     assert_int_equal(deliver(&world, "acme")->outcome, RELAY_UNREACHABLE);
-    assert_int_equal(server->retry_ns - world.harness.time_ns, SERVER_RETRY_MIN_NS);
+    assert_int_equal(server->retry_ns - world.rig.time_ns, SERVER_RETRY_MIN_NS);
     world_close(&world);
 }
 
@@ -227,7 +227,7 @@ static void test_one_of_two_flaps(void **state)
         if (second % 20 == 10)
             office_close(&world.offices[0]);
         if (second % 20 == 0 && second > 0)
-            office_open(&world.offices[0], &world.harness);
+            office_open(&world.offices[0], &world.rig);
         settle(&world);
         assert_int_equal(deliver(&world, "acme")->code, 250);
         let_pass(&world, SECOND_NS);
@@ -252,11 +252,11 @@ static void test_mute(void **state)
     world.offices[0].mute = true;
     message = submit(&world, "acme");
     settle(&world);
-    assert_int_equal(world.harness.answered, 0);
+    assert_int_equal(world.rig.answered, 0);
     let_pass(&world, world.customers[0].route.command_timeout_ns);
-    assert_int_equal(world.harness.answered, 1);
-    assert_int_equal(world.harness.results[0].outcome, RELAY_UNREACHABLE);
-    message_give(&world.harness.store, message);
+    assert_int_equal(world.rig.answered, 1);
+    assert_int_equal(world.rig.results[0].outcome, RELAY_UNREACHABLE);
+    message_give(&world.rig.store, message);
     assert_int_equal(world.downs, 1);
     connections = world.offices[0].connections;
     for (unsigned second = 0; second < 600; second++) {
@@ -282,8 +282,8 @@ static void names_fail(bool silent)
     char path[128];
 
     world_open(&world, 1);
-    names_office_open(&names, &world.harness, path, sizeof(path));
-    assert_int_equal(resolver_open(&world.harness.resolver, &world.harness.loop, path), STATUS_OK);
+    names_office_open(&names, &world.rig, path, sizeof(path));
+    assert_int_equal(resolver_open(&world.rig.resolver, &world.rig.loop, path), STATUS_OK);
     (void)snprintf(world.servers[0][0].host, sizeof(world.servers[0][0].host), "mail.acme.test");
     world_start(&world);
     assert_int_equal(deliver(&world, "acme")->code, 250);
@@ -295,14 +295,14 @@ static void names_fail(bool silent)
     assert_int_equal(deliver(&world, "acme")->code, 250);
     let_pass(&world, world.customers[0].route.idle_timeout_ns);
     assert_int_equal(route_of(&world, "acme")->connection_count, 0);
-    world.harness.answered = 0;
+    world.rig.answered = 0;
     message = submit(&world, "acme");
-    settle_until(&world, &world.harness.answered, silent ? 0 : 1);
+    settle_until(&world, &world.rig.answered, silent ? 0 : 1);
     assert_int_equal(deliver(&world, "other")->code, 250);
-    world.harness.answered = !silent;
+    world.rig.answered = !silent;
     let_pass(&world, world.customers[0].route.connect_timeout_ns);
-    assert_int_equal(world.harness.answered, 1);
-    message_give(&world.harness.store, message);
+    assert_int_equal(world.rig.answered, 1);
+    message_give(&world.rig.store, message);
     assert_int_equal(world.downs, 1);
     assert_string_equal(world.last, "acme");
     for (unsigned second = 0; second < 20; second++) {
@@ -336,9 +336,9 @@ static void test_name_server_is_silent(void **state)
  * time hears so, and nobody else does. */
 static void test_slow_is_not_down(void **state)
 {
-    enum { MAILS = 55, WAITING = HARNESS_MESSAGES * 3 / 4, UNDER_WAY = 2 };
+    enum { MAILS = 55, WAITING = RIG_MESSAGES * 3 / 4, UNDER_WAY = 2 };
     static struct world world;
-    struct harness *harness = &world.harness;
+    struct rig *rig = &world.rig;
     struct message *messages[MAILS];
 
     (void)state;
@@ -349,23 +349,23 @@ static void test_slow_is_not_down(void **state)
     for (unsigned i = 0; i < MAILS; i++)
         messages[i] = submit(&world, "acme");
     settle_until(&world, &world.offices[0].waiting, UNDER_WAY);
-    assert_int_equal(harness->answered, MAILS - WAITING - UNDER_WAY);
+    assert_int_equal(rig->answered, MAILS - WAITING - UNDER_WAY);
     for (unsigned i = 0; i < 20; i++)
         assert_int_equal(deliver(&world, "other")->code, 250);
-    harness->answered = 0;
+    rig->answered = 0;
     let_pass(&world, world.customers[0].route.connect_timeout_ns);
-    assert_int_equal(harness->answered, WAITING);
+    assert_int_equal(rig->answered, WAITING);
     for (unsigned i = 0; i < WAITING; i++) {
-        assert_int_equal(harness->results[i].outcome, RELAY_UNREACHABLE);
-        assert_int_equal(harness->results[i].code, 451);
+        assert_int_equal(rig->results[i].outcome, RELAY_UNREACHABLE);
+        assert_int_equal(rig->results[i].code, 451);
     }
-    harness->answered = 0;
+    rig->answered = 0;
     let_pass(&world, 30 * SECOND_NS);
-    settle_until(&world, &harness->answered, UNDER_WAY);
-    assert_int_equal(harness->results[0].code, 250);
-    assert_int_equal(harness->results[1].code, 250);
+    settle_until(&world, &rig->answered, UNDER_WAY);
+    assert_int_equal(rig->results[0].code, 250);
+    assert_int_equal(rig->results[1].code, 250);
     for (unsigned i = 0; i < MAILS; i++)
-        message_give(&harness->store, messages[i]);
+        message_give(&rig->store, messages[i]);
     assert_int_equal(world.downs, 0);
     assert_false(route_of(&world, "acme")->servers[0].down);
     assert_int_equal(route_of(&world, "other")->counts.delivered, 20);

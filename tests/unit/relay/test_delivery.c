@@ -8,16 +8,16 @@
 #include <cmocka.h>
 
 #include "platform/clock.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
 
 /* Nothing here is about time: a busy machine may take what it needs. */
-static void open_patiently(struct harness *harness)
+static void open_patiently(struct rig *rig)
 {
-    struct config_route *route = &harness->customer.route;
+    struct config_route *route = &rig->customer.route;
 
-    harness_open(harness);
+    rig_open(rig);
     route->connect_timeout_ns = 18 * CLOCK_NS_PER_SECOND;
     route->command_timeout_ns = 18 * CLOCK_NS_PER_SECOND;
     route->data_timeout_ns = 18 * CLOCK_NS_PER_SECOND;
@@ -52,23 +52,23 @@ static char *nasty_body(size_t length)
 
 static void assert_delivers(const char *json, size_t length, size_t piece)
 {
-    struct harness harness;
+    struct rig rig;
     char *body = nasty_body(length);
-    struct harness_mail mail = {
+    struct rig_mail mail = {
         .body = body, .length = length, .piece = piece, .flags = MESSAGE_FLAG_8BITMIME};
     const struct relay_result *result;
     char expected[64];
 
-    open_patiently(&harness);
-    harness_serve(&harness, json, 0);
-    result = harness_send(&harness, &mail);
+    open_patiently(&rig);
+    rig_serve(&rig, json, 0);
+    result = rig_send(&rig, &mail);
     assert_string_equal(result->text, "2.0.0 Ok: queued as 4711");
     assert_int_equal(result->outcome, RELAY_ANSWERED);
     assert_int_equal(result->code, 250);
-    (void)snprintf(expected, sizeof(expected), "127.0.0.1[127.0.0.1]:%u", harness.port);
+    (void)snprintf(expected, sizeof(expected), "127.0.0.1[127.0.0.1]:%u", rig.port);
     assert_string_equal(result->relay, expected);
-    harness_assert_message(&harness, 0, body, length);
-    harness_close(&harness);
+    rig_assert_message(&rig, 0, body, length);
+    rig_close(&rig);
     free(body);
 }
 
@@ -85,8 +85,8 @@ static void test_large_body_by_reference(void **state)
 {
     size_t length = 8 * 1024 * 1024;
     char *body = malloc(length);
-    struct harness harness;
-    struct harness_mail mail = {.body = body, .length = length};
+    struct rig rig;
+    struct rig_mail mail = {.body = body, .length = length};
 
     (void)state;
     assert_non_null(body);
@@ -94,93 +94,93 @@ static void test_large_body_by_reference(void **state)
         body[i] = (char)(i % 977 == 975 ? '\r' : i % 977 == 976 ? '\n' : 'a' + i % 23);
     body[length - 2] = '\r';
     body[length - 1] = '\n';
-    open_patiently(&harness);
-    harness_serve(&harness, "{}", 0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    harness_assert_message(&harness, 0, body, length);
-    harness_close(&harness);
+    open_patiently(&rig);
+    rig_serve(&rig, "{}", 0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    rig_assert_message(&rig, 0, body, length);
+    rig_close(&rig);
     free(body);
 }
 
 static void test_envelope_and_options(void **state)
 {
     static const char *const recipients[] = {"a@acme.example", "b@acme.example", "c@acme.example"};
-    struct harness harness;
-    struct harness_mail mail = {.sender = "",
-                                .recipients = recipients,
-                                .recipient_count = 3,
-                                .body = simple,
-                                .length = sizeof(simple) - 1,
-                                .flags = MESSAGE_FLAG_8BITMIME};
+    struct rig rig;
+    struct rig_mail mail = {.sender = "",
+                            .recipients = recipients,
+                            .recipient_count = 3,
+                            .body = simple,
+                            .length = sizeof(simple) - 1,
+                            .flags = MESSAGE_FLAG_8BITMIME};
     char expected[512];
     size_t length;
     char *envelope;
 
     (void)state;
-    open_patiently(&harness);
-    harness_serve(&harness, "{\"offers\": [\"PIPELINING\"]}", 0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    envelope = harness_file(&harness, "message.0.json", &length);
+    open_patiently(&rig);
+    rig_serve(&rig, "{\"offers\": [\"PIPELINING\"]}", 0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    envelope = rig_file(&rig, "message.0.json", &length);
     (void)snprintf(expected, sizeof(expected),
                    "{\"from\": \"<>\", \"to\": [\"a@acme.example\", \"b@acme.example\", "
                    "\"c@acme.example\"], \"options\": [\"SIZE=%zu\", \"BODY=8BITMIME\"], "
                    "\"helo\": \"mx.example\"}",
-                   strlen(HARNESS_TRACE HARNESS_FIELDS) + sizeof(simple) - 1);
+                   strlen(RIG_TRACE RIG_FIELDS) + sizeof(simple) - 1);
     assert_string_equal(envelope, expected);
     free(envelope);
-    harness_close(&harness);
+    rig_close(&rig);
 }
 
 static void test_unscanned_is_told(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple,
-                                .length = sizeof(simple) - 1,
-                                .verdict = "unscannable(encrypted)",
-                                .job_verdict = VERDICT_UNSCANNABLE};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple,
+                            .length = sizeof(simple) - 1,
+                            .verdict = "unscannable(encrypted)",
+                            .job_verdict = VERDICT_UNSCANNABLE};
     size_t length;
     char *bytes;
 
     (void)state;
-    open_patiently(&harness);
-    harness_serve(&harness, "{}", 0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    bytes = harness_file(&harness, "message.0", &length);
+    open_patiently(&rig);
+    rig_serve(&rig, "{}", 0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    bytes = rig_file(&rig, "message.0", &length);
     assert_non_null(strstr(bytes, "\r\nX-Virus-Status: Unscanned (encrypted)\r\nSubject:"));
     free(bytes);
     /* A verdict that does not fit its job is not relayed. */
     mail.job_verdict = VERDICT_CLEAN;
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_REFUSED);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_REFUSED);
     mail.job_verdict = VERDICT_INFECTED;
     mail.verdict = "infected(X)";
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_REFUSED);
-    assert_int_equal(harness_connections(&harness), 1);
-    harness_close(&harness);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_REFUSED);
+    assert_int_equal(rig_connections(&rig), 1);
+    rig_close(&rig);
 }
 
 static void assert_refusal(const char *json, unsigned code, const char *text)
 {
     static const char *const recipients[] = {"a@acme.example", "b@acme.example", "c@acme.example",
                                              "d@acme.example"};
-    struct harness harness;
-    struct harness_mail mail = {.recipients = recipients,
-                                .recipient_count = 4,
-                                .body = simple,
-                                .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.recipients = recipients,
+                            .recipient_count = 4,
+                            .body = simple,
+                            .length = sizeof(simple) - 1};
     const struct relay_result *result;
 
-    open_patiently(&harness);
-    harness_serve(&harness, json, 0);
+    open_patiently(&rig);
+    rig_serve(&rig, json, 0);
     for (unsigned i = 0; i < 2; i++) {
-        result = harness_send(&harness, &mail);
+        result = rig_send(&rig, &mail);
         assert_int_equal(result->outcome, RELAY_ANSWERED);
         assert_int_equal(result->code, code);
         assert_string_equal(result->text, text);
-        harness_run(&harness, 50); /* RSET is answered */
+        rig_run(&rig, 50); /* RSET is answered */
     }
     /* The refusal left the connection clean. */
-    assert_int_equal(harness_connections(&harness), 1);
-    harness_close(&harness);
+    assert_int_equal(rig_connections(&rig), 1);
+    rig_close(&rig);
 }
 
 static void test_refusals(void **state)
@@ -220,26 +220,25 @@ static void test_refusals(void **state)
 static void test_refused_recipient_delivers_nothing(void **state)
 {
     static const char *const recipients[] = {"good@acme.example", "bad@acme.example"};
-    struct harness harness;
-    struct harness_mail mail = {.recipients = recipients,
-                                .recipient_count = 2,
-                                .body = simple,
-                                .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.recipients = recipients,
+                            .recipient_count = 2,
+                            .body = simple,
+                            .length = sizeof(simple) - 1};
     size_t length;
 
     (void)state;
-    open_patiently(&harness);
-    harness_serve(&harness,
-                  "{\"offers\": [\"PIPELINING\"], \"rcpt\": {\"bad@acme.example\": \"550 No\"}}",
-                  0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 550);
-    assert_null(harness_file(&harness, "message.0", &length));
-    harness_run(&harness, 50);
+    open_patiently(&rig);
+    rig_serve(&rig, "{\"offers\": [\"PIPELINING\"], \"rcpt\": {\"bad@acme.example\": \"550 No\"}}",
+              0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 550);
+    assert_null(rig_file(&rig, "message.0", &length));
+    rig_run(&rig, 50);
     /* The next one over the same connection goes to the good one alone. */
     mail.recipient_count = 1;
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    assert_int_equal(harness_connections(&harness), 1);
-    harness_close(&harness);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    assert_int_equal(rig_connections(&rig), 1);
+    rig_close(&rig);
 }
 
 static void test_many_recipients(void **state)
@@ -247,11 +246,11 @@ static void test_many_recipients(void **state)
     enum { COUNT = 500 };
     static char names[COUNT][64];
     const char *recipients[COUNT];
-    struct harness harness;
-    struct harness_mail mail = {.recipients = recipients,
-                                .recipient_count = COUNT,
-                                .body = simple,
-                                .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.recipients = recipients,
+                            .recipient_count = COUNT,
+                            .body = simple,
+                            .length = sizeof(simple) - 1};
     size_t length;
     char *envelope;
 
@@ -260,137 +259,136 @@ static void test_many_recipients(void **state)
         (void)snprintf(names[i], sizeof(names[i]), "somebody-with-a-name-%u@acme.example", i);
         recipients[i] = names[i];
     }
-    open_patiently(&harness);
-    harness_serve(&harness, "{\"offers\": [\"PIPELINING\"]}", 0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    envelope = harness_file(&harness, "message.0.json", &length);
+    open_patiently(&rig);
+    rig_serve(&rig, "{\"offers\": [\"PIPELINING\"]}", 0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    envelope = rig_file(&rig, "message.0.json", &length);
     for (unsigned i = 0; i < COUNT; i++)
         assert_non_null(strstr(envelope, names[i]));
     free(envelope);
-    harness_close(&harness);
+    rig_close(&rig);
 }
 
 static void test_connections_are_reused(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
 
     (void)state;
-    open_patiently(&harness);
-    harness_serve(&harness, "{}", 0);
+    open_patiently(&rig);
+    rig_serve(&rig, "{}", 0);
     for (unsigned i = 0; i < 20; i++)
-        assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    assert_int_equal(harness_connections(&harness), 1);
-    assert_true(harness.results[0].connect_us > 0);
-    assert_int_equal(harness.results[1].connect_us, 0);
+        assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    assert_int_equal(rig_connections(&rig), 1);
+    assert_true(rig.results[0].connect_us > 0);
+    assert_int_equal(rig.results[1].connect_us, 0);
     for (unsigned i = 20; i < 101; i++)
-        assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    assert_int_equal(harness_connections(&harness), 2);
-    harness_assert_message(&harness, 100, simple, sizeof(simple) - 1);
-    harness_close(&harness);
+        assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    assert_int_equal(rig_connections(&rig), 2);
+    rig_assert_message(&rig, 100, simple, sizeof(simple) - 1);
+    rig_close(&rig);
 }
 
 static void test_many_at_once_stay_within_connections(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
 
     (void)state;
-    open_patiently(&harness);
-    harness_serve(&harness, "{}", 0);
+    open_patiently(&rig);
+    rig_serve(&rig, "{}", 0);
     for (unsigned i = 0; i < 50; i++) {
         struct relay_job job;
 
-        (void)harness_message(&harness, &mail, &job);
-        harness_submit(&harness, &job);
+        (void)rig_message(&rig, &mail, &job);
+        rig_submit(&rig, &job);
     }
-    assert_int_equal(relay_in_flight(harness.relay), 50);
-    harness_wait(&harness, 50);
+    assert_int_equal(relay_in_flight(rig.relay), 50);
+    rig_wait(&rig, 50);
     for (unsigned i = 0; i < 50; i++)
-        assert_int_equal(harness.results[i].code, 250);
-    assert_int_equal(relay_in_flight(harness.relay), 0);
-    assert_int_equal(harness_connections(&harness), 4);
-    harness_close(&harness);
+        assert_int_equal(rig.results[i].code, 250);
+    assert_int_equal(relay_in_flight(rig.relay), 0);
+    assert_int_equal(rig_connections(&rig), 4);
+    rig_close(&rig);
 }
 
 static void test_server_restart(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     const struct relay_result *result;
 
     (void)state;
-    open_patiently(&harness);
-    harness_serve(&harness, "{}", 0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    harness_stop_server(&harness);
-    result = harness_send(&harness, &mail);
+    open_patiently(&rig);
+    rig_serve(&rig, "{}", 0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    rig_stop_server(&rig);
+    result = rig_send(&rig, &mail);
     assert_int_equal(result->outcome, RELAY_UNREACHABLE);
     assert_int_equal(result->code, 451);
     assert_int_equal(strncmp(result->text, "4.4.1 ", 6), 0);
-    assert_true(route_down(harness.relay->routes));
-    harness_serve(&harness, "{}", harness.port);
-    for (unsigned i = 0; i < 400 && route_down(harness.relay->routes); i++)
-        harness_run(&harness, 50); /* until it is looked for again */
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    assert_false(route_down(harness.relay->routes));
-    assert_int_equal(harness.relay->routes->counts.delivered, 2);
-    assert_int_equal(harness.relay->routes->counts.unreachable, 1);
-    harness_close(&harness);
+    assert_true(route_down(rig.relay->routes));
+    rig_serve(&rig, "{}", rig.port);
+    for (unsigned i = 0; i < 400 && route_down(rig.relay->routes); i++)
+        rig_run(&rig, 50); /* until it is looked for again */
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    assert_false(route_down(rig.relay->routes));
+    assert_int_equal(rig.relay->routes->counts.delivered, 2);
+    assert_int_equal(rig.relay->routes->counts.unreachable, 1);
+    rig_close(&rig);
 }
 
 static void test_unknown_customer_and_stale_message(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.customer = "nobody", .body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.customer = "nobody", .body = simple, .length = sizeof(simple) - 1};
     struct message *message;
     struct relay_job job;
 
     (void)state;
-    open_patiently(&harness);
-    harness_serve(&harness, "{}", 0);
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_REFUSED);
-    assert_int_equal(harness.results[0].code, 451);
+    open_patiently(&rig);
+    rig_serve(&rig, "{}", 0);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_REFUSED);
+    assert_int_equal(rig.results[0].code, 451);
     mail.customer = NULL;
-    message = harness_message(&harness, &mail, &job);
-    message_give(&harness.store, message);
-    harness_submit(&harness, &job);
-    harness_wait(&harness, 2);
-    assert_int_equal(harness.results[1].outcome, RELAY_REFUSED);
+    message = rig_message(&rig, &mail, &job);
+    message_give(&rig.store, message);
+    rig_submit(&rig, &job);
+    rig_wait(&rig, 2);
+    assert_int_equal(rig.results[1].outcome, RELAY_REFUSED);
     /* An address that would end its own command. */
     mail.sender = "a@b>\r\nRSET\r\nMAIL FROM:<c@d";
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_REFUSED);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_REFUSED);
     /* A message that a lax server would see the end of too early. */
     mail.sender = NULL;
     mail.body = "Subject: x\r\n\r\nx\n.\nMAIL FROM:<a@b>\r\n";
     mail.length = strlen(mail.body);
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_REFUSED);
-    harness_run(&harness, 20);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_REFUSED);
+    rig_run(&rig, 20);
     {
         size_t length;
 
-        assert_null(harness_file(&harness, "message.0", &length));
+        assert_null(rig_file(&rig, "message.0", &length));
     }
-    harness_close(&harness);
+    rig_close(&rig);
 }
 
 static void test_name_is_resolved(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     char expected[64];
 
     (void)state;
-    open_patiently(&harness);
-    assert_int_equal(resolver_open(&harness.resolver, &harness.loop, RESOLVER_CONFIGURATION),
-                     STATUS_OK);
-    (void)snprintf(harness.servers[0].host, sizeof(harness.servers[0].host), "localhost");
-    harness_serve(&harness, "{}", 0);
+    open_patiently(&rig);
+    assert_int_equal(resolver_open(&rig.resolver, &rig.loop, RESOLVER_CONFIGURATION), STATUS_OK);
+    (void)snprintf(rig.servers[0].host, sizeof(rig.servers[0].host), "localhost");
+    rig_serve(&rig, "{}", 0);
     /* ::1 is refused, 127.0.0.1 is tried next (or first). */
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    (void)snprintf(expected, sizeof(expected), "localhost[127.0.0.1]:%u", harness.port);
-    assert_string_equal(harness.results[0].relay, expected);
-    harness_close(&harness);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    (void)snprintf(expected, sizeof(expected), "localhost[127.0.0.1]:%u", rig.port);
+    assert_string_equal(rig.results[0].relay, expected);
+    rig_close(&rig);
 }
 
 int main(void)

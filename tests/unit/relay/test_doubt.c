@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "platform/clock.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 #define GREETED "[\"send\", \"220 hello\\r\\n\"], [\"line\", 1], [\"send\", \"250 hello\\r\\n\"], "
 #define ENVELOPED                                                          \
@@ -35,59 +35,59 @@ static char *large_body(size_t lines)
     return body;
 }
 
-static struct transaction *begin(struct harness *harness, const struct harness_mail *mail,
+static struct transaction *begin(struct rig *rig, const struct rig_mail *mail,
                                  struct message **message, int64_t time_ns)
 {
     struct relay_job job;
 
-    *message = harness_message(harness, mail, &job);
-    job.deadline_ns = time_ns == 0 ? 0 : loop_now_ns(&harness->loop) + time_ns;
-    harness_submit(harness, &job);
-    return harness_transaction(harness, *message);
+    *message = rig_message(rig, mail, &job);
+    job.deadline_ns = time_ns == 0 ? 0 : loop_now_ns(&rig->loop) + time_ns;
+    rig_submit(rig, &job);
+    return rig_transaction(rig, *message);
 }
 
-static void run_until(struct harness *harness, enum dialogue_state state)
+static void run_until(struct rig *rig, enum dialogue_state state)
 {
     const struct dialogue *dialogue = NULL;
 
     for (unsigned i = 0; i < 2000; i++) {
-        dialogue = harness->relay->routes->dialogues;
+        dialogue = rig->relay->routes->dialogues;
         if (dialogue != NULL && dialogue->state == state)
             return;
-        harness_run(harness, 3);
+        rig_run(rig, 3);
     }
     fail_msg("the dialogue never came to state %d", (int)state);
 }
 
-static void assert_nothing_delivered(struct harness *harness)
+static void assert_nothing_delivered(struct rig *rig)
 {
     size_t length;
 
-    harness_run(harness, 100);
-    assert_null(harness_file(harness, "message.0", &length));
-    assert_int_equal(harness->relay->routes->connection_count, 0);
+    rig_run(rig, 100);
+    assert_null(rig_file(rig, "message.0", &length));
+    assert_int_equal(rig->relay->routes->connection_count, 0);
 }
 
 /* Before the end of data: answered at once, the connection gone, nothing delivered. */
 static void assert_withdrawn_in(const char *json, enum dialogue_state state, const void *body,
                                 size_t length)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = body, .length = length};
+    struct rig rig;
+    struct rig_mail mail = {.body = body, .length = length};
     struct message *message;
 
-    harness_open(&harness);
-    harness_serve(&harness, json, 0);
-    (void)begin(&harness, &mail, &message, 0);
-    run_until(&harness, state);
-    relay_withdraw(harness_transaction(&harness, message), loop_now_ns(&harness.loop));
-    assert_int_equal(harness.answered, 1);
-    assert_int_equal(harness.results[0].outcome, RELAY_REFUSED);
-    assert_int_equal(harness.results[0].code, 451);
-    message_give(&harness.store, message);
-    assert_nothing_delivered(&harness);
-    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
-    harness_close(&harness);
+    rig_open(&rig);
+    rig_serve(&rig, json, 0);
+    (void)begin(&rig, &mail, &message, 0);
+    run_until(&rig, state);
+    relay_withdraw(rig_transaction(&rig, message), loop_now_ns(&rig.loop));
+    assert_int_equal(rig.answered, 1);
+    assert_int_equal(rig.results[0].outcome, RELAY_REFUSED);
+    assert_int_equal(rig.results[0].code, 451);
+    message_give(&rig.store, message);
+    assert_nothing_delivered(&rig);
+    assert_int_equal(rig.relay->routes->counts.in_doubt, 0);
+    rig_close(&rig);
 }
 
 static void test_withdrawn_before_the_end(void **state)
@@ -107,44 +107,44 @@ static void test_withdrawn_before_the_end(void **state)
 
 static void test_withdrawn_while_it_waits(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     struct message *messages[2];
     struct transaction *second;
 
     (void)state;
-    harness_open(&harness);
-    harness.customer.route.connections = 1;
-    harness_serve(&harness, "[[" GREETED "[\"hang\"]]]", 0);
-    (void)begin(&harness, &mail, &messages[0], 0);
-    run_until(&harness, DIALOGUE_ENVELOPE);
-    second = begin(&harness, &mail, &messages[1], 0);
-    assert_int_equal(harness.relay->routes->waiting.count, 1);
-    relay_withdraw(second, loop_now_ns(&harness.loop));
-    assert_int_equal(harness.answered, 1);
-    assert_int_equal(harness.results[0].outcome, RELAY_REFUSED);
-    assert_int_equal(harness.relay->routes->waiting.count, 0);
-    harness_close(&harness);
+    rig_open(&rig);
+    rig.customer.route.connections = 1;
+    rig_serve(&rig, "[[" GREETED "[\"hang\"]]]", 0);
+    (void)begin(&rig, &mail, &messages[0], 0);
+    run_until(&rig, DIALOGUE_ENVELOPE);
+    second = begin(&rig, &mail, &messages[1], 0);
+    assert_int_equal(rig.relay->routes->waiting.count, 1);
+    relay_withdraw(second, loop_now_ns(&rig.loop));
+    assert_int_equal(rig.answered, 1);
+    assert_int_equal(rig.results[0].outcome, RELAY_REFUSED);
+    assert_int_equal(rig.relay->routes->waiting.count, 0);
+    rig_close(&rig);
 }
 
 /* After it the server may have taken the message: its word is waited for. */
 static void test_withdrawn_after_the_end(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     struct message *message;
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness, "[[" TAKEN "[\"wait\", 0.3], [\"send\", \"250 taken\\r\\n\"]]]", 0);
-    (void)begin(&harness, &mail, &message, 0);
-    run_until(&harness, DIALOGUE_ANSWER);
-    relay_withdraw(harness_transaction(&harness, message), loop_now_ns(&harness.loop));
-    assert_int_equal(harness.answered, 0);
-    harness_wait(&harness, 1);
-    assert_int_equal(harness.results[0].code, 250);
-    harness_assert_message(&harness, 0, simple, sizeof(simple) - 1);
-    harness_close(&harness);
+    rig_open(&rig);
+    rig_serve(&rig, "[[" TAKEN "[\"wait\", 0.3], [\"send\", \"250 taken\\r\\n\"]]]", 0);
+    (void)begin(&rig, &mail, &message, 0);
+    run_until(&rig, DIALOGUE_ANSWER);
+    relay_withdraw(rig_transaction(&rig, message), loop_now_ns(&rig.loop));
+    assert_int_equal(rig.answered, 0);
+    rig_wait(&rig, 1);
+    assert_int_equal(rig.results[0].code, 250);
+    rig_assert_message(&rig, 0, simple, sizeof(simple) - 1);
+    rig_close(&rig);
 }
 
 /* Ours is the first clock to ring: there is an answer before the deadline, and no delivery after.
@@ -152,30 +152,30 @@ static void test_withdrawn_after_the_end(void **state)
 static void assert_in_time(const char *json, enum dialogue_state state, const void *body,
                            size_t length, unsigned in_doubt)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = body, .length = length};
+    struct rig rig;
+    struct rig_mail mail = {.body = body, .length = length};
     struct message *message;
     int64_t deadline_ns;
 
-    harness_open(&harness);
-    harness_serve(&harness, json, 0);
-    harness_stop_time(&harness);
-    deadline_ns = harness.time_ns + 4 * CLOCK_NS_PER_SECOND;
-    (void)begin(&harness, &mail, &message, 4 * CLOCK_NS_PER_SECOND);
-    run_until(&harness, state);
-    while (harness.answered == 0) {
-        harness_pass(&harness, 10 * CLOCK_NS_PER_MS);
-        harness_run(&harness, 1);
+    rig_open(&rig);
+    rig_serve(&rig, json, 0);
+    rig_stop_time(&rig);
+    deadline_ns = rig.time_ns + 4 * CLOCK_NS_PER_SECOND;
+    (void)begin(&rig, &mail, &message, 4 * CLOCK_NS_PER_SECOND);
+    run_until(&rig, state);
+    while (rig.answered == 0) {
+        rig_pass(&rig, 10 * CLOCK_NS_PER_MS);
+        rig_run(&rig, 1);
     }
-    assert_true(harness.time_ns < deadline_ns);
-    assert_int_equal(harness.results[0].code, 451);
-    message_give(&harness.store, message);
+    assert_true(rig.time_ns < deadline_ns);
+    assert_int_equal(rig.results[0].code, 451);
+    message_give(&rig.store, message);
     if (in_doubt == 0)
-        assert_nothing_delivered(&harness);
-    assert_int_equal(harness.relay->routes->counts.in_doubt, in_doubt);
+        assert_nothing_delivered(&rig);
+    assert_int_equal(rig.relay->routes->counts.in_doubt, in_doubt);
     /* Nothing of it was the server's being away. */
-    assert_false(harness.relay->routes->servers[0].down);
-    harness_close(&harness);
+    assert_false(rig.relay->routes->servers[0].down);
+    rig_close(&rig);
 }
 
 static void test_deadline(void **state)
@@ -200,24 +200,24 @@ static void test_premature_acceptance(void **state)
 {
     enum { LINES = 4000 };
     char *body = large_body(LINES);
-    struct harness harness;
-    struct harness_mail mail = {.body = body, .length = LINES * 80};
+    struct rig rig;
+    struct rig_mail mail = {.body = body, .length = LINES * 80};
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness,
-                  "{\"buffer\": 4096, \"scripts\": [[" ASKED
-                  "[\"wait\", 0.3], [\"send\", \"250 early\\r\\n\"], [\"wait\", 1], [\"data\"], "
-                  "[\"send\", \"250 late\\r\\n\"], [\"hang\"]], "
-                  "[" TAKEN "[\"send\", \"250 second\\r\\n\"]]]}",
-                  0);
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_BROKEN);
-    assert_non_null(strstr(harness.results[0].text, "before it had the whole message"));
-    assert_int_equal(harness.relay->routes->counts.in_doubt, 1);
-    mail = (struct harness_mail){.body = simple, .length = sizeof(simple) - 1};
-    assert_string_equal(harness_send(&harness, &mail)->text, "second");
-    assert_int_equal(harness_connections(&harness), 2);
-    harness_close(&harness);
+    rig_open(&rig);
+    rig_serve(&rig,
+              "{\"buffer\": 4096, \"scripts\": [[" ASKED
+              "[\"wait\", 0.3], [\"send\", \"250 early\\r\\n\"], [\"wait\", 1], [\"data\"], "
+              "[\"send\", \"250 late\\r\\n\"], [\"hang\"]], "
+              "[" TAKEN "[\"send\", \"250 second\\r\\n\"]]]}",
+              0);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_BROKEN);
+    assert_non_null(strstr(rig.results[0].text, "before it had the whole message"));
+    assert_int_equal(rig.relay->routes->counts.in_doubt, 1);
+    mail = (struct rig_mail){.body = simple, .length = sizeof(simple) - 1};
+    assert_string_equal(rig_send(&rig, &mail)->text, "second");
+    assert_int_equal(rig_connections(&rig), 2);
+    rig_close(&rig);
     free(body);
 }
 
@@ -226,128 +226,124 @@ static void test_premature_refusal(void **state)
 {
     enum { LINES = 4000 };
     char *body = large_body(LINES);
-    struct harness harness;
-    struct harness_mail mail = {.body = body, .length = LINES * 80};
+    struct rig rig;
+    struct rig_mail mail = {.body = body, .length = LINES * 80};
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(
-        &harness,
+    rig_open(&rig);
+    rig_serve(
+        &rig,
         "{\"buffer\": 4096, \"scripts\": [[" ASKED
         "[\"wait\", 0.3], [\"send\", \"552 5.3.4 Too much\\r\\n\"], [\"wait\", 1], [\"hang\"]]]}",
         0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 552);
-    harness_run(&harness, 20);
-    assert_int_equal(harness.relay->routes->connection_count, 0);
-    harness_close(&harness);
+    assert_int_equal(rig_send(&rig, &mail)->code, 552);
+    rig_run(&rig, 20);
+    assert_int_equal(rig.relay->routes->connection_count, 0);
+    rig_close(&rig);
     free(body);
 }
 
 /* -- answers in each window (belief.h) --------------------------------------------------------- */
 
-static const struct harness_mail small = {.body = simple, .length = sizeof(simple) - 1};
+static const struct rig_mail small = {.body = simple, .length = sizeof(simple) - 1};
 
-static void assert_next_is_served(struct harness *harness, unsigned n)
+static void assert_next_is_served(struct rig *rig, unsigned n)
 {
-    const struct relay_result *result = harness_send(harness, &small);
+    const struct relay_result *result = rig_send(rig, &small);
 
     assert_string_equal(result->text, "second");
     assert_int_equal(result->code, 250);
-    assert_int_equal(harness_connections(harness), 2);
-    harness_assert_message(harness, n, simple, sizeof(simple) - 1);
+    assert_int_equal(rig_connections(rig), 2);
+    rig_assert_message(rig, n, simple, sizeof(simple) - 1);
 }
 
 /* The first connection follows `script` for one message; the second takes all that come. */
-static const struct relay_result *answer_by(struct harness *harness, const char *script)
+static const struct relay_result *answer_by(struct rig *rig, const char *script)
 {
     char json[1024];
 
-    harness_open(harness);
+    rig_open(rig);
     (void)snprintf(json, sizeof(json), "[[%s], [" TAKEN "[\"send\", \"250 second\\r\\n\"]]]",
                    script);
-    harness_serve(harness, json, 0);
-    return harness_send(harness, &small);
+    rig_serve(rig, json, 0);
+    return rig_send(rig, &small);
 }
 
 /* With the 354, and while the end of data is not said yet: it is not said, and there is no doubt.
  */
 static void test_answer_before_the_end(void **state)
 {
-    struct harness harness;
+    struct rig rig;
     size_t length;
 
     (void)state;
     assert_int_equal(
-        answer_by(&harness, ENVELOPED "[\"send\", \"354 go on\\r\\n250 early\\r\\n\"], [\"data\"]")
+        answer_by(&rig, ENVELOPED "[\"send\", \"354 go on\\r\\n250 early\\r\\n\"], [\"data\"]")
             ->outcome,
         RELAY_BROKEN);
-    assert_non_null(strstr(harness.results[0].text, "out of turn"));
-    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
-    assert_null(harness_file(&harness, "message.0", &length));
-    assert_next_is_served(&harness, 0);
-    harness_close(&harness);
+    assert_non_null(strstr(rig.results[0].text, "out of turn"));
+    assert_int_equal(rig.relay->routes->counts.in_doubt, 0);
+    assert_null(rig_file(&rig, "message.0", &length));
+    assert_next_is_served(&rig, 0);
+    rig_close(&rig);
 }
 
 /* All of the message has left, the end of data has not, and the answer is there: the last look
  * before the end sees it, whichever of the two the loop hears of first. */
 static void test_answer_at_the_last_look(void **state)
 {
-    struct harness harness;
+    struct rig rig;
     struct message *message;
     size_t length;
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness,
-                  "[[" ASKED
-                  "[\"wait\", 0.2], [\"send\", \"250 early\\r\\n\"], [\"data\"]], [" TAKEN
-                  "[\"send\", \"250 second\\r\\n\"]]]",
-                  0);
-    (void)begin(&harness, &small, &message, 0);
-    while (harness.relay->routes->dialogues == NULL ||
-           harness.relay->routes->dialogues->state != DIALOGUE_BODY)
-        (void)event_base_loop(harness.loop.base, EVLOOP_ONCE);
-    while (connection_silent(&harness.relay->routes->dialogues->connection))
+    rig_open(&rig);
+    rig_serve(&rig,
+              "[[" ASKED "[\"wait\", 0.2], [\"send\", \"250 early\\r\\n\"], [\"data\"]], [" TAKEN
+              "[\"send\", \"250 second\\r\\n\"]]]",
+              0);
+    (void)begin(&rig, &small, &message, 0);
+    while (rig.relay->routes->dialogues == NULL ||
+           rig.relay->routes->dialogues->state != DIALOGUE_BODY)
+        (void)event_base_loop(rig.loop.base, EVLOOP_ONCE);
+    while (connection_silent(&rig.relay->routes->dialogues->connection))
         (void)usleep(1000); /* the loop stands still */
-    harness_wait(&harness, 1);
-    assert_int_equal(harness.results[0].outcome, RELAY_BROKEN);
-    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
-    message_give(&harness.store, message);
-    assert_null(harness_file(&harness, "message.0", &length));
-    assert_next_is_served(&harness, 0);
-    harness_close(&harness);
+    rig_wait(&rig, 1);
+    assert_int_equal(rig.results[0].outcome, RELAY_BROKEN);
+    assert_int_equal(rig.relay->routes->counts.in_doubt, 0);
+    message_give(&rig.store, message);
+    assert_null(rig_file(&rig, "message.0", &length));
+    assert_next_is_served(&rig, 0);
+    rig_close(&rig);
 }
 
 /* Two answers to one end of data: neither is known to be the one. */
 static void test_two_answers(void **state)
 {
-    struct harness harness;
+    struct rig rig;
 
     (void)state;
     assert_int_equal(
-        answer_by(&harness, TAKEN "[\"send\", \"250 one\\r\\n250 two\\r\\n\"], [\"hang\"]")
-            ->outcome,
+        answer_by(&rig, TAKEN "[\"send\", \"250 one\\r\\n250 two\\r\\n\"], [\"hang\"]")->outcome,
         RELAY_BROKEN);
-    assert_int_equal(harness.relay->routes->counts.in_doubt, 1);
-    assert_next_is_served(&harness, 1);
-    harness_close(&harness);
+    assert_int_equal(rig.relay->routes->counts.in_doubt, 1);
+    assert_next_is_served(&rig, 1);
+    rig_close(&rig);
     assert_int_equal(
-        answer_by(&harness, TAKEN "[\"send\", \"550 no\\r\\n250 yes\\r\\n\"], [\"hang\"]")->code,
-        550);
-    assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
-    assert_next_is_served(&harness, 1);
-    harness_close(&harness);
+        answer_by(&rig, TAKEN "[\"send\", \"550 no\\r\\n250 yes\\r\\n\"], [\"hang\"]")->code, 550);
+    assert_int_equal(rig.relay->routes->counts.in_doubt, 0);
+    assert_next_is_served(&rig, 1);
+    rig_close(&rig);
     /* The second says goodbye. */
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(
-            answer_by(&harness,
-                      i == 0 ? TAKEN "[\"send\", \"250 one\\r\\n421 bye\\r\\n\"], [\"hang\"]"
-                             : TAKEN "[\"send\", \"250 one\\r\\n221 bye\\r\\n\"], [\"hang\"]")
+            answer_by(&rig, i == 0 ? TAKEN "[\"send\", \"250 one\\r\\n421 bye\\r\\n\"], [\"hang\"]"
+                                   : TAKEN "[\"send\", \"250 one\\r\\n221 bye\\r\\n\"], [\"hang\"]")
                 ->code,
             250);
-        assert_int_equal(harness.relay->routes->counts.in_doubt, 0);
-        assert_next_is_served(&harness, 1);
-        harness_close(&harness);
+        assert_int_equal(rig.relay->routes->counts.in_doubt, 0);
+        assert_next_is_served(&rig, 1);
+        rig_close(&rig);
     }
 }
 
@@ -357,13 +353,13 @@ static void test_two_answers(void **state)
 
 static void assert_left_over(const char *script, unsigned pause_ms)
 {
-    struct harness harness;
+    struct rig rig;
 
-    assert_string_equal(answer_by(&harness, script)->text, "early");
-    harness_run(&harness, pause_ms);
-    assert_next_is_served(&harness, 1);
-    assert_int_equal(harness.relay->routes->counts.delivered, 2);
-    harness_close(&harness);
+    assert_string_equal(answer_by(&rig, script)->text, "early");
+    rig_run(&rig, pause_ms);
+    assert_next_is_served(&rig, 1);
+    assert_int_equal(rig.relay->routes->counts.delivered, 2);
+    rig_close(&rig);
 }
 
 static void test_left_over(void **state)

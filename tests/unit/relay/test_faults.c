@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "platform/clock.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 #define GREETED "[\"send\", \"220 hello\\r\\n\"], [\"line\", 1], [\"send\", \"250 hello\\r\\n\"], "
 #define ENVELOPED                                                          \
@@ -29,9 +29,9 @@ static const char simple[] = "Subject: hello\r\n\r\nhello\r\n";
 
 #define PATIENCE_MS 15000 /* where nothing should have to wait for it */
 
-static void set_timeouts(struct harness *harness, int64_t ms)
+static void set_timeouts(struct rig *rig, int64_t ms)
 {
-    struct config_route *route = &harness->customer.route;
+    struct config_route *route = &rig->customer.route;
 
     route->connect_timeout_ns = ms * CLOCK_NS_PER_MS;
     route->command_timeout_ns = ms * CLOCK_NS_PER_MS;
@@ -41,33 +41,33 @@ static void set_timeouts(struct harness *harness, int64_t ms)
 static void assert_outcome(const char *json, enum relay_outcome outcome, unsigned code,
                            const char *text)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     const struct relay_result *result;
 
-    harness_open(&harness);
-    set_timeouts(&harness, PATIENCE_MS);
-    harness_serve(&harness, json, 0);
-    result = harness_send(&harness, &mail);
+    rig_open(&rig);
+    set_timeouts(&rig, PATIENCE_MS);
+    rig_serve(&rig, json, 0);
+    result = rig_send(&rig, &mail);
     if (strstr(result->text, text) == NULL)
         fail_msg("%s: \"%s\" is not in \"%s\"", json, text, result->text);
     assert_int_equal(result->outcome, outcome);
     assert_int_equal(result->code, code);
-    assert_int_equal(relay_in_flight(harness.relay), 0);
-    harness_close(&harness);
+    assert_int_equal(relay_in_flight(rig.relay), 0);
+    rig_close(&rig);
 }
 
 /* Until the dialogue is there, with so many answers to MAIL and RCPTs. */
-static void run_until(struct harness *harness, enum dialogue_state state, unsigned answered)
+static void run_until(struct rig *rig, enum dialogue_state state, unsigned answered)
 {
     const struct dialogue *dialogue = NULL;
 
     for (unsigned i = 0; i < PATIENCE_MS; i++) {
-        dialogue = harness->relay->routes->dialogues;
+        dialogue = rig->relay->routes->dialogues;
         if (dialogue != NULL && dialogue->state == state &&
             (state != DIALOGUE_ENVELOPE || dialogue->envelope.answered == answered))
             return;
-        harness_run(harness, 1);
+        rig_run(rig, 1);
     }
     fail_msg("the dialogue never came to state %d", (int)state);
 }
@@ -76,25 +76,25 @@ static void run_until(struct harness *harness, enum dialogue_state state, unsign
 static void assert_hangs(const char *json, enum dialogue_state state, unsigned answered,
                          enum relay_outcome outcome, const char *text)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     struct relay_job job;
 
-    harness_open(&harness);
-    set_timeouts(&harness, 300);
-    harness_serve(&harness, json, 0);
-    harness_stop_time(&harness);
-    (void)harness_message(&harness, &mail, &job);
-    harness_submit(&harness, &job);
-    run_until(&harness, state, answered);
-    harness_pass(&harness, 299 * CLOCK_NS_PER_MS);
-    assert_int_equal(harness.answered, 0);
-    harness_pass(&harness, CLOCK_NS_PER_MS);
-    assert_int_equal(harness.answered, 1);
-    assert_int_equal(harness.results[0].outcome, outcome);
-    assert_int_equal(harness.results[0].code, 451);
-    assert_non_null(strstr(harness.results[0].text, text));
-    harness_close(&harness);
+    rig_open(&rig);
+    set_timeouts(&rig, 300);
+    rig_serve(&rig, json, 0);
+    rig_stop_time(&rig);
+    (void)rig_message(&rig, &mail, &job);
+    rig_submit(&rig, &job);
+    run_until(&rig, state, answered);
+    rig_pass(&rig, 299 * CLOCK_NS_PER_MS);
+    assert_int_equal(rig.answered, 0);
+    rig_pass(&rig, CLOCK_NS_PER_MS);
+    assert_int_equal(rig.answered, 1);
+    assert_int_equal(rig.results[0].outcome, outcome);
+    assert_int_equal(rig.results[0].code, 451);
+    assert_non_null(strstr(rig.results[0].text, text));
+    rig_close(&rig);
 }
 
 static void test_closed_at_each_stage(void **state)
@@ -213,16 +213,16 @@ static void test_about_us(void **state)
 
 static void test_nobody_there(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness, "[[]]", 0);
-    harness_stop_server(&harness);
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_UNREACHABLE);
-    assert_non_null(strstr(harness.results[0].text, "refused"));
-    harness_close(&harness);
+    rig_open(&rig);
+    rig_serve(&rig, "[[]]", 0);
+    rig_stop_server(&rig);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_UNREACHABLE);
+    assert_non_null(strstr(rig.results[0].text, "refused"));
+    rig_close(&rig);
 }
 
 /* The pool's connection died while it idled: nobody notices. */
@@ -234,8 +234,8 @@ static void test_dead_idle_connection_costs_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        struct harness harness;
-        struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+        struct rig rig;
+        struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
         struct relay_job job;
         char json[2048];
 
@@ -243,101 +243,101 @@ static void test_dead_idle_connection_costs_nothing(void **state)
                        "[[" TAKEN "[\"send\", \"250 first\\r\\n\"], %s], "
                        "[" TAKEN "[\"send\", \"250 second\\r\\n\"]]]",
                        ends[i]);
-        harness_open(&harness);
-        set_timeouts(&harness, PATIENCE_MS);
-        harness_serve(&harness, json, 0);
-        assert_string_equal(harness_send(&harness, &mail)->text, "first");
-        harness_stop_time(&harness);
-        (void)harness_message(&harness, &mail, &job);
-        harness_submit(&harness, &job);
+        rig_open(&rig);
+        set_timeouts(&rig, PATIENCE_MS);
+        rig_serve(&rig, json, 0);
+        assert_string_equal(rig_send(&rig, &mail)->text, "first");
+        rig_stop_time(&rig);
+        (void)rig_message(&rig, &mail, &job);
+        rig_submit(&rig, &job);
         if (i == sizeof(ends) / sizeof(ends[0]) - 1) {
-            run_until(&harness, DIALOGUE_ENVELOPE, 0);
-            harness_pass(&harness, PATIENCE_MS * CLOCK_NS_PER_MS);
+            run_until(&rig, DIALOGUE_ENVELOPE, 0);
+            rig_pass(&rig, PATIENCE_MS * CLOCK_NS_PER_MS);
         }
-        harness_wait(&harness, 2);
-        assert_string_equal(harness.results[1].text, "second");
-        assert_int_equal(harness_connections(&harness), 2);
-        harness_assert_message(&harness, 1, simple, sizeof(simple) - 1);
-        harness_close(&harness);
+        rig_wait(&rig, 2);
+        assert_string_equal(rig.results[1].text, "second");
+        assert_int_equal(rig_connections(&rig), 2);
+        rig_assert_message(&rig, 1, simple, sizeof(simple) - 1);
+        rig_close(&rig);
     }
 }
 
 static void test_retries_once_only(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
 
     (void)state;
-    harness_open(&harness);
-    set_timeouts(&harness, PATIENCE_MS);
-    harness_serve(&harness,
-                  "[[" TAKEN "[\"send\", \"250 first\\r\\n\"], [\"line\", 1]], "
-                  "[" GREETED "[\"line\", 1]]]",
-                  0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_BROKEN);
-    assert_int_equal(harness_connections(&harness), 2);
-    harness_close(&harness);
+    rig_open(&rig);
+    set_timeouts(&rig, PATIENCE_MS);
+    rig_serve(&rig,
+              "[[" TAKEN "[\"send\", \"250 first\\r\\n\"], [\"line\", 1]], "
+              "[" GREETED "[\"line\", 1]]]",
+              0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_BROKEN);
+    assert_int_equal(rig_connections(&rig), 2);
+    rig_close(&rig);
 }
 
 static void test_waits_no_longer_than_connect_timeout(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
 
     (void)state;
-    harness_open(&harness);
-    set_timeouts(&harness, 200);
-    harness.customer.route.data_timeout_ns = 600 * CLOCK_NS_PER_MS;
-    harness.customer.route.connections = 1;
-    harness_serve(&harness, "[[" TAKEN "[\"hang\"]]]", 0);
-    harness_stop_time(&harness);
+    rig_open(&rig);
+    set_timeouts(&rig, 200);
+    rig.customer.route.data_timeout_ns = 600 * CLOCK_NS_PER_MS;
+    rig.customer.route.connections = 1;
+    rig_serve(&rig, "[[" TAKEN "[\"hang\"]]]", 0);
+    rig_stop_time(&rig);
     for (unsigned i = 0; i < 3; i++) {
         struct relay_job job;
 
-        (void)harness_message(&harness, &mail, &job);
-        harness_submit(&harness, &job);
+        (void)rig_message(&rig, &mail, &job);
+        rig_submit(&rig, &job);
     }
-    run_until(&harness, DIALOGUE_ANSWER, 0);
-    harness_pass(&harness, 199 * CLOCK_NS_PER_MS);
-    assert_int_equal(harness.answered, 0);
-    harness_pass(&harness, CLOCK_NS_PER_MS);
-    assert_int_equal(harness.answered, 2);
-    assert_int_equal(harness.results[0].outcome, RELAY_UNREACHABLE);
-    assert_int_equal(harness.results[1].outcome, RELAY_UNREACHABLE);
-    harness_pass(&harness, 400 * CLOCK_NS_PER_MS);
-    assert_int_equal(harness.answered, 3);
-    assert_int_equal(harness.results[2].outcome, RELAY_BROKEN);
-    assert_int_equal(harness_connections(&harness), 1);
-    harness_close(&harness);
+    run_until(&rig, DIALOGUE_ANSWER, 0);
+    rig_pass(&rig, 199 * CLOCK_NS_PER_MS);
+    assert_int_equal(rig.answered, 0);
+    rig_pass(&rig, CLOCK_NS_PER_MS);
+    assert_int_equal(rig.answered, 2);
+    assert_int_equal(rig.results[0].outcome, RELAY_UNREACHABLE);
+    assert_int_equal(rig.results[1].outcome, RELAY_UNREACHABLE);
+    rig_pass(&rig, 400 * CLOCK_NS_PER_MS);
+    assert_int_equal(rig.answered, 3);
+    assert_int_equal(rig.results[2].outcome, RELAY_BROKEN);
+    assert_int_equal(rig_connections(&rig), 1);
+    rig_close(&rig);
 }
 
 /* Three quarters of the places for messages may wait for one server; the next is answered at once.
  */
 static void test_waiting_is_bounded(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
-    unsigned most = HARNESS_MESSAGES - HARNESS_MESSAGES / 4;
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    unsigned most = RIG_MESSAGES - RIG_MESSAGES / 4;
 
     (void)state;
-    harness_open(&harness);
-    set_timeouts(&harness, 200);
-    harness.customer.route.data_timeout_ns = 600 * CLOCK_NS_PER_MS;
-    harness.customer.route.connections = 1;
-    harness_serve(&harness, "[[" TAKEN "[\"hang\"]]]", 0);
+    rig_open(&rig);
+    set_timeouts(&rig, 200);
+    rig.customer.route.data_timeout_ns = 600 * CLOCK_NS_PER_MS;
+    rig.customer.route.connections = 1;
+    rig_serve(&rig, "[[" TAKEN "[\"hang\"]]]", 0);
     for (unsigned i = 0; i < most + 2; i++) {
         struct relay_job job;
 
-        (void)harness_message(&harness, &mail, &job);
-        harness_submit(&harness, &job);
+        (void)rig_message(&rig, &mail, &job);
+        rig_submit(&rig, &job);
     }
-    assert_int_equal(harness.answered, 1);
-    assert_int_equal(harness.results[0].outcome, RELAY_UNREACHABLE);
-    assert_int_equal(harness.results[0].code, 451);
-    assert_non_null(strstr(harness.results[0].text, "too many messages"));
-    harness_wait(&harness, most + 2);
-    harness_close(&harness);
+    assert_int_equal(rig.answered, 1);
+    assert_int_equal(rig.results[0].outcome, RELAY_UNREACHABLE);
+    assert_int_equal(rig.results[0].code, 451);
+    assert_non_null(strstr(rig.results[0].text, "too many messages"));
+    rig_wait(&rig, most + 2);
+    rig_close(&rig);
 }
 
 /* A message that is taken away while it is being sent is never ended as if it were whole. */
@@ -345,8 +345,8 @@ static void test_withdrawn_message_is_not_ended(void **state)
 {
     size_t length = 4 * 1024 * 1024;
     char *body = malloc(length);
-    struct harness harness;
-    struct harness_mail mail = {.body = body, .length = length};
+    struct rig rig;
+    struct rig_mail mail = {.body = body, .length = length};
     struct message *message;
     struct relay_job job;
     size_t unused;
@@ -358,46 +358,46 @@ static void test_withdrawn_message_is_not_ended(void **state)
     place(body + length - 3, "a\r\n");
     if (body[length - 4] == '\r')
         body[length - 4] = 'a';
-    harness_open(&harness);
-    harness_serve(&harness,
-                  "[[" ASKED "[\"read\", 10000], [\"line\", 1], [\"line\", 100000], [\"data\"], "
-                  "[\"send\", \"250 taken\\r\\n\"]]]",
-                  0);
-    message = harness_message(&harness, &mail, &job);
-    harness_submit(&harness, &job);
-    while (harness.answered == 0 && (harness.relay->routes->dialogues == NULL ||
-                                     harness.relay->routes->dialogues->state != DIALOGUE_BODY))
-        (void)event_base_loop(harness.loop.base, EVLOOP_ONCE);
-    message_give(&harness.store, message);
-    harness_wait(&harness, 1);
-    assert_int_equal(harness.results[0].outcome, RELAY_REFUSED);
-    harness_run(&harness, 50);
-    assert_null(harness_file(&harness, "message.0", &unused));
-    harness_close(&harness);
+    rig_open(&rig);
+    rig_serve(&rig,
+              "[[" ASKED "[\"read\", 10000], [\"line\", 1], [\"line\", 100000], [\"data\"], "
+              "[\"send\", \"250 taken\\r\\n\"]]]",
+              0);
+    message = rig_message(&rig, &mail, &job);
+    rig_submit(&rig, &job);
+    while (rig.answered == 0 && (rig.relay->routes->dialogues == NULL ||
+                                 rig.relay->routes->dialogues->state != DIALOGUE_BODY))
+        (void)event_base_loop(rig.loop.base, EVLOOP_ONCE);
+    message_give(&rig.store, message);
+    rig_wait(&rig, 1);
+    assert_int_equal(rig.results[0].outcome, RELAY_REFUSED);
+    rig_run(&rig, 50);
+    assert_null(rig_file(&rig, "message.0", &unused));
+    rig_close(&rig);
     free(body);
 }
 
 static void test_abort_answers_nothing(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     struct relay_job job;
 
     (void)state;
-    harness_open(&harness);
-    harness.customer.route.connections = 1;
-    harness_serve(&harness, "[[" TAKEN "[\"hang\"]]]", 0);
+    rig_open(&rig);
+    rig.customer.route.connections = 1;
+    rig_serve(&rig, "[[" TAKEN "[\"hang\"]]]", 0);
     for (unsigned i = 0; i < 2; i++) {
-        (void)harness_message(&harness, &mail, &job);
-        harness_submit(&harness, &job);
+        (void)rig_message(&rig, &mail, &job);
+        rig_submit(&rig, &job);
     }
-    harness_run(&harness, 100);
-    assert_int_equal(relay_in_flight(harness.relay), 2);
-    relay_abort(harness.relay, &harness.owner, loop_now_ns(&harness.loop));
-    assert_int_equal(relay_in_flight(harness.relay), 0);
-    harness_run(&harness, 50);
-    assert_int_equal(harness.answered, 0);
-    harness_close(&harness);
+    rig_run(&rig, 100);
+    assert_int_equal(relay_in_flight(rig.relay), 2);
+    relay_abort(rig.relay, &rig.owner, loop_now_ns(&rig.loop));
+    assert_int_equal(relay_in_flight(rig.relay), 0);
+    rig_run(&rig, 50);
+    assert_int_equal(rig.answered, 0);
+    rig_close(&rig);
 }
 
 /* As many routes as customers: made, kept over a reload, renamed, in no more than a moment each. */
@@ -405,74 +405,69 @@ static void test_many_customers(void **state)
 {
     enum { COUNT = 50000 };
     struct config_customer *customers = calloc(COUNT, sizeof(*customers));
-    struct harness harness;
+    struct rig rig;
     unsigned routes = 0;
 
     (void)state;
     assert_non_null(customers);
-    harness_open(&harness);
+    rig_open(&rig);
     for (unsigned i = 0; i < COUNT; i++) {
-        customers[i] = harness.customer;
+        customers[i] = rig.customer;
         (void)snprintf(customers[i].name, sizeof(customers[i].name), "customer%u", i);
     }
-    config_unindex(&harness.config);
-    harness.config.customers = customers;
-    harness.config.customer_count = COUNT;
-    assert_int_equal(config_index(&harness.config), STATUS_OK);
-    assert_int_equal(relay_create(&harness.relay, &harness.loop, NULL, &harness.config, 10),
-                     STATUS_OK);
-    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
-                     STATUS_OK);
-    for (const struct route *r = harness.relay->routes; r != NULL; r = r->next)
+    config_unindex(&rig.config);
+    rig.config.customers = customers;
+    rig.config.customer_count = COUNT;
+    assert_int_equal(config_index(&rig.config), STATUS_OK);
+    assert_int_equal(relay_create(&rig.relay, &rig.loop, NULL, &rig.config, 10), STATUS_OK);
+    assert_int_equal(relay_reload(rig.relay, &rig.config, loop_now_ns(&rig.loop)), STATUS_OK);
+    for (const struct route *r = rig.relay->routes; r != NULL; r = r->next)
         routes++;
     assert_int_equal(routes, COUNT);
-    assert_true(harness.relay->by_customer.probe_max < 64);
+    assert_true(rig.relay->by_customer.probe_max < 64);
     /* One goes, another comes. */
-    config_unindex(&harness.config);
+    config_unindex(&rig.config);
     (void)snprintf(customers[7].name, sizeof(customers[7].name), "seven");
-    assert_int_equal(config_index(&harness.config), STATUS_OK);
-    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
-                     STATUS_OK);
-    assert_string_equal(harness.relay->routes->customer, "seven");
+    assert_int_equal(config_index(&rig.config), STATUS_OK);
+    assert_int_equal(relay_reload(rig.relay, &rig.config, loop_now_ns(&rig.loop)), STATUS_OK);
+    assert_string_equal(rig.relay->routes->customer, "seven");
     routes = 0;
-    for (const struct route *r = harness.relay->routes; r != NULL; r = r->next) {
+    for (const struct route *r = rig.relay->routes; r != NULL; r = r->next) {
         assert_string_not_equal(r->customer, "customer7");
         routes++;
     }
     assert_int_equal(routes, COUNT);
-    harness_close(&harness);
+    rig_close(&rig);
     free(customers);
 }
 
 static void test_drain_and_reload(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     struct relay_job job;
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness, "[[" TAKEN "[\"send\", \"250 taken\\r\\n\"], [\"hang\"]]]", 0);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
+    rig_open(&rig);
+    rig_serve(&rig, "[[" TAKEN "[\"send\", \"250 taken\\r\\n\"], [\"hang\"]]]", 0);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
     /* Nothing changed: connection and counts stay. */
-    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
-                     STATUS_OK);
-    assert_int_equal(harness.relay->routes->counts.delivered, 1);
-    assert_int_equal(harness.relay->routes->connection_count, 1);
+    assert_int_equal(relay_reload(rig.relay, &rig.config, loop_now_ns(&rig.loop)), STATUS_OK);
+    assert_int_equal(rig.relay->routes->counts.delivered, 1);
+    assert_int_equal(rig.relay->routes->connection_count, 1);
     /* Changed while under way: what is under way ends, the old route goes. */
-    (void)harness_message(&harness, &mail, &job);
-    harness_submit(&harness, &job);
-    harness.customer.route.connections = 2;
-    assert_int_equal(relay_reload(harness.relay, &harness.config, loop_now_ns(&harness.loop)),
-                     STATUS_OK);
-    assert_non_null(harness.relay->retired);
-    assert_int_equal(harness.relay->routes->connection_count, 0);
-    assert_int_equal(relay_in_flight(harness.relay), 1);
-    relay_drain(harness.relay, loop_now_ns(&harness.loop));
-    harness_wait(&harness, 1);
-    assert_int_equal(harness_send(&harness, &mail)->code, 421);
-    assert_int_equal(harness.results[1].outcome, RELAY_REFUSED);
-    harness_close(&harness);
+    (void)rig_message(&rig, &mail, &job);
+    rig_submit(&rig, &job);
+    rig.customer.route.connections = 2;
+    assert_int_equal(relay_reload(rig.relay, &rig.config, loop_now_ns(&rig.loop)), STATUS_OK);
+    assert_non_null(rig.relay->retired);
+    assert_int_equal(rig.relay->routes->connection_count, 0);
+    assert_int_equal(relay_in_flight(rig.relay), 1);
+    relay_drain(rig.relay, loop_now_ns(&rig.loop));
+    rig_wait(&rig, 1);
+    assert_int_equal(rig_send(&rig, &mail)->code, 421);
+    assert_int_equal(rig.results[1].outcome, RELAY_REFUSED);
+    rig_close(&rig);
 }
 
 int main(void)

@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 #include "platform/clock.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 #define RUNS            10000u
 #define STEP_NS         (50 * CLOCK_NS_PER_MS)
@@ -49,7 +49,7 @@ static const char *const mood_names[MOODS] = {
     [MOOD_NONSENSE] = "answered nonsense", [MOOD_UNASKED] = "was not asked"};
 
 struct world {
-    struct harness harness;
+    struct rig rig;
     struct evconnlistener *listeners[PROMISE_SERVERS];
     uint64_t random;
     unsigned run;
@@ -84,7 +84,7 @@ static unsigned chance(struct world *world, unsigned of)
 
 static void session_close(struct session *session)
 {
-    loop_clear(&session->world->harness.loop, &session->late);
+    loop_clear(&session->world->rig.loop, &session->late);
     bufferevent_free(session->stream);
     free(session);
 }
@@ -108,7 +108,7 @@ static void session_late(void *context, int64_t now_ns)
 static bool session_answer(struct session *session, const char *good, bool final)
 {
     struct world *world = session->world;
-    struct loop *loop = &world->harness.loop;
+    struct loop *loop = &world->rig.loop;
     unsigned dice = chance(world, 40);
     enum mood mood = dice < 7 ? (enum mood)dice : MOOD_GOOD;
     int64_t now_ns = loop_now_ns(loop);
@@ -185,7 +185,7 @@ static void world_accepted(struct evconnlistener *listener, evutil_socket_t fd,
     session->world = world;
     session->server = listener == world->listeners[0] ? 0 : 1;
     timer_init(&session->late, session_late, session);
-    session->stream = bufferevent_socket_new(world->harness.loop.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    session->stream = bufferevent_socket_new(world->rig.loop.base, fd, BEV_OPT_CLOSE_ON_FREE);
     assert_non_null(session->stream);
     bufferevent_setcb(session->stream, session_read, NULL, session_event, session);
     (void)bufferevent_enable(session->stream, EV_READ | EV_WRITE);
@@ -198,8 +198,8 @@ static uint16_t world_listen(struct world *world, unsigned server)
     socklen_t length = sizeof(address);
 
     world->listeners[server] = evconnlistener_new_bind(
-        world->harness.loop.base, world_accepted, world, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE,
-        -1, (struct sockaddr *)&address, sizeof(address));
+        world->rig.loop.base, world_accepted, world, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, -1,
+        (struct sockaddr *)&address, sizeof(address));
     assert_non_null(world->listeners[server]);
     assert_int_equal(getsockname(evconnlistener_get_fd(world->listeners[server]),
                                  (struct sockaddr *)&address, &length),
@@ -210,51 +210,51 @@ static uint16_t world_listen(struct world *world, unsigned server)
 static void world_open(struct world *world, uint64_t seed)
 {
     *world = (struct world){.random = seed * 2654435761u + 1};
-    harness_open(&world->harness);
-    world->harness.port = world_listen(world, 0);
-    world->harness.servers[1].port = world_listen(world, 1);
-    world->harness.customer.route.server_count = PROMISE_SERVERS;
-    harness_relay(&world->harness);
-    harness_stop_time(&world->harness);
+    rig_open(&world->rig);
+    world->rig.port = world_listen(world, 0);
+    world->rig.servers[1].port = world_listen(world, 1);
+    world->rig.customer.route.server_count = PROMISE_SERVERS;
+    rig_relay(&world->rig);
+    rig_stop_time(&world->rig);
 }
 
 /* Lets the kernel carry what there is to carry, while time stands still. */
 static void world_settle(struct world *world)
 {
     for (unsigned i = 0; i < 6; i++)
-        (void)event_base_loop(world->harness.loop.base, EVLOOP_NONBLOCK);
+        (void)event_base_loop(world->rig.loop.base, EVLOOP_NONBLOCK);
 }
 
 static void world_run(struct world *world, unsigned run)
 {
     static const char body[] = "Subject: x\r\n\r\nx\r\n";
-    struct harness *harness = &world->harness;
-    struct harness_mail mail = {.body = body, .length = sizeof(body) - 1};
-    const struct route_counts *counts = &harness->relay->routes->counts;
+    struct rig *rig = &world->rig;
+    struct rig_mail mail = {.body = body, .length = sizeof(body) - 1};
+    const struct route_counts *counts = &rig->relay->routes->counts;
     uint64_t doubts = counts->in_doubt;
     unsigned leaves = chance(world, 3) == 0 ? chance(world, 100) : UINT32_MAX;
     struct relay_job job;
-    struct message *message = harness_message(harness, &mail, &job);
-    const struct relay_result *result = &harness->results[0];
-    int64_t deadline_ns = harness->time_ns + DEADLINE_NS;
+    struct message *message = rig_message(rig, &mail, &job);
+    const struct relay_result *result = &rig->results[0];
+    int64_t deadline_ns = rig->time_ns + DEADLINE_NS;
 
     world->accepted = 0;
     world->met = 0;
     world->end = MOOD_UNASKED;
     world->run = run;
-    harness->answered = 0;
+    rig->answered = 0;
     job.deadline_ns = deadline_ns;
-    harness_submit(harness, &job);
-    for (unsigned step = 0; harness->answered == 0; step++) {
+    rig_submit(rig, &job);
+    for (unsigned step = 0; rig->answered == 0; step++) {
         world_settle(world);
-        if (step == leaves && harness_transaction(harness, message) != NULL)
-            relay_withdraw(harness_transaction(harness, message), harness->time_ns);
-        if (harness->answered == 0 && chance(world, 4) == 0)
-            harness_pass(harness, STEP_NS * (1 + chance(world, 8)));
+        if (step == leaves && rig_transaction(rig, message) != NULL)
+            relay_withdraw(rig_transaction(rig, message), rig->time_ns);
+        if (rig->answered == 0 && chance(world, 4) == 0)
+            rig_pass(rig, STEP_NS * (1 + chance(world, 8)));
     }
-    assert_true(harness->time_ns < deadline_ns);
+    assert_true(rig->time_ns < deadline_ns);
     world_settle(world);
-    message_give(&harness->store, message);
+    message_give(&rig->store, message);
     world->answers[result->code < 300]++;
     if (result->code < 300 ? world->accepted == 0
                            : world->accepted > 0 && counts->in_doubt == doubts)
@@ -279,7 +279,7 @@ static void test_a_no_is_a_no(void **state)
     world_open(&world, seed);
     for (unsigned run = 0; run < RUNS; run++) {
         world_run(&world, run);
-        harness_pass(&world.harness, chance(&world, 4) * CLOCK_NS_PER_SECOND);
+        rig_pass(&world.rig, chance(&world, 4) * CLOCK_NS_PER_SECOND);
         world_settle(&world);
     }
     (void)printf(
@@ -299,8 +299,8 @@ static void test_a_no_is_a_no(void **state)
     assert_true(world.in_doubt > 0 && world.failed_over > 0);
     for (unsigned i = 0; i < PROMISE_SERVERS; i++)
         evconnlistener_free(world.listeners[i]);
-    world.harness.time_ns = 0;
-    harness_close(&world.harness);
+    world.rig.time_ns = 0;
+    rig_close(&world.rig);
 }
 
 int main(void)

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "platform/clock.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 #define DAY_NS (24 * 3600 * CLOCK_NS_PER_SECOND)
 
@@ -51,14 +51,14 @@ static void test_back_off_doubles_to_its_most(void **state)
 }
 
 /* Lets what the kernel has to say (refused, accepted) be heard, while time stands still. */
-static void settle(struct harness *harness)
+static void settle(struct rig *rig)
 {
-    const struct server *server = &harness->relay->routes->servers[0];
+    const struct server *server = &rig->relay->routes->servers[0];
 
     for (unsigned i = 0; i < 2000 && server->being_tried; i++)
-        (void)event_base_loop(harness->loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        (void)event_base_loop(rig->loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     for (unsigned i = 0; i < 20; i++)
-        (void)event_base_loop(harness->loop.base, EVLOOP_NONBLOCK);
+        (void)event_base_loop(rig->loop.base, EVLOOP_NONBLOCK);
     assert_false(server->being_tried);
 }
 
@@ -66,30 +66,30 @@ static void settle(struct harness *harness)
  * is answered at once and costs the server nothing. */
 static void test_five_days_away(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     const struct server *server;
     unsigned attempts = 0;
     int64_t end_ns;
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness, "{}", 0);
-    harness_stop_server(&harness);
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_UNREACHABLE);
-    server = &harness.relay->routes->servers[0];
+    rig_open(&rig);
+    rig_serve(&rig, "{}", 0);
+    rig_stop_server(&rig);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_UNREACHABLE);
+    server = &rig.relay->routes->servers[0];
     assert_true(server->down);
-    harness_stop_time(&harness);
-    end_ns = harness.time_ns + 5 * DAY_NS;
-    while (harness.time_ns < end_ns) {
+    rig_stop_time(&rig);
+    end_ns = rig.time_ns + 5 * DAY_NS;
+    while (rig.time_ns < end_ns) {
         unsigned before = server->failures;
 
-        harness_pass(&harness, server->retry_ns - harness.time_ns);
-        settle(&harness);
+        rig_pass(&rig, server->retry_ns - rig.time_ns);
+        settle(&rig);
         assert_int_equal(server->failures, before + 1);
         attempts++;
         if (attempts % 1000 == 0) {
-            const struct relay_result *result = harness_send(&harness, &mail);
+            const struct relay_result *result = rig_send(&rig, &mail);
 
             assert_int_equal(result->outcome, RELAY_UNREACHABLE);
             assert_int_equal(result->code, 451);
@@ -99,44 +99,43 @@ static void test_five_days_away(void **state)
     }
     /* 1, 2, 4 .. 32 s, then one a minute. */
     assert_in_range(attempts, 5 * 24 * 60, 5 * 24 * 60 + 7);
-    harness.time_ns = 0;
-    harness_serve(&harness, "{}", harness.port);
-    harness_stop_time(&harness);
-    harness_pass(&harness, 2 * SERVER_RETRY_MAX_NS + 5 * DAY_NS);
-    harness.time_ns = 0;
+    rig.time_ns = 0;
+    rig_serve(&rig, "{}", rig.port);
+    rig_stop_time(&rig);
+    rig_pass(&rig, 2 * SERVER_RETRY_MAX_NS + 5 * DAY_NS);
+    rig.time_ns = 0;
     for (unsigned i = 0; i < 100 && server->down; i++)
-        harness_run(&harness, 50);
+        rig_run(&rig, 50);
     assert_false(server->down);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    harness_close(&harness);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    rig_close(&rig);
 }
 
 /* One that nobody listens at. */
-static uint16_t free_port(struct harness *harness)
+static uint16_t free_port(struct rig *rig)
 {
-    harness_serve(harness, "[[]]", 0);
-    harness_stop_server(harness);
-    return harness->port;
+    rig_serve(rig, "[[]]", 0);
+    rig_stop_server(rig);
+    return rig->port;
 }
 
-/* The relay anew, with what harness->servers says. */
-static void use_servers(struct harness *harness)
+/* The relay anew, with what rig->servers says. */
+static void use_servers(struct rig *rig)
 {
-    uint16_t port = harness->port;
+    uint16_t port = rig->port;
 
-    relay_free(harness->relay, loop_now_ns(&harness->loop));
-    harness->port = harness->servers[0].port; /* which harness_relay() takes */
-    harness_relay(harness);
-    harness->port = port;
+    relay_free(rig->relay, loop_now_ns(&rig->loop));
+    rig->port = rig->servers[0].port; /* which rig_relay() takes */
+    rig_relay(rig);
+    rig->port = port;
 }
 
-static void assert_delivered_by(struct harness *harness, const struct harness_mail *mail,
-                                unsigned server)
+static void assert_delivered_by(struct rig *rig, const struct rig_mail *mail, unsigned server)
 {
-    const struct relay_result *result = harness_send(harness, mail);
+    const struct relay_result *result = rig_send(rig, mail);
     char name[64];
 
-    (void)snprintf(name, sizeof(name), "127.0.0.1[127.0.0.1]:%u", harness->servers[server].port);
+    (void)snprintf(name, sizeof(name), "127.0.0.1[127.0.0.1]:%u", rig->servers[server].port);
     assert_int_equal(result->code, 250);
     assert_string_equal(result->relay, name);
 }
@@ -159,73 +158,73 @@ static void hear(void *context, const char *customer, bool down)
  * hears at once how things are. */
 static void test_news(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     struct news news = {0};
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness, "{}", 0);
-    relay_hear(harness.relay, hear, &news);
-    assert_int_equal(harness_send(&harness, &mail)->code, 250);
-    harness_stop_server(&harness);
-    harness_run(&harness, 50);
+    rig_open(&rig);
+    rig_serve(&rig, "{}", 0);
+    relay_hear(rig.relay, hear, &news);
+    assert_int_equal(rig_send(&rig, &mail)->code, 250);
+    rig_stop_server(&rig);
+    rig_run(&rig, 50);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_UNREACHABLE);
-    harness_run(&harness, 20);
+        assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_UNREACHABLE);
+    rig_run(&rig, 20);
     assert_int_equal(news.downs, 1);
-    relay_hear(harness.relay, NULL, NULL);
-    relay_hear(harness.relay, hear, &news);
+    relay_hear(rig.relay, NULL, NULL);
+    relay_hear(rig.relay, hear, &news);
     assert_int_equal(news.downs, 2);
-    harness_serve(&harness, "{}", harness.port);
+    rig_serve(&rig, "{}", rig.port);
     for (unsigned i = 0; i < 400 && news.ups == 0; i++)
-        harness_run(&harness, 20);
+        rig_run(&rig, 20);
     assert_int_equal(news.ups, 1);
     assert_int_equal(news.downs, 2);
-    harness_close(&harness);
+    rig_close(&rig);
 }
 
 /* The second server stands in for the first, for this very message and for those behind it, until
  * the first is back. */
 static void test_failover(void **state)
 {
-    struct harness harness;
-    struct harness_mail mail = {.body = simple, .length = sizeof(simple) - 1};
+    struct rig rig;
+    struct rig_mail mail = {.body = simple, .length = sizeof(simple) - 1};
     const struct route *route;
     uint16_t first_port;
     pid_t second;
 
     (void)state;
-    harness_open(&harness);
-    harness.customer.route.server_count = 2;
-    first_port = free_port(&harness);
-    harness_serve(&harness, "{}", 0);
-    second = harness.server;
-    harness.servers[0].port = first_port;
-    harness.servers[1].port = harness.port;
-    use_servers(&harness);
-    route = harness.relay->routes;
+    rig_open(&rig);
+    rig.customer.route.server_count = 2;
+    first_port = free_port(&rig);
+    rig_serve(&rig, "{}", 0);
+    second = rig.server;
+    rig.servers[0].port = first_port;
+    rig.servers[1].port = rig.port;
+    use_servers(&rig);
+    route = rig.relay->routes;
     for (unsigned i = 0; i < 3; i++)
-        assert_delivered_by(&harness, &mail, 1);
+        assert_delivered_by(&rig, &mail, 1);
     assert_true(route->servers[0].down);
     assert_false(route->servers[1].down);
     assert_false(route_down(route));
     assert_int_equal(route->counts.unreachable, 0);
     /* The first comes back, and is found by looking for it. */
-    harness_serve(&harness, "{}", first_port);
+    rig_serve(&rig, "{}", first_port);
     for (unsigned i = 0; i < 400 && route->servers[0].down; i++)
-        harness_run(&harness, 20);
+        rig_run(&rig, 20);
     assert_false(route->servers[0].down);
-    harness_run(&harness, 100);
-    assert_delivered_by(&harness, &mail, 0);
+    rig_run(&rig, 100);
+    assert_delivered_by(&rig, &mail, 0);
     /* Both away: 451 at once, from then on. */
-    harness_stop_server(&harness);
-    harness.server = second;
-    harness_stop_server(&harness);
-    harness_run(&harness, 50);
-    assert_int_equal(harness_send(&harness, &mail)->outcome, RELAY_UNREACHABLE);
+    rig_stop_server(&rig);
+    rig.server = second;
+    rig_stop_server(&rig);
+    rig_run(&rig, 50);
+    assert_int_equal(rig_send(&rig, &mail)->outcome, RELAY_UNREACHABLE);
     assert_true(route_down(route));
-    harness_close(&harness);
+    rig_close(&rig);
 }
 
 int main(void)

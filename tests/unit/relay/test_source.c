@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/relay/file_source.h"
-#include "tests/unit/relay/harness.h"
+#include "tests/unit/relay/rig.h"
 
 static size_t put_field(int fd, enum envelope_field field, const char *value)
 {
@@ -32,7 +32,7 @@ static int put_file(const char *body, size_t length, size_t *envelope_bytes)
     *envelope_bytes += put_field(fd, ENVELOPE_ENGINE, "ClamAV 1.4.6/27813");
     *envelope_bytes += put_field(fd, ENVELOPE_VERDICT, "clean");
     *envelope_bytes += put_field(fd, ENVELOPE_END, "");
-    assert_int_equal(write(fd, HARNESS_TRACE, strlen(HARNESS_TRACE)), strlen(HARNESS_TRACE));
+    assert_int_equal(write(fd, RIG_TRACE, strlen(RIG_TRACE)), strlen(RIG_TRACE));
     assert_int_equal(write(fd, body, length), length);
     return fd;
 }
@@ -43,7 +43,7 @@ static void test_a_file_is_delivered(void **state)
     static char body[LENGTH];
     const struct relay_job job = {.job = 7, .verdict = VERDICT_CLEAN};
     struct transaction *place = NULL;
-    struct harness harness;
+    struct rig rig;
     struct source *source;
     size_t envelope_bytes;
     unsigned closed = 0;
@@ -52,30 +52,29 @@ static void test_a_file_is_delivered(void **state)
     (void)state;
     for (size_t i = 0; i < LENGTH; i++)
         body[i] = (char)(i % 61 == 59 ? '\r' : i % 61 == 60 ? '\n' : i % 61 == 0 ? '.' : 'a');
-    harness_open(&harness);
-    harness_serve(&harness, "{}", 0);
+    rig_open(&rig);
+    rig_serve(&rig, "{}", 0);
     fd = put_file(body, LENGTH, &envelope_bytes);
-    source = file_source_open(fd, envelope_bytes, strlen(HARNESS_TRACE), &closed);
+    source = file_source_open(fd, envelope_bytes, strlen(RIG_TRACE), &closed);
     assert_non_null(source);
-    relay_submit(harness.relay, &harness.owner, &job, 0, source, &place,
-                 loop_now_ns(&harness.loop));
+    relay_submit(rig.relay, &rig.owner, &job, 0, source, &place, loop_now_ns(&rig.loop));
     assert_non_null(place);
     source_give(source);
     assert_int_equal(closed, 0);
-    harness_wait(&harness, 1);
-    assert_int_equal(harness.results[0].code, 250);
-    assert_true(harness.results[0].job == 7);
+    rig_wait(&rig, 1);
+    assert_int_equal(rig.results[0].code, 250);
+    assert_true(rig.results[0].job == 7);
     assert_null(place);
     assert_int_equal(closed, 1);
-    harness_assert_message(&harness, 0, body, LENGTH);
-    harness_close(&harness);
+    rig_assert_message(&rig, 0, body, LENGTH);
+    rig_close(&rig);
 }
 
 /* A file that ends too early is not a shorter message. */
 static void test_a_cut_file_is_not(void **state)
 {
     const struct relay_job job = {.job = 8, .verdict = VERDICT_CLEAN};
-    struct harness harness;
+    struct rig rig;
     struct source *source;
     size_t envelope_bytes;
     size_t unused;
@@ -83,19 +82,19 @@ static void test_a_cut_file_is_not(void **state)
     int fd;
 
     (void)state;
-    harness_open(&harness);
-    harness_serve(&harness, "{}", 0);
+    rig_open(&rig);
+    rig_serve(&rig, "{}", 0);
     fd = put_file("Subject: x\r\n\r\nx\r\n", 17, &envelope_bytes);
-    source = file_source_open(fd, envelope_bytes, strlen(HARNESS_TRACE), &closed);
+    source = file_source_open(fd, envelope_bytes, strlen(RIG_TRACE), &closed);
     assert_non_null(source);
-    assert_int_equal(ftruncate(fd, (off_t)(envelope_bytes + strlen(HARNESS_TRACE) + 4)), 0);
-    relay_submit(harness.relay, &harness.owner, &job, 0, source, NULL, loop_now_ns(&harness.loop));
+    assert_int_equal(ftruncate(fd, (off_t)(envelope_bytes + strlen(RIG_TRACE) + 4)), 0);
+    relay_submit(rig.relay, &rig.owner, &job, 0, source, NULL, loop_now_ns(&rig.loop));
     source_give(source);
-    harness_wait(&harness, 1);
-    assert_int_equal(harness.results[0].outcome, RELAY_REFUSED);
+    rig_wait(&rig, 1);
+    assert_int_equal(rig.results[0].outcome, RELAY_REFUSED);
     assert_int_equal(closed, 1);
-    assert_null(harness_file(&harness, "message.0", &unused));
-    harness_close(&harness);
+    assert_null(rig_file(&rig, "message.0", &unused));
+    rig_close(&rig);
 }
 
 int main(void)

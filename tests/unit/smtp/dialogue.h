@@ -1,11 +1,11 @@
-/* dialogue.h: what the tests of SMTP sessions share: one harness, the replies in words, and ways to
+/* dialogue.h: what the tests of SMTP sessions share: one rig, the replies in words, and ways to
  * speak with it.
  */
 #ifndef TESTS_UNIT_SMTP_DIALOGUE_H
 #define TESTS_UNIT_SMTP_DIALOGUE_H
 
 #include "dataplane/smtp/state.h"
-#include "harness.h"
+#include "rig.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define BANNER    "220 mx.example.com ESMTP Postern\r\n"
@@ -29,7 +29,7 @@
 #define TO_ALICE       "EHLO c.example\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<alice@example.com>\r\n"
 #define TO_ALICE_REPLY BANNER EHLO_REPLY MAIL_OK RCPT_OK
 
-extern struct harness h;
+extern struct rig h;
 
 /* The answer to a message that went well. */
 extern const struct mail_result delivered;

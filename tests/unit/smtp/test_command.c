@@ -107,11 +107,11 @@ static void test_dialogues_cut(void **state)
     for (size_t i = 0; i < sizeof(dialogues) / sizeof(dialogues[0]); i++) {
         struct pipe_options options = {1 + (uint32_t)i % 3, 16380, TCP_SEND_BYTES};
 
-        harness_open(&h, &options);
+        rig_open(&h, &options);
         assert_string_equal(converse(dialogues[i].client, strlen(dialogues[i].client), 1 + i % 2),
                             dialogues[i].server);
-        harness_close(&h);
-        assert_true(harness_store_full(&h));
+        rig_close(&h);
+        assert_true(rig_store_full(&h));
     }
 }
 
@@ -188,7 +188,7 @@ static void test_every_command_in_every_state(void **state)
             const struct smtp_session *session;
             enum smtp_state after = table[i].expected[way].after;
 
-            harness_open(&h, NULL);
+            rig_open(&h, NULL);
             say(ways[way].client);
             session = stream_session(tcp_session(&h.pipe));
             assert_int_equal(session->state, ways[way].state);
@@ -199,8 +199,8 @@ static void test_every_command_in_every_state(void **state)
             assert_int_equal(session->state, after == STAYS ? ways[way].state : after);
             assert_int_equal(session->message != NULL,
                              session->state == SMTP_RECIPIENT || session->state == SMTP_DATA);
-            harness_close(&h);
-            assert_true(harness_store_full(&h));
+            rig_close(&h);
+            assert_true(rig_store_full(&h));
         }
     }
 }
@@ -213,7 +213,7 @@ static void test_no_command_elsewhere(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         session = stream_session(tcp_session(&h.pipe));
         say(TO_ALICE "DATA\r\n");
         say(table[i].line);
@@ -224,25 +224,25 @@ static void test_no_command_elsewhere(void **state)
         say(table[i].line);
         assert_int_equal(session->state, SMTP_DISCARD);
         assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD);
-        harness_close(&h);
+        rig_close(&h);
 
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         session = stream_session(tcp_session(&h.pipe));
         say(TO_ALICE "DATA\r\n.\r\n");
         say(table[i].line);
         assert_int_equal(session->state, SMTP_WAITING);
         assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD);
-        assert_true(harness_finish(&h, &delivered));
+        assert_true(rig_finish(&h, &delivered));
         assert_non_null(strstr(h.pipe.sent, table[i].expected[SMTP_GREETED].reply));
-        harness_close(&h);
+        rig_close(&h);
 
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         session = stream_session(tcp_session(&h.pipe));
         say("QUIT\r\n");
         say(table[i].line);
         assert_int_equal(session->state, SMTP_CLOSING);
         assert_string_equal(h.pipe.sent, BANNER BYE);
-        harness_close(&h);
+        rig_close(&h);
     }
 }
 
@@ -256,7 +256,7 @@ static void test_trace(void **state)
     uint64_t before = h.server.moves;
 
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     (void)converse(TO_ALICE "DATA\r\n.\r\n", strlen(TO_ALICE "DATA\r\n.\r\n"), SIZE_MAX);
     say("QUIT\r\n");
     assert_int_equal(h.server.moves - before, count);
@@ -268,7 +268,7 @@ static void test_trace(void **state)
         assert_int_equal(move->connection.generation, h.pipe.generation);
         assert_int_equal(move->now_ns, h.pipe.now_ns);
     }
-    harness_close(&h);
+    rig_close(&h);
 }
 
 static void test_long_line(void **state)
@@ -284,17 +284,17 @@ static void test_long_line(void **state)
     }
     /* Memory stays bounded however long it gets, and its inner CRs and LFs end nothing. */
     memset(text, 'x', sizeof(text));
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     for (unsigned i = 0; i < 100; i++) {
         text[i * 7] = '\r';
         text[i * 11 + 1] = '\n';
         text[i * 7 + 1] = 'y';
-        harness_send(&h, text, sizeof(text), 1000 + i);
+        rig_send(&h, text, sizeof(text), 1000 + i);
         assert_true(h.pipe.readable < SMTP_COMMAND_BYTES);
     }
     say("\r\nQUIT\r\n");
     assert_string_equal(h.pipe.sent, BANNER GARBLED BYE);
-    harness_close(&h);
+    rig_close(&h);
 }
 
 static void test_rejections(void **state)
@@ -314,18 +314,18 @@ static void test_rejections(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say(cases[i].client);
         assert_int_equal(h.rejections, 1);
         assert_string_equal(h.rejected, cases[i].rejected);
-        harness_close(&h);
+        rig_close(&h);
     }
 }
 
 static void test_counters(void **state)
 {
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c\r\nFOO\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n"
         "QUIT\r\n");
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_COMMANDS], 6);
@@ -333,7 +333,7 @@ static void test_counters(void **state)
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_REPLIES_5XX], 2);
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_REPLIES_4XX], 0);
     assert_int_equal(h.server.counters->value[COUNTER_MESSAGE_STARTED], 1);
-    harness_close(&h);
+    rig_close(&h);
 }
 
 int main(void)

@@ -52,18 +52,18 @@ static void test_every_split(void **state)
 
             if (cut % 4 == 0)
                 options.block_use = 8192;
-            harness_open(&h, &options);
+            rig_open(&h, &options);
             while (at < (size_t)length) {
                 /* In odd rounds two pieces, else many of `cut` bytes. */
                 size_t part = (size_t)length - at;
 
                 if (part > cut && (at == 0 || cut % 2 == 0))
                     part = cut;
-                harness_send(&h, text + at, part, part);
-                (void)harness_finish(&h, &delivered);
+                rig_send(&h, text + at, part, part);
+                (void)rig_finish(&h, &delivered);
                 at += part;
             }
-            while (harness_finish(&h, &delivered))
+            while (rig_finish(&h, &delivered))
                 ;
             assert_int_equal(h.submitted, 2);
             (void)snprintf(expected, sizeof(expected),
@@ -77,8 +77,8 @@ static void test_every_split(void **state)
                 assert_memory_equal(h.messages[j].bytes, bodies[i].message, h.messages[j].length);
             }
             assert_string_not_equal(h.messages[0].id, h.messages[1].id);
-            harness_close(&h);
-            assert_true(harness_store_full(&h));
+            rig_close(&h);
+            assert_true(rig_store_full(&h));
         }
     }
 }
@@ -104,16 +104,16 @@ static void test_smuggling(void **state)
         for (size_t piece = 1; piece <= (size_t)length; piece++) {
             struct pipe_options options = {1 + (uint32_t)piece % 7, 3, TCP_SEND_BYTES};
 
-            harness_open(&h, &options);
-            harness_send(&h, text, (size_t)length, piece);
+            rig_open(&h, &options);
+            rig_send(&h, text, (size_t)length, piece);
             assert_string_equal(
                 h.pipe.sent, TO_ALICE_REPLY GO_AHEAD
                 "550 5.5.2 Bare CR or LF in message data: lines end with CRLF\r\n" BYE);
             assert_int_equal(h.submitted, 0);
             assert_int_equal(h.concluded, 1);
             assert_int_equal(h.outcome, MAIL_MALFORMED);
-            harness_close(&h);
-            assert_true(harness_store_full(&h));
+            rig_close(&h);
+            assert_true(rig_store_full(&h));
         }
     }
 }
@@ -153,8 +153,8 @@ static void test_pieces(void **state)
             text[body + (random >> 8) % (length - body)] = (round & 2) != 0 ? '\r' : '\n';
         length += (size_t)snprintf(text + length, sizeof(text) - length, "x\r\n.\r\n");
         for (unsigned pass = 0; pass < 2; pass++) {
-            harness_open(&h, NULL);
-            harness_send(&h, text, length, pass == 0 ? SIZE_MAX : 1);
+            rig_open(&h, NULL);
+            rig_send(&h, text, length, pass == 0 ? SIZE_MAX : 1);
             assert_int_equal(h.submitted + h.concluded, 1);
             if (pass == 0 && h.submitted > 0) {
                 whole_length = h.messages[0].length;
@@ -169,8 +169,8 @@ static void test_pieces(void **state)
                 }
             }
             if (h.submitted > 0)
-                assert_true(harness_finish(&h, &delivered));
-            harness_close(&h);
+                assert_true(rig_finish(&h, &delivered));
+            rig_close(&h);
         }
         free(whole);
     }
@@ -187,11 +187,11 @@ static void test_bare_anywhere(void **state)
         memset(text + length, 'a', 200);
         text[length + at / 2] = at % 2 == 0 ? '\r' : '\n';
         (void)snprintf(text + length + 200, sizeof(text) - length - 200, "\r\n.\r\n");
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say(text);
         assert_int_equal(h.submitted, 0);
         assert_int_equal(h.outcome, MAIL_MALFORMED);
-        harness_close(&h);
+        rig_close(&h);
     }
 }
 
@@ -219,15 +219,15 @@ static void test_nul_anywhere(void **state)
         memcpy(text + length, "\r\n.\r\n", 5);
         length += 5;
         for (unsigned pass = 0; pass < 2; pass++) {
-            harness_open(&h, NULL);
-            harness_send(&h, text, length, pass == 0 ? SIZE_MAX : 1);
+            rig_open(&h, NULL);
+            rig_send(&h, text, length, pass == 0 ? SIZE_MAX : 1);
             assert_int_equal(h.submitted, 0);
             assert_int_equal(h.outcome, MAIL_MALFORMED);
             /* Between CR and LF it makes a bare CR. */
             assert_non_null(strstr(h.pipe.sent, at > 0 && data[at - 1] == '\r'
                                                     ? "550 5.5.2 Bare CR or LF"
                                                     : NUL_REFUSED));
-            harness_close(&h);
+            rig_close(&h);
         }
     }
 }
@@ -239,11 +239,11 @@ static void test_nul_smuggles_nothing(void **state)
 
     (void)state;
     for (size_t piece = 1; piece < sizeof(text); piece++) {
-        harness_open(&h, NULL);
-        harness_send(&h, text, sizeof(text) - 1, piece);
+        rig_open(&h, NULL);
+        rig_send(&h, text, sizeof(text) - 1, piece);
         assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD NUL_REFUSED BYE);
         assert_int_equal(h.concluded, 1);
-        harness_close(&h);
+        rig_close(&h);
     }
 }
 
@@ -263,14 +263,14 @@ static void test_first_line_begins_with_blank(void **state)
         int length = snprintf(text, sizeof(text), TO_ALICE "DATA\r\n%s", firsts[i][0]);
 
         for (size_t piece = 1; piece <= (size_t)length; piece++) {
-            harness_open(&h, NULL);
-            harness_send(&h, text, (size_t)length, piece);
+            rig_open(&h, NULL);
+            rig_send(&h, text, (size_t)length, piece);
             assert_int_equal(h.submitted, 1);
             assert_memory_equal(h.messages[0].bytes, "\r\n", 2);
             assert_string_equal(h.messages[0].bytes + 2, firsts[i][1]);
             assert_int_equal(message_size(h.messages[0].message), strlen(firsts[i][1]));
-            assert_true(harness_finish(&h, &delivered));
-            harness_close(&h);
+            assert_true(rig_finish(&h, &delivered));
+            rig_close(&h);
         }
     }
     for (unsigned over = 0; over < 2; over++) {
@@ -278,30 +278,30 @@ static void test_first_line_begins_with_blank(void **state)
 
         memset(line, 'x', 1000);
         memcpy(line + 998, "\r\n", 3);
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say(TO_ALICE "DATA\r\n ");
         for (unsigned i = 0; i < 9; i++)
             say(line);
         say(line + 1 - over);
         assert_int_equal(h.concluded, over);
         say(".\r\n");
-        assert_int_equal(harness_finish(&h, &delivered), over == 0);
-        harness_close(&h);
+        assert_int_equal(rig_finish(&h, &delivered), over == 0);
+        rig_close(&h);
     }
 }
 
 static void test_no_early_answer(void **state)
 {
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(TO_ALICE "DATA\r\nx\ny\r\n");
     assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD);
     assert_int_equal(h.concluded, 1); /* the blocks are back already ... */
-    assert_int_equal(h.store.free_slot_count, HARNESS_SLOTS);
+    assert_int_equal(h.store.free_slot_count, RIG_SLOTS);
     say("NOOP\r\n.\r\n"); /* ... the answer waits for the end */
     assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD
                         "550 5.5.2 Bare CR or LF in message data: lines end with CRLF\r\n");
-    harness_close(&h);
+    rig_close(&h);
 }
 
 static void test_too_large(void **state)
@@ -312,7 +312,7 @@ static void test_too_large(void **state)
     memset(line, 'x', 1000);
     memcpy(line + 998, "\r\n", 3);
     for (unsigned lines = 9; lines <= 12; lines++) {
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say(TO_ALICE "DATA\r\n");
         for (unsigned i = 0; i < lines; i++)
             say(line);
@@ -320,23 +320,23 @@ static void test_too_large(void **state)
         say(".\r\nNOOP\r\n");
         if (lines <= 10) {
             assert_int_equal(h.messages[0].length, lines * 1000);
-            assert_true(harness_finish(&h, &delivered));
+            assert_true(rig_finish(&h, &delivered));
         } else {
             assert_int_equal(h.outcome, MAIL_TOO_LARGE);
             assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD TOO_LARGE OK);
         }
-        harness_close(&h);
-        assert_true(harness_store_full(&h));
+        rig_close(&h);
+        assert_true(rig_store_full(&h));
     }
     /* Who goes on past twice the limit is not listened to any more. */
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(TO_ALICE "DATA\r\n");
     for (unsigned i = 0; i < 22; i++)
         say(line);
     assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD
                         "421 4.7.0 mx.example.com Error: too much data\r\n");
     assert_true(h.pipe.closed);
-    harness_close(&h);
+    rig_close(&h);
 }
 
 static void test_loop(void **state)
@@ -346,11 +346,11 @@ static void test_loop(void **state)
 
     (void)state;
     for (size_t piece = 1; piece < sizeof(text); piece++) {
-        harness_open(&h, NULL);
-        harness_send(&h, text, strlen(text), piece);
+        rig_open(&h, NULL);
+        rig_send(&h, text, strlen(text), piece);
         assert_string_equal(h.pipe.sent, TO_ALICE_REPLY GO_AHEAD "554 5.4.6 Too many hops\r\n");
         assert_int_equal(h.outcome, MAIL_MALFORMED);
-        harness_close(&h);
+        rig_close(&h);
     }
 }
 
@@ -358,17 +358,17 @@ static void test_loop(void **state)
 static void test_dots_in_small_segments(void **state)
 {
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(TO_ALICE "DATA\r\n");
     for (unsigned i = 0; i < 3000; i++)
-        harness_send(&h, "..\r\n", 4, 4);
+        rig_send(&h, "..\r\n", 4, 4);
     say(".\r\n");
     assert_int_equal(h.messages[0].length, 9000);
     assert_int_equal(h.messages[0].message->shared->extent_count, 2); /* trace and one block */
     for (size_t i = 0; i < 9000; i++)
         assert_int_equal(h.messages[0].bytes[i], ".\r\n"[i % 3]);
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
 }
 
 int main(void)

@@ -31,7 +31,7 @@ static void test_envelope(void **state)
     size_t length;
 
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(text);
     assert_int_equal(h.submitted, 1);
     message = h.messages[0].message;
@@ -39,17 +39,17 @@ static void test_envelope(void **state)
     assert_string_equal(message->recipient, "Alice@Example.com");
     assert_string_equal(message->sender, "s@c.example");
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        value = harness_field(&h, message, fields[i].field, fields[i].nth, &length);
+        value = rig_field(&h, message, fields[i].field, fields[i].nth, &length);
         assert_non_null(value);
         assert_int_equal(length, strlen(fields[i].value));
         assert_memory_equal(value, fields[i].value, length);
     }
-    value = harness_field(&h, message, ENVELOPE_ID, 0, &length);
+    value = rig_field(&h, message, ENVELOPE_ID, 0, &length);
     assert_memory_equal(value, h.messages[0].id, length);
-    assert_null(harness_field(&h, message, ENVELOPE_RECIPIENT, 2, &length));
+    assert_null(rig_field(&h, message, ENVELOPE_RECIPIENT, 2, &length));
     assert_null(strstr(h.messages[0].trace, "for <"));
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
 }
 
 /* A configuration that comes between two recipients of one customer changes nothing for them. */
@@ -59,7 +59,7 @@ static void test_reload_between_recipients(void **state)
     struct smtp_customers *table;
 
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c.example\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<a@example.com>\r\n");
     newer = h.config;
     newer.number++;
@@ -72,8 +72,8 @@ static void test_reload_between_recipients(void **state)
     assert_int_equal(h.submitted, 1);
     assert_int_equal(h.messages[0].message->shared->recipient_count, 2);
     h.server.customers = h.table;
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
     smtp_customers_free(table);
 }
 
@@ -102,27 +102,27 @@ static void test_longest_names(void **state)
                        helo, (int)length, sender);
         if (sender[length - 1] == '.')
             continue; /* no address */
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say(text);
         assert_int_equal(h.submitted, 1);
         assert_int_equal(strlen(h.messages[0].message->helo), fits);
         assert_int_equal(strlen(h.messages[0].message->sender), length);
         assert_memory_equal(h.messages[0].message->sender, sender, length);
-        assert_true(harness_finish(&h, &delivered));
-        harness_close(&h);
+        assert_true(rig_finish(&h, &delivered));
+        rig_close(&h);
     }
     /* A full name with no address that long beside it stays whole. */
     (void)snprintf(text, sizeof(text),
                    "EHLO %s\r\nMAIL FROM:<>\r\n"
                    "RCPT TO:<alice@example.com>\r\nDATA\r\n.\r\n",
                    helo);
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(text);
     assert_int_equal(h.submitted, 1);
     assert_string_equal(h.messages[0].message->helo, helo);
     assert_string_equal(h.messages[0].message->sender, "");
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
 }
 
 /* As many recipients as LIMITS promises, each as long as one may be, beside the longest of all
@@ -143,7 +143,7 @@ static void test_most_recipients_of_the_longest(void **state)
     (void)snprintf(h.customers[0].domains[1], sizeof(h.customers[0].domains[1]), "%s", domain);
     assert_int_equal(smtp_customers_create(&h.config, &h.table), STATUS_OK);
     h.server.customers = h.table;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     (void)snprintf(line, sizeof(line), "EHLO %0255d\r\n", 0);
     say(line);
     (void)snprintf(line, sizeof(line), "MAIL FROM:<%064d@%s>\r\n", 0, domain);
@@ -159,8 +159,8 @@ static void test_most_recipients_of_the_longest(void **state)
     assert_int_equal(h.submitted, 1);
     message = h.messages[0].message;
     assert_int_equal(message->shared->recipient_count, CONFIG_RECIPIENTS_MAX);
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
 }
 
 /* Two starts give different ids, and the longest fits. */
@@ -172,15 +172,15 @@ static void test_ids_of_another_start(void **state)
     for (unsigned start = 0; start < 2; start++) {
         smtp_server_identify(&h.server, start == 0 ? 0xfffffffe : 0xffffffff);
         h.server.sequence = 0xffffffe;
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say(TO_ALICE "DATA\r\n.\r\n");
         assert_int_equal(strlen(h.messages[0].id), 17);
         if (start == 0)
             memcpy(first, h.messages[0].id, sizeof(first));
         else
             assert_string_not_equal(h.messages[0].id, first);
-        assert_true(harness_finish(&h, &delivered));
-        harness_close(&h);
+        assert_true(rig_finish(&h, &delivered));
+        rig_close(&h);
     }
 }
 

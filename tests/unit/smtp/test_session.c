@@ -21,8 +21,8 @@ static void test_endings(void **state)
         for (int how = 0; how < 3; how++) {
             bool waiting;
 
-            harness_open(&h, NULL);
-            harness_send(&h, text, at, SIZE_MAX);
+            rig_open(&h, NULL);
+            rig_send(&h, text, at, SIZE_MAX);
             waiting = h.submitted == 1;
             if (how == 0 && !waiting) {
                 pipe_expire(&h.pipe);
@@ -33,7 +33,7 @@ static void test_endings(void **state)
                 pipe_finish(&h.pipe);
                 assert_int_equal(h.pipe.closed, !waiting);
                 if (waiting) {
-                    assert_true(harness_finish(&h, &delivered));
+                    assert_true(rig_finish(&h, &delivered));
                     assert_non_null(strstr(h.pipe.sent, "Ok: queued as 9F"));
                     assert_true(h.pipe.closed);
                 }
@@ -43,8 +43,8 @@ static void test_endings(void **state)
             if (h.concluded > 0)
                 assert_int_equal(h.outcome, MAIL_CUT_OFF);
             assert_int_equal(h.concluded, !waiting && strstr(h.pipe.sent, RCPT_OK) != NULL);
-            harness_close(&h);
-            assert_true(harness_store_full(&h));
+            rig_close(&h);
+            assert_true(rig_store_full(&h));
         }
     }
 }
@@ -53,10 +53,10 @@ static void test_endings(void **state)
 static void test_stalled_replies(void **state)
 {
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     h.pipe.hold_acks = true;
     for (unsigned i = 0; i < 2000; i++)
-        harness_send(&h, "NOOP\r\n", 6, 6);
+        rig_send(&h, "NOOP\r\n", 6, 6);
     assert_true(h.pipe.sent_length < TCP_SEND_BYTES - 6000);
     assert_true(h.pipe.readable > 6000);
     pipe_acknowledge(&h.pipe, h.pipe.sent_length / 2);
@@ -65,7 +65,7 @@ static void test_stalled_replies(void **state)
     say("QUIT\r\n");
     assert_int_equal(h.pipe.readable, 0);
     assert_int_equal(h.pipe.sent_length, strlen(BANNER) + 2000 * strlen(OK) + strlen(BYE));
-    harness_close(&h);
+    rig_close(&h);
 }
 
 /* Not one block left for replies: what has to be said is said later, in order. */
@@ -74,7 +74,7 @@ static void test_no_reply_block(void **state)
     char expected[2048];
 
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     h.pipe.send_blocked = true;
     say("EHLO c.example\r\n");
     assert_string_equal(h.pipe.sent, BANNER);
@@ -83,7 +83,7 @@ static void test_no_reply_block(void **state)
     assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY);
     say("MAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\nDATA\r\n.\r\nNOOP\r\n");
     h.pipe.send_blocked = true;
-    assert_true(harness_finish(&h, &delivered));
+    assert_true(rig_finish(&h, &delivered));
     assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK RCPT_OK GO_AHEAD);
     h.pipe.send_blocked = false;
     pipe_acknowledge(&h.pipe, 0);
@@ -93,38 +93,38 @@ static void test_no_reply_block(void **state)
                    h.messages[0].id);
     assert_string_equal(h.pipe.sent, expected);
     assert_false(h.pipe.aborted);
-    harness_close(&h);
+    rig_close(&h);
 }
 
 static void test_draining(void **state)
 {
     (void)state;
     /* Between messages: told at once. */
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c\r\n");
     smtp_server_drain(&h.server, h.pipe.now_ns);
     assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY DRAINED);
     assert_true(h.pipe.closed);
-    harness_close(&h);
+    rig_close(&h);
     /* A message under way is finished and answered first. */
     h.server.draining = false;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(TO_ALICE "DATA\r\n");
     smtp_server_drain(&h.server, h.pipe.now_ns);
     assert_false(h.pipe.closed);
     say("x\r\n.\r\n");
     smtp_server_drain(&h.server, h.pipe.now_ns);
     assert_false(h.pipe.closed);
-    assert_true(harness_finish(&h, &delivered));
+    assert_true(rig_finish(&h, &delivered));
     assert_non_null(strstr(h.pipe.sent, "queued as 9F\r\n" DRAINED));
     assert_true(h.pipe.closed);
-    harness_close(&h);
+    rig_close(&h);
     /* An answer that finds no block is said before the end. */
     h.server.draining = false;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(TO_ALICE "DATA\r\n.\r\n");
     h.pipe.send_blocked = true;
-    assert_true(harness_finish(&h, &delivered));
+    assert_true(rig_finish(&h, &delivered));
     smtp_server_drain(&h.server, h.pipe.now_ns);
     assert_false(h.pipe.closed);
     h.pipe.send_blocked = false;
@@ -132,16 +132,16 @@ static void test_draining(void **state)
     smtp_server_drain(&h.server, h.pipe.now_ns);
     assert_non_null(strstr(h.pipe.sent, "queued as 9F\r\n" DRAINED));
     assert_true(h.pipe.closed);
-    harness_close(&h);
+    rig_close(&h);
     /* No new transaction, no new connection. */
     h.server.draining = false;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(TO_ALICE);
     smtp_server_drain(&h.server, h.pipe.now_ns);
     say("RSET\r\nMAIL FROM:<a@b.c>\r\n");
     assert_string_equal(h.pipe.sent, TO_ALICE_REPLY OK SHUTTING_DOWN);
     assert_true(h.pipe.closed);
-    harness_close(&h);
+    rig_close(&h);
     dialogue("QUIT\r\n", SHUTTING_DOWN);
     assert_string_equal(h.rejected, "CONNECT|||421 4.3.2 Service shutting down, try again later");
     h.server.draining = false;
@@ -158,31 +158,31 @@ static void test_slow_data(void **state)
 
     (void)state;
     h.config.limits.data_rate = 10;
-    harness_open(&h, NULL);
-    harness_send(&h, start, strlen(start), SIZE_MAX);
+    rig_open(&h, NULL);
+    rig_send(&h, start, strlen(start), SIZE_MAX);
     started_ns = h.pipe.now_ns;
     while (h.pipe.deadline_ns - h.pipe.now_ns > 10 * SECOND_NS) {
         h.pipe.now_ns += 10 * SECOND_NS;
-        harness_send(&h, "x", 1, SIZE_MAX);
+        rig_send(&h, "x", 1, SIZE_MAX);
         assert_true(++bytes < 100);
     }
     assert_true(h.pipe.deadline_ns - started_ns < 184 * SECOND_NS);
     pipe_expire(&h.pipe);
     assert_non_null(strstr(h.pipe.sent, "421 4.4.2"));
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
-    harness_close(&h);
+    rig_close(&h);
 
-    harness_open(&h, NULL);
-    harness_send(&h, start, strlen(start), SIZE_MAX);
+    rig_open(&h, NULL);
+    rig_send(&h, start, strlen(start), SIZE_MAX);
     for (unsigned i = 0; i < 150; i++) {
         h.pipe.now_ns += 3 * SECOND_NS;
-        harness_send(&h, line, strlen(line), SIZE_MAX);
+        rig_send(&h, line, strlen(line), SIZE_MAX);
         assert_true(h.pipe.deadline_ns - h.pipe.now_ns > 170 * SECOND_NS);
     }
-    harness_send(&h, ".\r\n", 3, SIZE_MAX);
+    rig_send(&h, ".\r\n", 3, SIZE_MAX);
     assert_int_equal(h.submitted, 1);
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
 }
 
 /* Sends a byte every ten seconds until time is up; returns how long that took. */
@@ -192,7 +192,7 @@ static int64_t trickle(void)
 
     while (h.pipe.deadline_ns - h.pipe.now_ns > 10 * SECOND_NS) {
         h.pipe.now_ns += 10 * SECOND_NS;
-        harness_send(&h, "x", 1, SIZE_MAX);
+        rig_send(&h, "x", 1, SIZE_MAX);
         assert_true(h.pipe.now_ns - from_ns < 1000 * SECOND_NS);
     }
     return h.pipe.now_ns - from_ns;
@@ -207,13 +207,13 @@ static void test_fast_then_slow(void **state)
     h.config.limits.data_rate = 10; /* at which these 9000 bytes were 15 minutes */
     for (size_t i = 0; i < sizeof(lines); i++)
         lines[i] = "0123456789012345678901234567890123456789012345678901234567890\r\n"[i % 63];
-    harness_open(&h, NULL);
-    harness_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
-    harness_send(&h, lines, 63 * 140, 1000);
+    rig_open(&h, NULL);
+    rig_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
+    rig_send(&h, lines, 63 * 140, 1000);
     assert_true(trickle() < 184 * SECOND_NS);
     pipe_expire(&h.pipe);
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
-    harness_close(&h);
+    rig_close(&h);
 }
 
 #define UNKNOWN_USER "RCPT TO:<mallory@example.org>\r\n"
@@ -224,14 +224,14 @@ static void test_fast_then_slow(void **state)
 static void test_harvest_in_a_connection(void **state)
 {
     (void)state;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c\r\nMAIL FROM:<>\r\n" UNKNOWN_USER UNKNOWN_USER UNKNOWN_USER UNKNOWN_USER
             UNKNOWN_USER UNKNOWN_USER UNKNOWN_USER);
     assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK USER_REFUSED USER_REFUSED
                                          USER_REFUSED USER_REFUSED USER_REFUSED NO_MORE);
     assert_int_equal(h.rejections, 5);
     assert_true(h.pipe.closed);
-    harness_close(&h);
+    rig_close(&h);
 }
 
 /* What a client asked for in vain is remembered over its connections. Past the bound nothing tells
@@ -241,23 +241,23 @@ static void test_harvest_over_connections(void **state)
     (void)state;
     h.config.limits.invalid_recipients = 4;
     for (unsigned round = 0; round < 2; round++) {
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say("EHLO c\r\nMAIL FROM:<>\r\n" UNKNOWN_USER "RCPT TO:<x@elsewhere.example>\r\n");
         assert_int_equal(h.rejections, 2);
         assert_false(h.pipe.closed);
-        harness_close(&h);
+        rig_close(&h);
     }
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_INVALID_RECIPIENTS], 4);
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_HARVESTS_CLOSED], 0);
     for (unsigned round = 1; round <= 2; round++) {
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         say(round == 1 ? TO_ALICE : "EHLO c.example\r\nMAIL FROM:<>\r\n" UNKNOWN_USER);
         assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK NO_MORE);
         assert_true(h.pipe.closed);
         assert_int_equal(h.rejections, 1);
         assert_non_null(strstr(h.rejected, round == 1 ? "|alice@example.com|421 4.7.0 "
                                                       : "|mallory@example.org|421 4.7.0 "));
-        harness_close(&h);
+        rig_close(&h);
         assert_int_equal(h.server.counters->value[COUNTER_SMTP_HARVESTS_CLOSED], round);
     }
     assert_int_equal(h.server.counters->value[COUNTER_SMTP_INVALID_RECIPIENTS], 4);
@@ -268,14 +268,14 @@ static void test_harvest_behind_a_recipient(void **state)
 {
     (void)state;
     h.config.limits.invalid_recipients = 1;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c.example\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\n" UNKNOWN_USER
             UNKNOWN_USER);
     assert_string_equal(h.pipe.sent, BANNER EHLO_REPLY MAIL_OK RCPT_OK USER_REFUSED NO_MORE);
     assert_int_equal(h.concluded, 1);
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
     assert_string_equal(h.status, "421 4.7.0 Too many unknown recipients");
-    harness_close(&h);
+    rig_close(&h);
 }
 
 int main(void)

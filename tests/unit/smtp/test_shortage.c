@@ -15,17 +15,17 @@
 static void test_exhaustion(void **state)
 {
     static const char text[] = TO_ALICE "DATA\r\nA: b\r\n\r\nbody\r\n.\r\nRSET\r\nQUIT\r\n";
-    uint32_t taken[HARNESS_BLOCKS];
+    uint32_t taken[RIG_BLOCKS];
     bool seen_refused = false;
     bool seen_delivered = false;
 
     (void)state;
-    for (uint32_t left = HARNESS_BLOCKS / 16; left < HARNESS_BLOCKS / 8 + 12; left++) {
+    for (uint32_t left = RIG_BLOCKS / 16; left < RIG_BLOCKS / 8 + 12; left++) {
         uint32_t count = 0;
 
         while (h.store.free_count > left)
             taken[count++] = block_take(&h.store, BLOCK_FOR_REPLY);
-        harness_open(&h, NULL);
+        rig_open(&h, NULL);
         (void)converse(text, strlen(text), 11);
         if (strstr(h.pipe.sent, "452 4.3.1 Insufficient system storage\r\n") != NULL) {
             seen_refused = true;
@@ -33,52 +33,52 @@ static void test_exhaustion(void **state)
         } else if (strstr(h.pipe.sent, "queued") != NULL) {
             seen_delivered = true;
         }
-        harness_close(&h);
+        rig_close(&h);
         assert_int_equal(h.store.free_count, left);
-        assert_int_equal(h.store.free_slot_count, HARNESS_SLOTS);
+        assert_int_equal(h.store.free_slot_count, RIG_SLOTS);
         while (count > 0)
             block_give(&h.store, taken[--count]);
     }
     assert_true(seen_refused);
     assert_true(seen_delivered);
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     h.pipe.data_refused = true;
     say(TO_ALICE "DATA\r\n");
     assert_string_equal(h.pipe.sent, TO_ALICE_REPLY "452 4.3.1 Insufficient system storage\r\n");
     assert_int_equal(h.outcome, MAIL_NO_ROOM);
-    harness_close(&h);
+    rig_close(&h);
 }
 
 static void test_no_slot(void **state)
 {
-    struct message *messages[HARNESS_SLOTS];
+    struct message *messages[RIG_SLOTS];
 
     (void)state;
-    for (unsigned i = 0; i < HARNESS_SLOTS; i++)
+    for (unsigned i = 0; i < RIG_SLOTS; i++)
         assert_non_null(messages[i] = message_take(&h.store));
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(TO_ALICE "DATA\r\n");
     assert_string_equal(h.pipe.sent,
                         BANNER EHLO_REPLY MAIL_OK "452 4.3.1 Insufficient system storage\r\n"
                                                   "554 5.5.1 Error: no valid recipients\r\n");
     assert_int_equal(h.rejections, 2);
-    for (unsigned i = 0; i < HARNESS_SLOTS; i++)
+    for (unsigned i = 0; i < RIG_SLOTS; i++)
         message_give(&h.store, messages[i]);
     say("RCPT TO:<alice@example.com>\r\nDATA\r\n.\r\n");
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
 }
 
 /* Who holds its share does not get another of the last slots, nor does its neighbour; a stranger
  * does, and with more room it does not matter. */
 static void test_crowding(void **state)
 {
-    struct message *messages[HARNESS_SLOTS - 1];
+    struct message *messages[RIG_SLOTS - 1];
 
     (void)state;
-    for (unsigned i = 0; i < HARNESS_SLOTS - 1; i++)
+    for (unsigned i = 0; i < RIG_SLOTS - 1; i++)
         assert_non_null(messages[i] = message_take(&h.store));
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     message_from(&h.store, messages[0], h.pipe.prefix);
     say(TO_ALICE);
     assert_string_equal(h.pipe.sent,
@@ -97,36 +97,36 @@ static void test_crowding(void **state)
     assert_int_equal(senders_held(&h.store.senders, h.pipe.prefix, false), 2);
     say("RSET\r\n");
     assert_int_equal(senders_held(&h.store.senders, h.pipe.prefix, false), 1);
-    harness_close(&h);
+    rig_close(&h);
     message_give(&h.store, messages[0]);
-    for (unsigned i = 3; i < HARNESS_SLOTS - 1; i++)
+    for (unsigned i = 3; i < RIG_SLOTS - 1; i++)
         message_give(&h.store, messages[i]);
 }
 
 /* While memory is short the same rate does not do. */
 static void test_slow_data_in_shortage(void **state)
 {
-    static uint32_t held[HARNESS_BLOCKS];
+    static uint32_t held[RIG_BLOCKS];
     unsigned count = 0;
     static const char line[] = "0123456789012345678901234567890123456789012345678901234567890\r\n";
     int64_t started_ns;
 
     (void)state;
     h.config.limits.data_rate = 10;
-    harness_open(&h, NULL);
-    harness_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
+    rig_open(&h, NULL);
+    rig_send(&h, TO_ALICE "DATA\r\n", strlen(TO_ALICE "DATA\r\n"), SIZE_MAX);
     started_ns = h.pipe.now_ns;
-    while (block_available(&h.store, BLOCK_FOR_DATA) > HARNESS_BLOCKS / 16)
+    while (block_available(&h.store, BLOCK_FOR_DATA) > RIG_BLOCKS / 16)
         held[count++] = block_take(&h.store, BLOCK_FOR_DATA);
     while (h.pipe.deadline_ns - h.pipe.now_ns > 3 * SECOND_NS) {
         h.pipe.now_ns += 3 * SECOND_NS;
-        harness_send(&h, line, strlen(line), SIZE_MAX);
+        rig_send(&h, line, strlen(line), SIZE_MAX);
         assert_true(h.pipe.now_ns - started_ns < 1000 * SECOND_NS);
     }
     assert_true(h.pipe.now_ns - started_ns < 200 * SECOND_NS);
     pipe_expire(&h.pipe);
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
-    harness_close(&h);
+    rig_close(&h);
     while (count > 0)
         block_give(&h.store, held[--count]);
 }
@@ -170,7 +170,7 @@ static void test_go_ahead_is_withheld(void **state)
 
     (void)state;
     occupy(&other);
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(LARGE "x\r\n.\r\nNOOP\r\n");
     assert_true(wait_for_reply(10 * SECOND_NS) >= 10 * SECOND_NS);
     assert_string_equal(h.pipe.sent, LARGE_REPLY);
@@ -179,9 +179,9 @@ static void test_go_ahead_is_withheld(void **state)
     assert_true(wait_for_reply(SECOND_NS) <= SECOND_NS / 10);
     assert_string_equal(h.pipe.sent, LARGE_REPLY GO_AHEAD);
     assert_int_equal(h.submitted, 1);
-    assert_true(harness_finish(&h, &delivered));
+    assert_true(rig_finish(&h, &delivered));
     assert_non_null(strstr(h.pipe.sent, "queued as 9F\r\n" OK));
-    harness_close(&h);
+    rig_close(&h);
     assert_int_equal(h.store.admission.granted, 0);
 }
 
@@ -193,7 +193,7 @@ static void test_no_room_in_time(void **state)
 
     (void)state;
     occupy(&other);
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(LARGE);
     waited_ns = wait_for_reply(100 * SECOND_NS);
     assert_true(waited_ns >= 30 * SECOND_NS && waited_ns < 31 * SECOND_NS);
@@ -201,8 +201,8 @@ static void test_no_room_in_time(void **state)
     assert_int_equal(h.outcome, MAIL_NO_ROOM);
     say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\nx\r\n.\r\n");
     assert_int_equal(h.submitted, 1);
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
     admission_leave(&h.store.admission, &other);
     assert_int_equal(h.store.admission.granted, 0);
 }
@@ -213,12 +213,12 @@ static void test_leaves_while_waiting(void **state)
 
     (void)state;
     occupy(&other);
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say(LARGE);
     pipe_close(&h.pipe, TCP_CLOSED_RESET);
     assert_int_equal(h.outcome, MAIL_CUT_OFF);
     assert_null(h.store.admission.waiting.first);
-    harness_close(&h);
+    rig_close(&h);
     admission_leave(&h.store.admission, &other);
 }
 
@@ -229,7 +229,7 @@ static uint32_t pour(uint32_t bytes)
     uint32_t sent = 0;
 
     while (sent < bytes && h.pipe.expect == TCP_EXPECT_DATA) {
-        harness_send(&h, line, strlen(line), SIZE_MAX);
+        rig_send(&h, line, strlen(line), SIZE_MAX);
         sent += (uint32_t)strlen(line);
     }
     return sent;
@@ -244,7 +244,7 @@ static void test_growth_waits(void **state)
 
     (void)state;
     occupy(&other);
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
     sent = pour(4000000);
     assert_int_equal(h.pipe.expect, TCP_EXPECT_NOTHING);
@@ -260,8 +260,8 @@ static void test_growth_waits(void **state)
     say(".\r\n");
     assert_int_equal(h.submitted, 1);
     assert_int_equal(h.messages[0].length, sent);
-    assert_true(harness_finish(&h, &delivered));
-    harness_close(&h);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
     assert_int_equal(h.store.admission.granted, 0);
 }
 
@@ -272,7 +272,7 @@ static void test_growth_in_vain(void **state)
 
     (void)state;
     occupy(&other);
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
     (void)pour(4000000);
     from_ns = h.pipe.now_ns;
@@ -283,7 +283,7 @@ static void test_growth_in_vain(void **state)
     assert_int_equal(h.outcome, MAIL_NO_ROOM);
     say("\r\n.\r\n");
     assert_non_null(strstr(h.pipe.sent, GO_AHEAD NO_ROOM));
-    harness_close(&h);
+    rig_close(&h);
     admission_leave(&h.store.admission, &other);
 }
 
@@ -297,7 +297,7 @@ static void test_more_than_announced(void **state)
     h.config.limits.message_bytes = 5000000;
     assert_true(admission_enter(&h.store.admission, &grows, &share, 1));
     assert_true(admission_grow(&h.store.admission, &grows, 300, 1));
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     say("EHLO c\r\nMAIL FROM:<> SIZE=4000000\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
     assert_non_null(strstr(h.pipe.sent, NO_ROOM)); /* the oldest has the first claim */
     say("MAIL FROM:<> SIZE=3000000\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
@@ -307,7 +307,7 @@ static void test_more_than_announced(void **state)
     (void)pour(200000);
     assert_int_equal(h.outcome, MAIL_NO_ROOM);
     assert_int_equal(h.concluded, 2);
-    harness_close(&h);
+    rig_close(&h);
     admission_leave(&h.store.admission, &grows);
 }
 
@@ -320,11 +320,10 @@ static void test_larger_than_a_worker(void **state)
     uint64_t fits = h.server.message_bytes;
 
     (void)state;
-    assert_true(fits > h.config.limits.message_bytes &&
-                fits < HARNESS_BLOCKS * MESSAGE_BLOCK_BYTES);
+    assert_true(fits > h.config.limits.message_bytes && fits < RIG_BLOCKS * MESSAGE_BLOCK_BYTES);
     h.config.limits.message_bytes = UINT64_C(100) << 20;
     h.config.limits.admission_wait_ns = 30 * SECOND_NS;
-    harness_open(&h, NULL);
+    rig_open(&h, NULL);
     (void)snprintf(text, sizeof(text), "EHLO c\r\nMAIL FROM:<> SIZE=%llu\r\n",
                    (unsigned long long)fits + 1);
     say(text);
@@ -337,12 +336,12 @@ static void test_larger_than_a_worker(void **state)
     say(text);
     assert_non_null(strstr(h.pipe.sent, MAIL_OK RCPT_OK GO_AHEAD));
     say(".\r\n");
-    assert_true(harness_finish(&h, &delivered));
+    assert_true(rig_finish(&h, &delivered));
     say("MAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
     while (h.concluded == 0 && h.pipe.expect == TCP_EXPECT_DATA)
         (void)pour(64 * 1024);
     assert_int_equal(h.outcome, MAIL_TOO_LARGE);
-    harness_close(&h);
+    rig_close(&h);
     assert_int_equal(h.store.admission.granted, 0);
 }
 

@@ -68,7 +68,7 @@ static int64_t mail_wall_seconds(void *context, int64_t now_ns)
     return 1795285802 + now_ns / CLOCK_NS_PER_SECOND;
 }
 
-void mail_init(struct mail *mail, struct bed *bed, const struct stream_kind *kind,
+void mail_init(struct mail *mail, struct rig *rig, const struct stream_kind *kind,
                const char *hostname)
 {
     memset(mail, 0, sizeof(*mail));
@@ -88,9 +88,9 @@ void mail_init(struct mail *mail, struct bed *bed, const struct stream_kind *kin
     mail->config.customers = &mail->customer;
     CHECK(smtp_customers_create(&mail->config, &mail->table) == STATUS_OK);
     mail->server = (struct smtp_server){
-        .store = &bed->store,
-        .endpoint = &bed->endpoint,
-        .counters = region_counters(&bed->region, 0),
+        .store = &rig->store,
+        .endpoint = &rig->endpoint,
+        .counters = region_counters(&rig->region, 0),
         .customers = mail->table,
         .service = {.context = mail,
                     .submit = mail_submit,

@@ -1,9 +1,9 @@
-/* mail.h: an SMTP server over the bed's store, and what became of its messages. */
+/* mail.h: an SMTP server over the rig's store, and what became of its messages. */
 #ifndef TESTS_UNIT_STREAM_MAIL_H
 #define TESTS_UNIT_STREAM_MAIL_H
 
 #include "dataplane/policy/reply.h"
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define MAIL_BYTES_MAX 65536u
 
@@ -20,7 +20,7 @@ struct mail {
 };
 
 /* `kind` may be null. `hostname` is what the banner says. */
-void mail_init(struct mail *mail, struct bed *bed, const struct stream_kind *kind,
+void mail_init(struct mail *mail, struct rig *rig, const struct stream_kind *kind,
                const char *hostname);
 void mail_fini(struct mail *mail);
 

@@ -12,7 +12,7 @@
 #include "tests/unit/stream/mail.h"
 #include "tests/unit/stream/sealed.h"
 
-static struct bed bed;
+static struct rig rig;
 static struct mail mail;
 static struct sealed_kind sealed;
 
@@ -31,8 +31,8 @@ static void send_all(struct client *client, const uint8_t *bytes, uint32_t lengt
         client->seq += part;
         bytes += part;
         length -= part;
-        bed_flush(&bed);
-        for (const struct bed_frame *frame; (frame = client_next(client)) != NULL;) {
+        rig_flush(&rig);
+        for (const struct rig_frame *frame; (frame = client_next(client)) != NULL;) {
             memcpy(heard + heard_length, frame->tcp.payload, frame->tcp.payload_length);
             heard_length += frame->tcp.payload_length;
             if (frame->tcp.payload_length > 0)
@@ -44,12 +44,12 @@ static void send_all(struct client *client, const uint8_t *bytes, uint32_t lengt
 /* Nothing but an acknowledgement: what waits comes out. */
 static void listen_on(struct client *client)
 {
-    bed_flush(&bed);
-    for (const struct bed_frame *frame; (frame = client_next(client)) != NULL;) {
+    rig_flush(&rig);
+    for (const struct rig_frame *frame; (frame = client_next(client)) != NULL;) {
         memcpy(heard + heard_length, frame->tcp.payload, frame->tcp.payload_length);
         heard_length += frame->tcp.payload_length;
         (void)client_send_ack(client, client->ack);
-        bed_flush(&bed);
+        rig_flush(&rig);
     }
 }
 
@@ -76,7 +76,7 @@ static const char *unseal(void)
 /* The same handshake as client_connect(), but what is said at once stays in the queue. */
 static void connect_client(struct client *client)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
     assert_int_equal(client_syn(client), COUNTER_TCP_IN_ACCEPTED);
     frame = client_next(client);
@@ -95,20 +95,20 @@ static void leave(struct client *client)
     (void)client_send(client, TCP_FLAG_FIN | TCP_FLAG_ACK, client->seq, NULL, 0);
     client->seq++;
     listen_on(client);
-    bed_flush(&bed);
+    rig_flush(&rig);
 }
 
 static void open_sealed(void)
 {
-    struct bed_options options = {.blocks = 256, .window_bytes = 65536};
+    struct rig_options options = {.blocks = 256, .window_bytes = 65536};
 
     /* The kind needs the store before there is one: its address does not change. */
-    sealed_kind_init(&sealed, &bed.store);
-    bed_make(&bed, 256);
-    mail_init(&mail, &bed, &sealed.kind, "sealed.example.com");
+    sealed_kind_init(&sealed, &rig.store);
+    rig_make(&rig, 256);
+    mail_init(&mail, &rig, &sealed.kind, "sealed.example.com");
     options.application = &mail.listener.below;
-    bed_start(&bed, &options);
-    mail.server.counters = region_counters(&bed.region, 0);
+    rig_start(&rig, &options);
+    mail.server.counters = region_counters(&rig.region, 0);
 }
 
 static uint32_t say_sealed(uint8_t *wire, uint32_t used, const char *text, uint32_t piece,
@@ -158,7 +158,7 @@ static void test_sealed_mail(void **state)
         const char *at;
 
         open_sealed();
-        client_init(&client, &bed, 1);
+        client_init(&client, &rig, 1);
         connect_client(&client);
         listen_on(&client);
         assert_int_equal(heard_length, 0); /* no banner before the handshake of the kind */
@@ -168,7 +168,7 @@ static void test_sealed_mail(void **state)
         send_all(&client, wire, used, pieces[i][1]);
         listen_on(&client);
         assert_non_null(mail.submitted);
-        mail_accept(&mail, bed.now_ns);
+        mail_accept(&mail, rig.now_ns);
         used = say_sealed(wire, 0, "QUIT\r\n", pieces[i][0], &key);
         send_all(&client, wire, used, pieces[i][1]);
         listen_on(&client);
@@ -182,7 +182,7 @@ static void test_sealed_mail(void **state)
         assert_int_equal(mail.length, length - (400 + 6) / 7);
         assert_memory_equal(mail.bytes, ".line 0 of a mail that is sealed\r\nline 1 ", 41);
         leave(&client);
-        bed_close(&bed);
+        rig_close(&rig);
         mail_fini(&mail);
     }
 }
@@ -194,23 +194,23 @@ static void test_sealed_handshake(void **state)
 
     (void)state;
     open_sealed();
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     connect_client(&client);
     send_all(&client, (const uint8_t *)"EHLO", 4, 4);
-    assert_int_equal(bed.endpoint.connection_count, 0);
-    client_init(&client, &bed, 2);
+    assert_int_equal(rig.endpoint.connection_count, 0);
+    client_init(&client, &rig, 2);
     connect_client(&client);
     send_all(&client, (const uint8_t *)"SEA", 3, 3);
-    smtp_server_drain(&mail.server, bed.now_ns);
-    assert_int_equal(bed.endpoint.connection_count, 1);
-    bed_advance(&bed, 11 * BED_SECOND);
-    assert_int_equal(bed.endpoint.connection_count, 0);
-    assert_int_equal(bed_counter(&bed, COUNTER_CLOSED_ABORTED), 2);
-    bed_close(&bed);
+    smtp_server_drain(&mail.server, rig.now_ns);
+    assert_int_equal(rig.endpoint.connection_count, 1);
+    rig_advance(&rig, 11 * RIG_SECOND);
+    assert_int_equal(rig.endpoint.connection_count, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_CLOSED_ABORTED), 2);
+    rig_close(&rig);
     mail_fini(&mail);
 }
 
-/* A sender that goes in the middle of a mail: the kind's blocks come back, too (bed_close()). */
+/* A sender that goes in the middle of a mail: the kind's blocks come back, too (rig_close()). */
 static void test_sealed_broken_off(void **state)
 {
     static uint8_t wire[4096];
@@ -220,7 +220,7 @@ static void test_sealed_broken_off(void **state)
 
     (void)state;
     open_sealed();
-    client_init(&client, &bed, 1);
+    client_init(&client, &rig, 1);
     connect_client(&client);
     begin_sealed(wire);
     used = say_sealed(wire, used, dialogue, 50, &key);
@@ -228,7 +228,7 @@ static void test_sealed_broken_off(void **state)
     send_all(&client, wire, used, 100);
     assert_true(client_send(&client, TCP_FLAG_RST, client.seq, NULL, 0) == COUNTER_TCP_IN_RESET);
     assert_int_equal(mail.concluded, 1);
-    bed_close(&bed);
+    rig_close(&rig);
     mail_fini(&mail);
 }
 
@@ -289,28 +289,28 @@ static void test_two_applications(void **state)
                                                      .finished = echo_end,
                                                      .expired = echo_end,
                                                      .closed = echo_closed}};
-    struct bed_options options = {.second = &second.below};
+    struct rig_options options = {.second = &second.below};
     struct client sender, talker;
 
     (void)state;
     stream_listener_init(&second);
-    bed_make(&bed, BED_BLOCKS);
-    mail_init(&mail, &bed, NULL, "mx.example.com");
+    rig_make(&rig, RIG_BLOCKS);
+    mail_init(&mail, &rig, NULL, "mx.example.com");
     options.application = &mail.listener.below;
-    bed_start(&bed, &options);
-    client_init(&talker, &bed, 2);
-    talker.server_port = BED_SECOND_PORT;
+    rig_start(&rig, &options);
+    client_init(&talker, &rig, 2);
+    talker.server_port = RIG_SECOND_PORT;
     connect_client(&talker);
     send_all(&talker, (const uint8_t *)"NOOP\r\n", 6, 2);
     assert_int_equal(echo.opened, 1);
     assert_int_equal(heard_length, 6);
     assert_memory_equal(heard, "NOOP\r\n", 6);
-    client_init(&sender, &bed, 1);
+    client_init(&sender, &rig, 1);
     connect_client(&sender);
     listen_on(&sender);
     assert_memory_equal(heard, "220 mx.example.com ", 19);
     /* Draining mail sends its connections away, not the other application's. */
-    smtp_server_drain(&mail.server, bed.now_ns);
+    smtp_server_drain(&mail.server, rig.now_ns);
     listen_on(&sender);
     assert_non_null(memmem(heard, heard_length, "\r\n421 4.3.2 ", 12));
     heard_length = 0;
@@ -319,7 +319,7 @@ static void test_two_applications(void **state)
     leave(&talker);
     assert_int_equal(echo.closed, 1);
     leave(&sender);
-    bed_close(&bed);
+    rig_close(&rig);
     mail_fini(&mail);
 }
 

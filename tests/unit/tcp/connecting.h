@@ -2,11 +2,11 @@
 #ifndef TESTS_UNIT_TCP_CONNECTING_H
 #define TESTS_UNIT_TCP_CONNECTING_H
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define CONNECTING_HALF_OPEN 16u
 
-extern struct bed bed;
+extern struct rig rig;
 extern struct client client; /* number 1, not connected yet */
 
 int connecting_set_up(void **state);

@@ -8,14 +8,14 @@
 
 #include <cmocka.h>
 
-struct bed bed;
+struct rig rig;
 struct client client;
 
 int receiving_set_up(void **state)
 {
-    bed_open(&bed, NULL);
-    client_init(&client, &bed, 1);
-    *state = &bed;
+    rig_open(&rig, NULL);
+    client_init(&client, &rig, 1);
+    *state = &rig;
     return 0;
 }
 
@@ -40,23 +40,23 @@ int receiving_set_up_connected(void **state)
 int receiving_tear_down(void **state)
 {
     (void)state;
-    bed_close(&bed);
+    rig_close(&rig);
     return 0;
 }
 
 void check_received(uint32_t length)
 {
-    assert_int_equal(bed.received_length, length);
+    assert_int_equal(rig.received_length, length);
     for (uint32_t i = 0; i < length; i++)
-        assert_int_equal(bed.received[i], client_byte(i));
+        assert_int_equal(rig.received[i], client_byte(i));
 }
 
 /* The one segment that answers; its acknowledgement is `offset` bytes into the stream. */
-const struct bed_frame *check_acked(uint32_t offset)
+const struct rig_frame *check_acked(uint32_t offset)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
-    bed_flush(&bed);
+    rig_flush(&rig);
     frame = client_next(&client);
     assert_non_null(frame);
     assert_int_equal(frame->tcp.flags, TCP_FLAG_ACK);

@@ -2,12 +2,12 @@
 #ifndef TESTS_UNIT_TCP_RECEIVING_H
 #define TESTS_UNIT_TCP_RECEIVING_H
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
-extern struct bed bed;
+extern struct rig rig;
 extern struct client client;
 
-/* A bed, and a client that has not connected yet. */
+/* A rig, and a client that has not connected yet. */
 int receiving_set_up(void **state);
 
 /* Connected, without scaling, and with windows beyond 64 KiB. */
@@ -19,7 +19,7 @@ int receiving_tear_down(void **state);
 void check_received(uint32_t length);
 
 /* The one segment that answers; its acknowledgement is `offset` bytes into the stream. */
-const struct bed_frame *check_acked(uint32_t offset);
+const struct rig_frame *check_acked(uint32_t offset);
 
 #define RECEIVING_TEST(name) \
     cmocka_unit_test_setup_teardown(name, receiving_set_up_connected, receiving_tear_down)

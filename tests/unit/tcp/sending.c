@@ -8,17 +8,17 @@
 
 #include <cmocka.h>
 
-struct bed bed;
+struct rig rig;
 struct client client;
 uint8_t reply[TCP_SEND_BYTES];
 
 int sending_set_up_apart(void **state)
 {
-    bed_open(&bed, NULL);
-    client_init(&client, &bed, 1);
+    rig_open(&rig, NULL);
+    client_init(&client, &rig, 1);
     for (uint32_t i = 0; i < sizeof(reply); i++)
         reply[i] = client_byte(i);
-    *state = &bed;
+    *state = &rig;
     return 0;
 }
 
@@ -33,20 +33,20 @@ int sending_set_up(void **state)
 int sending_tear_down(void **state)
 {
     (void)state;
-    bed_close(&bed);
+    rig_close(&rig);
     return 0;
 }
 
 void send_reply(uint32_t length)
 {
-    assert_int_equal(tcp_send(bed.connection, reply, length), STATUS_OK);
-    bed_flush(&bed);
+    assert_int_equal(tcp_send(rig.connection, reply, length), STATUS_OK);
+    rig_flush(&rig);
 }
 
 /* The next segment carries [offset, offset + length) of `reply`, which began at client.own. */
-const struct bed_frame *check_segment(uint32_t offset, uint32_t length)
+const struct rig_frame *check_segment(uint32_t offset, uint32_t length)
 {
-    const struct bed_frame *frame = client_next(&client);
+    const struct rig_frame *frame = client_next(&client);
 
     assert_non_null(frame);
     assert_int_equal(frame->tcp.seq - client.own, offset);
@@ -57,6 +57,6 @@ const struct bed_frame *check_segment(uint32_t offset, uint32_t length)
 
 void check_silence(void)
 {
-    bed_flush(&bed);
+    rig_flush(&rig);
     assert_null(client_next(&client));
 }

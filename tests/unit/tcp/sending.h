@@ -2,13 +2,13 @@
 #ifndef TESTS_UNIT_TCP_SENDING_H
 #define TESTS_UNIT_TCP_SENDING_H
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
-extern struct bed bed;
+extern struct rig rig;
 extern struct client client;
 extern uint8_t reply[TCP_SEND_BYTES]; /* what is sent, from the first byte on */
 
-/* A bed, and a client that has not connected yet. */
+/* A rig, and a client that has not connected yet. */
 int sending_set_up_apart(void **state);
 
 /* The same, connected. */
@@ -19,7 +19,7 @@ int sending_tear_down(void **state);
 void send_reply(uint32_t length);
 
 /* The next segment carries [offset, offset + length) of `reply`, which began at client.own. */
-const struct bed_frame *check_segment(uint32_t offset, uint32_t length);
+const struct rig_frame *check_segment(uint32_t offset, uint32_t length);
 
 /* Nothing is to be sent now. */
 void check_silence(void);

@@ -8,18 +8,18 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define TICK_NS (INT64_C(1) << TCP_TICK_SHIFT)
 
-static struct bed bed;
+static struct rig rig;
 static struct client client;
 
 static int set_up_apart(void **state)
 {
-    bed_open(&bed, NULL);
-    client_init(&client, &bed, 1);
-    *state = &bed;
+    rig_open(&rig, NULL);
+    client_init(&client, &rig, 1);
+    *state = &rig;
     return 0;
 }
 
@@ -53,21 +53,21 @@ static int set_up_timestamps(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    bed_close(&bed);
+    rig_close(&rig);
     return 0;
 }
 
 static void check_silence(void)
 {
-    bed_flush(&bed);
+    rig_flush(&rig);
     assert_null(client_next(&client));
 }
 
-static const struct bed_frame *check_acked(uint32_t offset)
+static const struct rig_frame *check_acked(uint32_t offset)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
-    bed_flush(&bed);
+    rig_flush(&rig);
     frame = client_next(&client);
     assert_non_null(frame);
     assert_int_equal(frame->tcp.flags, TCP_FLAG_ACK);
@@ -91,24 +91,24 @@ static uint32_t send_quick(void)
 static void test_rfc_5681_4_2_delayed_ack(void **state)
 {
     uint32_t at = send_quick();
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
     int64_t arrived;
 
     (void)state;
     for (unsigned i = 0; i < 10; i++, at += 20) {
         assert_int_equal(client_stream(&client, at, 10), COUNTER_TCP_IN_ACCEPTED);
         check_silence();
-        bed_advance(&bed, 10 * BED_MS);
+        rig_advance(&rig, 10 * RIG_MS);
         assert_int_equal(client_stream(&client, at + 10, 10), COUNTER_TCP_IN_ACCEPTED);
         (void)check_acked(at + 20);
     }
-    bed_advance(&bed, BED_SECOND);
+    rig_advance(&rig, RIG_SECOND);
     check_silence();
-    arrived = bed.now_ns;
+    arrived = rig.now_ns;
     assert_int_equal(client_stream(&client, at, 10), COUNTER_TCP_IN_ACCEPTED);
-    bed_advance(&bed, TCP_DELAYED_ACK_NS - BED_MS);
+    rig_advance(&rig, TCP_DELAYED_ACK_NS - RIG_MS);
     check_silence();
-    bed_advance(&bed, BED_MS + 2 * TICK_NS);
+    rig_advance(&rig, RIG_MS + 2 * TICK_NS);
     frame = check_acked(at + 10);
     assert_in_range(frame->sent_ns - arrived, TCP_DELAYED_ACK_NS, TCP_DELAYED_ACK_NS + 2 * TICK_NS);
 }
@@ -126,16 +126,16 @@ static void test_one_ack_a_burst(void **state)
 static void test_ack_rides_on_a_reply(void **state)
 {
     uint32_t at = send_quick();
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
     (void)state;
     assert_int_equal(client_stream(&client, at, 10), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(tcp_send(bed.connection, "250 \r\n", 6), STATUS_OK);
-    bed_flush(&bed);
+    assert_int_equal(tcp_send(rig.connection, "250 \r\n", 6), STATUS_OK);
+    rig_flush(&rig);
     frame = client_next(&client);
     assert_int_equal(frame->tcp.payload_length, 6);
     assert_int_equal(frame->tcp.ack, client.first + at + 10);
-    bed_advance(&bed, 100 * BED_MS);
+    rig_advance(&rig, 100 * RIG_MS);
     check_silence();
 }
 
@@ -163,11 +163,11 @@ static void test_pure_acks_are_not_answered(void **state)
     (void)state;
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
-    bed_advance(&bed, BED_SECOND);
+    rig_advance(&rig, RIG_SECOND);
     check_silence();
 }
 
-static void check_sack(const struct bed_frame *frame, unsigned index, uint32_t start, uint32_t end)
+static void check_sack(const struct rig_frame *frame, unsigned index, uint32_t start, uint32_t end)
 {
     assert_true(index < frame->sack_count);
     assert_int_equal(frame->sack[index][0] - client.first, start);
@@ -177,7 +177,7 @@ static void check_sack(const struct bed_frame *frame, unsigned index, uint32_t s
 /* RFC 2018 4: the block that just grew first, at most four; joined when they touch. */
 static void test_rfc_2018_blocks(void **state)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
     (void)state;
     assert_int_equal(client_stream(&client, 1000, 100), COUNTER_TCP_IN_ACCEPTED);
@@ -221,7 +221,7 @@ static void test_rfc_2018_not_without_agreement(void **state)
 /* With timestamps there is room for three. */
 static void test_rfc_2018_three_blocks_with_timestamps(void **state)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
     (void)state;
     for (uint32_t i = 1; i < 6; i++)
@@ -235,7 +235,7 @@ static void test_rfc_2018_three_blocks_with_timestamps(void **state)
 /* RFC 2883 4: what came twice is the first block, once. */
 static void test_rfc_2883_duplicates_are_reported(void **state)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
 
     (void)state;
     assert_int_equal(client_stream(&client, 0, 500), COUNTER_TCP_IN_ACCEPTED);
@@ -256,7 +256,7 @@ static void test_rfc_2883_duplicates_are_reported(void **state)
 /* RFC 7323 4.3: the echo is the timestamp of the last segment that moved the left edge. */
 static void test_rfc_7323_4_3_echo(void **state)
 {
-    const struct bed_frame *frame;
+    const struct rig_frame *frame;
     uint32_t own;
 
     (void)state;
@@ -265,7 +265,7 @@ static void test_rfc_7323_4_3_echo(void **state)
     frame = check_acked(100);
     assert_int_equal(frame->tcp.timestamp_echo, 6000);
     own = frame->tcp.timestamp;
-    bed_advance(&bed, 500 * BED_MS);
+    rig_advance(&rig, 500 * RIG_MS);
     client.clock = 6500;
     assert_int_equal(client_stream(&client, 200, 100), COUNTER_TCP_IN_ACCEPTED);
     frame = check_acked(100);
@@ -292,7 +292,7 @@ static void test_rfc_7323_5_3_paws(void **state)
     client.clock = 6000;
     assert_int_equal(client_stream(&client, 100, 100), COUNTER_TCP_IN_ACCEPTED);
     (void)check_acked(200);
-    assert_int_equal(bed.received_length, 200);
+    assert_int_equal(rig.received_length, 200);
 }
 
 static void test_rfc_7323_timestamp_wraps(void **state)
@@ -313,14 +313,14 @@ static void test_rfc_7323_5_3_outsiders_do_not_set_the_clock(void **state)
 
     (void)state;
     assert_int_equal(client_stream(&client, 0, 100), COUNTER_TCP_IN_ACCEPTED);
-    bed_flush(&bed);
+    rig_flush(&rig);
     client.clock = clock + 0x40000000u;
     assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first - 1000000, "x", 1),
                      COUNTER_TCP_IN_OUT_OF_WINDOW);
     assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first - 1000, "x", 1),
                      COUNTER_TCP_IN_DUPLICATE);
-    bed_flush(&bed);
-    bed_drain(&bed);
+    rig_flush(&rig);
+    rig_drain(&rig);
     client.clock = clock;
     assert_int_equal(client_stream(&client, 100, 100), COUNTER_TCP_IN_ACCEPTED);
     (void)check_acked(200);
@@ -336,10 +336,10 @@ static void test_rfc_7323_3_2_missing_timestamp(void **state)
     segment.ack = client.ack;
     assert_int_equal(client_put(&client, &segment), COUNTER_TCP_IN_BAD_HEADER);
     check_silence();
-    assert_int_equal(bed.received_length, 0);
+    assert_int_equal(rig.received_length, 0);
     segment.flags = TCP_FLAG_RST;
     assert_int_equal(client_put(&client, &segment), COUNTER_TCP_IN_RESET);
-    assert_int_equal(bed.closed, 1);
+    assert_int_equal(rig.closed, 1);
 }
 
 /* RFC 5961 3.2: exactly where we are: reset; in the window: challenged; else nothing. */
@@ -358,10 +358,10 @@ static void test_rfc_5961_3_2_reset(void **state)
         client_send(&client, TCP_FLAG_RST, client.seq + TCP_COMMAND_WINDOW - 1, NULL, 0),
         COUNTER_TCP_IN_CHALLENGED);
     (void)check_acked(0);
-    assert_int_equal(bed.closed, 0);
+    assert_int_equal(rig.closed, 0);
     assert_int_equal(client_send(&client, TCP_FLAG_RST, client.seq, NULL, 0), COUNTER_TCP_IN_RESET);
-    assert_int_equal(bed.closed, 1);
-    assert_int_equal(bed.reason, TCP_CLOSED_RESET);
+    assert_int_equal(rig.closed, 1);
+    assert_int_equal(rig.reason, TCP_CLOSED_RESET);
     check_silence();
     /* Nobody is there any more. */
     assert_int_equal(client_stream(&client, 0, 10), COUNTER_TCP_IN_NO_CONNECTION);
@@ -385,8 +385,8 @@ static void test_rfc_5961_4_2_syn(void **state)
     assert_int_equal(client_send(&client, TCP_FLAG_SYN, client.seq + 1000000, NULL, 0),
                      COUNTER_TCP_IN_OUT_OF_WINDOW);
     (void)check_acked(0);
-    assert_int_equal(bed.opened, 1);
-    assert_int_equal(bed.closed, 0);
+    assert_int_equal(rig.opened, 1);
+    assert_int_equal(rig.closed, 0);
 }
 
 /* RFC 5961 7: challenges are limited, and the limit is a connection's own. */
@@ -399,11 +399,11 @@ static void test_rfc_5961_7_challenge_limit(void **state)
         for (unsigned i = 0; i < 3 * TCP_CHALLENGES_MAX; i++) {
             assert_int_equal(client_send(&client, TCP_FLAG_RST, client.seq + 5, NULL, 0),
                              COUNTER_TCP_IN_CHALLENGED);
-            bed_flush(&bed);
+            rig_flush(&rig);
             answers += client_next(&client) != NULL ? 1 : 0;
         }
         assert_int_equal(answers, TCP_CHALLENGES_MAX);
-        bed_advance(&bed, TCP_CHALLENGE_NS);
+        rig_advance(&rig, TCP_CHALLENGE_NS);
     }
 }
 
@@ -422,7 +422,7 @@ static void test_rfc_5961_5_2_acknowledgements(void **state)
     /* Data with such an acknowledgement is not taken either. */
     client.ack = client.own + 1;
     assert_int_equal(client_stream(&client, 0, 10), COUNTER_TCP_IN_BAD_ACK);
-    assert_int_equal(bed.received_length, 0);
+    assert_int_equal(rig.received_length, 0);
 }
 
 /* RFC 9293 3.10.7.4: a segment without ACK is dropped. */
@@ -432,8 +432,8 @@ static void test_no_ack_flag(void **state)
     assert_int_equal(client_send(&client, 0, client.seq, "abc", 3), COUNTER_TCP_IN_BAD_HEADER);
     assert_int_equal(client_send(&client, TCP_FLAG_FIN, client.seq, NULL, 0),
                      COUNTER_TCP_IN_BAD_HEADER);
-    assert_int_equal(bed.received_length, 0);
-    assert_int_equal(bed.finished, 0);
+    assert_int_equal(rig.received_length, 0);
+    assert_int_equal(rig.finished, 0);
     check_silence();
 }
 

@@ -6,33 +6,33 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define BLOCKS      256u
 #define SHARE       (BLOCKS / TCP_COMMAND_SHARE)
 #define CONNECTIONS 1024u
-#define HELD_NS     (2 * (int64_t)TCP_EVICT_HOLDING_MS * BED_MS)
+#define HELD_NS     (2 * (int64_t)TCP_EVICT_HOLDING_MS * RIG_MS)
 
-static struct bed bed;
+static struct rig rig;
 static struct client clients[CONNECTIONS];
 static struct tcp_connection *connections[CONNECTIONS];
 
 static int set_up(void **state)
 {
-    static const struct bed_options options = {
+    static const struct rig_options options = {
         .blocks = BLOCKS, .connections = CONNECTIONS, .connections_a_prefix = CONNECTIONS};
 
-    bed_open(&bed, &options);
-    bed.keep = true;
-    *state = &bed;
+    rig_open(&rig, &options);
+    rig.keep = true;
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    assert_true(tcp_sound(&bed.endpoint, NULL));
-    bed_close(&bed);
+    assert_true(tcp_sound(&rig.endpoint, NULL));
+    rig_close(&rig);
     return 0;
 }
 
@@ -41,12 +41,12 @@ static void connect_from(unsigned number, unsigned net, unsigned host)
 {
     struct client *client = &clients[number];
 
-    client_init(client, &bed, (uint8_t)host);
+    client_init(client, &rig, (uint8_t)host);
     client->address[2] = (uint8_t)net;
     client->port = (uint16_t)(2000 + number);
     client_connect(client);
-    connections[number] = bed.connection;
-    tcp_set_deadline(bed.connection, bed.now_ns + 300 * BED_SECOND);
+    connections[number] = rig.connection;
+    tcp_set_deadline(rig.connection, rig.now_ns + 300 * RIG_SECOND);
 }
 
 /* From an address of its own, so that no client's share is reached. */
@@ -61,8 +61,8 @@ static enum counter send_part(unsigned number)
     enum counter outcome = client_send(client, TCP_FLAG_ACK, client->seq, "EHLO", 4);
 
     client->seq += outcome == COUNTER_TCP_IN_ACCEPTED ? 4 : 0;
-    bed_flush(&bed);
-    bed_drain(&bed);
+    rig_flush(&rig);
+    rig_drain(&rig);
     return outcome;
 }
 
@@ -73,8 +73,8 @@ static void fill_share(void)
         connect_number(i);
     for (unsigned i = 0; i < SHARE; i++)
         assert_int_equal(send_part(i), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.endpoint.command_slots, SHARE);
-    assert_int_equal(bed.endpoint.holders.count, SHARE);
+    assert_int_equal(rig.endpoint.command_slots, SHARE);
+    assert_int_equal(rig.endpoint.holders.count, SHARE);
 }
 
 /* Wherever in the table the holders lie, each newcomer finds the one that has held longest. */
@@ -82,15 +82,15 @@ static void test_oldest_goes(void **state)
 {
     (void)state;
     fill_share();
-    bed_advance(&bed, HELD_NS);
-    bed_drain(&bed);
+    rig_advance(&rig, HELD_NS);
+    rig_drain(&rig);
     for (unsigned i = 0; i < SHARE; i++) {
         assert_int_equal(send_part(SHARE + i), COUNTER_TCP_IN_ACCEPTED);
         assert_int_equal(connections[i]->state, TCP_STATE_FREE);
-        assert_int_equal(bed.closed, i + 1);
+        assert_int_equal(rig.closed, i + 1);
     }
-    assert_int_equal(bed_counter(&bed, COUNTER_CLOSED_EVICTED), SHARE);
-    assert_int_equal(bed.endpoint.command_slots, SHARE);
+    assert_int_equal(rig_counter(&rig, COUNTER_CLOSED_EVICTED), SHARE);
+    assert_int_equal(rig.endpoint.command_slots, SHARE);
 }
 
 /* Evictions have thinned the holders out: one, anywhere, is found. */
@@ -102,12 +102,12 @@ static void test_last_one_is_found(void **state)
         if (i != SHARE / 2)
             tcp_consume(connections[i], 4);
     }
-    assert_int_equal(bed.endpoint.holders.count, 1);
-    bed_advance(&bed, HELD_NS);
-    bed_drain(&bed);
-    assert_true(tcp_evict_holder(&bed.endpoint, NULL));
+    assert_int_equal(rig.endpoint.holders.count, 1);
+    rig_advance(&rig, HELD_NS);
+    rig_drain(&rig);
+    assert_true(tcp_evict_holder(&rig.endpoint, NULL));
     assert_int_equal(connections[SHARE / 2]->state, TCP_STATE_FREE);
-    assert_false(tcp_evict_holder(&bed.endpoint, NULL));
+    assert_false(tcp_evict_holder(&rig.endpoint, NULL));
 }
 
 /* Nobody goes for its own next block, and nobody who holds one for a moment only. */
@@ -116,9 +116,9 @@ static void test_who_is_spared(void **state)
     (void)state;
     fill_share();
     assert_int_equal(send_part(SHARE), COUNTER_TCP_IN_NO_ROOM);
-    bed_advance(&bed, HELD_NS);
-    bed_drain(&bed);
-    assert_true(tcp_evict_holder(&bed.endpoint, connections[0]));
+    rig_advance(&rig, HELD_NS);
+    rig_drain(&rig);
+    assert_true(tcp_evict_holder(&rig.endpoint, connections[0]));
     assert_int_equal(connections[0]->state, TCP_STATE_ESTABLISHED);
     assert_int_equal(connections[1]->state, TCP_STATE_FREE);
 }
@@ -130,8 +130,8 @@ static void test_dying_goes_first(void **state)
     fill_share();
     tcp_abort(connections[0]);
     assert_int_equal(send_part(SHARE), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.closed, 1);
-    assert_int_equal(bed.reason, TCP_CLOSED_ABORTED);
+    assert_int_equal(rig.closed, 1);
+    assert_int_equal(rig.reason, TCP_CLOSED_ABORTED);
 }
 
 /* What is pipelined behind a final dot waits for us. It does not count as commands', however much
@@ -151,19 +151,19 @@ static void test_pipelined_does_not_count(void **state)
         taken += outcome == COUNTER_TCP_IN_ACCEPTED;
     }
     assert_int_equal(taken, BLOCKS / 2 + 1); /* while there is plenty */
-    assert_int_equal(bed.endpoint.command_slots, 0);
+    assert_int_equal(rig.endpoint.command_slots, 0);
     for (unsigned i = CONNECTIONS / 2; i < CONNECTIONS / 2 + SHARE; i++) {
         connect_number(i);
         assert_int_equal(send_part(i), COUNTER_TCP_IN_ACCEPTED);
     }
-    assert_int_equal(bed.endpoint.command_slots, SHARE);
-    bed_advance(&bed, HELD_NS);
-    bed_drain(&bed);
+    assert_int_equal(rig.endpoint.command_slots, SHARE);
+    rig_advance(&rig, HELD_NS);
+    rig_drain(&rig);
     connect_number(CONNECTIONS / 2 + SHARE);
     assert_int_equal(send_part(CONNECTIONS / 2 + SHARE), COUNTER_TCP_IN_ACCEPTED);
     /* Its own kind went, not one of those that wait for us. */
     assert_int_equal(connections[CONNECTIONS / 2]->state, TCP_STATE_FREE);
-    assert_int_equal(bed.closed, 1);
+    assert_int_equal(rig.closed, 1);
 }
 
 /* One address takes its share of what waits, no more, however much is free. */
@@ -187,47 +187,47 @@ static void test_answered_begins_anew(void **state)
     connect_number(0);
     tcp_set_deadline(connections[0], 0);
     assert_int_equal(send_part(0), COUNTER_TCP_IN_ACCEPTED);
-    bed_advance(&bed, 100 * BED_SECOND);
-    bed_drain(&bed);
-    assert_false(tcp_evict_holder(&bed.endpoint, NULL));
-    tcp_set_deadline(connections[0], bed.now_ns + 300 * BED_SECOND);
-    assert_int_equal(bed.endpoint.command_slots, 1);
-    assert_false(tcp_evict_holder(&bed.endpoint, NULL));
+    rig_advance(&rig, 100 * RIG_SECOND);
+    rig_drain(&rig);
+    assert_false(tcp_evict_holder(&rig.endpoint, NULL));
+    tcp_set_deadline(connections[0], rig.now_ns + 300 * RIG_SECOND);
+    assert_int_equal(rig.endpoint.command_slots, 1);
+    assert_false(tcp_evict_holder(&rig.endpoint, NULL));
     /* A deadline that moves is no new beginning. */
-    bed_advance(&bed, HELD_NS);
-    tcp_set_deadline(connections[0], bed.now_ns + 300 * BED_SECOND);
-    assert_true(tcp_evict_holder(&bed.endpoint, NULL));
-    bed_drain(&bed);
+    rig_advance(&rig, HELD_NS);
+    tcp_set_deadline(connections[0], rig.now_ns + 300 * RIG_SECOND);
+    assert_true(tcp_evict_holder(&rig.endpoint, NULL));
+    rig_drain(&rig);
 }
 
 /* A deadline that has passed is none; when the application sets another, nothing has changed. */
 static bool set_again;
 
-static void expired(struct bed *where, struct tcp_connection *connection, int64_t now_ns)
+static void expired(struct rig *where, struct tcp_connection *connection, int64_t now_ns)
 {
     (void)where;
     if (set_again)
-        tcp_set_deadline(connection, now_ns + BED_SECOND);
+        tcp_set_deadline(connection, now_ns + RIG_SECOND);
 }
 
 static void test_expired(void **state)
 {
     (void)state;
-    bed.on_expired = expired;
+    rig.on_expired = expired;
     connect_number(0);
-    tcp_set_deadline(connections[0], bed.now_ns + BED_SECOND);
+    tcp_set_deadline(connections[0], rig.now_ns + RIG_SECOND);
     assert_int_equal(send_part(0), COUNTER_TCP_IN_ACCEPTED);
     set_again = true;
-    bed_advance(&bed, BED_SECOND + 50 * BED_MS);
-    assert_int_equal(bed.expired, 1);
-    assert_true(tcp_holder_oldest(&bed.endpoint, NULL) == connections[0]);
-    assert_true(bed.now_ns / BED_MS - connections[0]->held_ms >= 1000);
+    rig_advance(&rig, RIG_SECOND + 50 * RIG_MS);
+    assert_int_equal(rig.expired, 1);
+    assert_true(tcp_holder_oldest(&rig.endpoint, NULL) == connections[0]);
+    assert_true(rig.now_ns / RIG_MS - connections[0]->held_ms >= 1000);
     set_again = false;
-    bed_advance(&bed, BED_SECOND + 50 * BED_MS);
-    assert_int_equal(bed.expired, 2);
-    assert_null(tcp_holder_oldest(&bed.endpoint, NULL));
-    assert_int_equal(bed.endpoint.command_slots, 0);
-    bed_drain(&bed);
+    rig_advance(&rig, RIG_SECOND + 50 * RIG_MS);
+    assert_int_equal(rig.expired, 2);
+    assert_null(tcp_holder_oldest(&rig.endpoint, NULL));
+    assert_int_equal(rig.endpoint.command_slots, 0);
+    rig_drain(&rig);
 }
 
 /* A full table: all have just said something, but for one, wherever it is. A place is found for the
@@ -235,27 +235,27 @@ static void test_expired(void **state)
 static void test_silent_one_goes(void **state)
 {
     (void)state;
-    bed.keep = false;
+    rig.keep = false;
     for (unsigned i = 0; i < CONNECTIONS; i++)
         connect_from(i, 10 + i / 8, 1 + i % 8);
     for (unsigned silent = 100; silent < CONNECTIONS; silent += CONNECTIONS / 5) {
         struct client newcomer;
 
-        bed_advance(&bed, 9 * BED_SECOND);
+        rig_advance(&rig, 9 * RIG_SECOND);
         for (unsigned i = 0; i < CONNECTIONS; i++) {
             if (i != silent && connections[i] != NULL)
                 assert_int_equal(send_part(i), COUNTER_TCP_IN_ACCEPTED);
         }
-        bed_advance(&bed, 3 * BED_SECOND);
-        client_init(&newcomer, &bed, 1);
+        rig_advance(&rig, 3 * RIG_SECOND);
+        client_init(&newcomer, &rig, 1);
         newcomer.address[2] = 200;
         newcomer.port = (uint16_t)(2000 + silent);
-        bed.connection = NULL;
+        rig.connection = NULL;
         client_connect(&newcomer);
-        assert_non_null(bed.connection);
-        assert_int_equal(bed_counter(&bed, COUNTER_CLOSED_EVICTED), bed.closed);
-        assert_true(bed.connection == connections[silent]); /* its place */
-        tcp_set_deadline(bed.connection, 0);                /* this one is spared from now on */
+        assert_non_null(rig.connection);
+        assert_int_equal(rig_counter(&rig, COUNTER_CLOSED_EVICTED), rig.closed);
+        assert_true(rig.connection == connections[silent]); /* its place */
+        tcp_set_deadline(rig.connection, 0);                /* this one is spared from now on */
         connections[silent] = NULL;
     }
 }
@@ -271,23 +271,23 @@ static void test_idlest_goes_first(void **state)
         if (i % 100 != 7)
             tcp_set_deadline(connections[i], 0);
         if (i % 100 == 7)
-            bed_advance(&bed, BED_SECOND);
+            rig_advance(&rig, RIG_SECOND);
     }
-    bed_advance(&bed, 12 * BED_SECOND);
+    rig_advance(&rig, 12 * RIG_SECOND);
     for (unsigned i = 7; i < CONNECTIONS; i += 100) {
-        client_init(&newcomer, &bed, 1);
+        client_init(&newcomer, &rig, 1);
         newcomer.address[2] = 200;
         newcomer.port = (uint16_t)(2000 + i);
         client_connect(&newcomer);
-        assert_true(bed.connection == connections[i]);
+        assert_true(rig.connection == connections[i]);
     }
-    bed_drain(&bed);
-    client_init(&newcomer, &bed, 2);
+    rig_drain(&rig);
+    client_init(&newcomer, &rig, 2);
     newcomer.address[2] = 200;
     assert_int_equal(client_syn(&newcomer), COUNTER_TCP_IN_ACCEPTED);
     (void)client_next(&newcomer);
     assert_int_equal(client_send_ack(&newcomer, newcomer.ack), COUNTER_TCP_IN_REFUSED);
-    bed_drain(&bed);
+    rig_drain(&rig);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -17,8 +17,8 @@
 
 static void check_silence(void)
 {
-    bed_flush(&bed);
-    assert_null(bed_next(&bed));
+    rig_flush(&rig);
+    assert_null(rig_next(&rig));
 }
 
 /* Every combination of options: each is agreed exactly when it was offered, and then used. */
@@ -28,11 +28,11 @@ static void test_options(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 8 * COUNT(scales); i++) {
-        const struct bed_frame *frame;
+        const struct rig_frame *frame;
         uint32_t shift;
 
-        client_init(&client, &bed, (uint8_t)(1 + i));
-        client.mss = (i & 1) != 0 ? BED_MSS : 0;
+        client_init(&client, &rig, (uint8_t)(1 + i));
+        client.mss = (i & 1) != 0 ? RIG_MSS : 0;
         client.sack = (i & 2) != 0;
         client.timestamps = (i & 4) != 0;
         client.scale = scales[i / 8];
@@ -44,22 +44,22 @@ static void test_options(void **state)
         assert_int_equal(frame->tcp.ack, client.initial + 1);
         assert_int_equal(frame->tcp.window, TCP_COMMAND_WINDOW);
         assert_true(frame->tcp.has_mss);
-        assert_int_equal(frame->tcp.mss, BED_MSS);
+        assert_int_equal(frame->tcp.mss, RIG_MSS);
         assert_int_equal(frame->tcp.has_scale, client.scale >= 0);
         assert_int_equal(frame->tcp.scale, client.scale >= 0 ? TCP_RECEIVE_SCALE : 0);
         assert_int_equal(frame->tcp.sack_ok, client.sack);
         assert_int_equal(frame->tcp.has_timestamp, client.timestamps);
         assert_int_equal(frame->tcp.timestamp_echo, client.timestamps ? client.clock : 0);
-        assert_int_equal(bed.opened, i);
+        assert_int_equal(rig.opened, i);
         assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
-        assert_int_equal(bed.opened, i + 1);
+        assert_int_equal(rig.opened, i + 1);
         check_silence();
         /* RFC 7323 2.3: a shift above 14 is taken as 14. */
         shift = client.scale < 0 ? 0 : client.scale > 14 ? 14 : (uint32_t)client.scale;
-        assert_int_equal(bed.connection->send_window, 300u << shift);
+        assert_int_equal(rig.connection->send_window, 300u << shift);
         assert_int_equal(client_stream(&client, 0, 10), COUNTER_TCP_IN_ACCEPTED);
         client.seq += 10;
-        bed_flush(&bed);
+        rig_flush(&rig);
         frame = client_next(&client);
         assert_int_equal(frame->tcp.has_timestamp, client.timestamps);
         assert_int_equal(client_edge(&client, frame), client.seq + TCP_COMMAND_WINDOW);
@@ -74,12 +74,12 @@ static void test_mss_of_the_port(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(mtus); i++) {
-        bed.ip.interfaces[0].mtu = mtus[i];
-        client_init(&client, &bed, (uint8_t)(1 + i));
+        rig.ip.interfaces[0].mtu = mtus[i];
+        client_init(&client, &rig, (uint8_t)(1 + i));
         assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
         assert_int_equal(client_next(&client)->tcp.mss, mtus[i] - 40);
     }
-    bed.ip.interfaces[0].mtu = BED_MTU;
+    rig.ip.interfaces[0].mtu = RIG_MTU;
 }
 
 /* RFC 3168 6.1.1: who asks for ECN is served without it. */
@@ -94,11 +94,11 @@ static void test_rfc_3168_not_negotiated(void **state)
     client.seq = client.first;
     assert_int_equal(client_send(&client, TCP_FLAG_ACK | FLAG_CWR, client.seq, NULL, 0),
                      COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.opened, 1);
+    assert_int_equal(rig.opened, 1);
     assert_int_equal(client_send(&client, TCP_FLAG_ACK | FLAG_ECE | FLAG_CWR, client.seq, "x", 1),
                      COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.received_length, 1);
-    bed_flush(&bed);
+    assert_int_equal(rig.received_length, 1);
+    rig_flush(&rig);
     assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_ACK);
     check_silence();
 }
@@ -112,14 +112,14 @@ static void test_syn_is_repeated(void **state)
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
     seq = client_next(&client)->tcp.seq;
     for (unsigned i = 0; i < 3; i++) {
-        bed_advance(&bed, 10 * BED_MS);
+        rig_advance(&rig, 10 * RIG_MS);
         assert_int_equal(client_syn(&client), COUNTER_TCP_IN_DUPLICATE);
         assert_int_equal(client_next(&client)->tcp.seq, seq);
         check_silence();
     }
-    assert_int_equal(bed.endpoint.half_open_count, 1);
+    assert_int_equal(rig.endpoint.half_open_count, 1);
     assert_int_equal(client_send_ack(&client, seq + 1), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.opened, 1);
+    assert_int_equal(rig.opened, 1);
 }
 
 /* An old or forged SYN for a handshake under way changes nothing: the first one's SYN-ACK is said
@@ -134,10 +134,10 @@ static void test_syn_with_another_number(void **state)
     client.initial += 77777;
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_CHALLENGED);
     assert_int_equal(client_next(&client)->tcp.ack, initial + 1);
-    assert_int_equal(bed.endpoint.half_open_count, 1);
+    assert_int_equal(rig.endpoint.half_open_count, 1);
     assert_int_equal(client_send(&client, TCP_FLAG_ACK, initial + 1, NULL, 0),
                      COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.opened, 1);
+    assert_int_equal(rig.opened, 1);
 }
 
 /* Who really has begun anew resets what it does not know (RFC 9293 3.10.7.3) and tries again. */
@@ -153,17 +153,17 @@ static void test_syn_anew(void **state)
     (void)client_next(&client);
     assert_int_equal(client_send(&client, TCP_FLAG_RST, initial + 1, NULL, 0),
                      COUNTER_TCP_IN_RESET);
-    assert_int_equal(bed.endpoint.half_open_count, 0);
+    assert_int_equal(rig.endpoint.half_open_count, 0);
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(client_next(&client)->tcp.ack, client.initial + 1);
     assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.opened, 1);
+    assert_int_equal(rig.opened, 1);
 }
 
 /* RFC 6298: 1, 2, 4, 8, 16 s; then it is forgotten, and a late ACK gets a reset. */
 static void test_syn_ack_is_repeated(void **state)
 {
-    int64_t start = bed.now_ns;
+    int64_t start = rig.now_ns;
     int64_t expected = 0;
     uint32_t seq;
 
@@ -171,12 +171,12 @@ static void test_syn_ack_is_repeated(void **state)
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
     seq = client_next(&client)->tcp.seq;
     for (unsigned i = 0; i < TCP_SYN_RETRIES_MAX; i++) {
-        const struct bed_frame *frame;
+        const struct rig_frame *frame;
 
-        expected += BED_SECOND << i;
-        bed_advance(&bed, start + expected - 20 * BED_MS - bed.now_ns);
+        expected += RIG_SECOND << i;
+        rig_advance(&rig, start + expected - 20 * RIG_MS - rig.now_ns);
         check_silence();
-        bed_advance(&bed, 80 * BED_MS);
+        rig_advance(&rig, 80 * RIG_MS);
         frame = client_next(&client);
         assert_non_null(frame);
         assert_int_equal(frame->tcp.seq, seq);
@@ -185,26 +185,26 @@ static void test_syn_ack_is_repeated(void **state)
                         expected + (i + 1) * 2 * TICK_NS);
         check_silence();
     }
-    assert_int_equal(bed.endpoint.half_open_count, 1);
-    bed_advance(&bed, 33 * BED_SECOND);
+    assert_int_equal(rig.endpoint.half_open_count, 1);
+    rig_advance(&rig, 33 * RIG_SECOND);
     check_silence();
-    assert_int_equal(bed.endpoint.half_open_count, 0);
-    assert_int_equal(bed_counter(&bed, COUNTER_HALF_OPEN_EXPIRED), 1);
+    assert_int_equal(rig.endpoint.half_open_count, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_HALF_OPEN_EXPIRED), 1);
     assert_int_equal(client_send_ack(&client, seq + 1), COUNTER_TCP_IN_NO_CONNECTION);
     assert_int_equal(client_next(&client)->tcp.flags, TCP_FLAG_RST);
-    assert_int_equal(bed.opened, 0);
+    assert_int_equal(rig.opened, 0);
 }
 
 static void test_syn_ack_without_a_buffer(void **state)
 {
     (void)state;
-    bed.buffers = 0;
+    rig.buffers = 0;
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
-    bed.buffers = BED_UNLIMITED;
-    bed_advance(&bed, 1100 * BED_MS);
+    rig.buffers = RIG_UNLIMITED;
+    rig_advance(&rig, 1100 * RIG_MS);
     assert_non_null(client_next(&client));
     assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.opened, 1);
+    assert_int_equal(rig.opened, 1);
 }
 
 /* Flags that open nothing: what a listener answers (RFC 9293 3.10.7.1, 3.10.7.2). */
@@ -220,7 +220,7 @@ static void test_segments_without_connection(void **state)
                                   .length = flags % 2 == 0 ? 3 : 0};
         uint32_t length =
             segment.length + ((flags & TCP_FLAG_SYN) != 0) + ((flags & TCP_FLAG_FIN) != 0);
-        const struct bed_frame *frame;
+        const struct rig_frame *frame;
 
         if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_SYN)
             continue;
@@ -241,22 +241,22 @@ static void test_segments_without_connection(void **state)
         }
         check_silence();
     }
-    assert_int_equal(bed.endpoint.half_open_count, 0);
+    assert_int_equal(rig.endpoint.half_open_count, 0);
 }
 
 static void test_no_listener(void **state)
 {
-    uint8_t frame[BED_FRAME_BYTES];
-    static const struct bed_options elsewhere = {.port = 26};
+    uint8_t frame[RIG_FRAME_BYTES];
+    static const struct rig_options elsewhere = {.port = 26};
     struct segment syn = {.flags = TCP_FLAG_SYN, .seq = 10, .window = 100};
-    const struct bed_frame *answer;
+    const struct rig_frame *answer;
     uint32_t length;
 
     (void)state;
-    bed_close(&bed);
-    bed_open(&bed, &elsewhere);
+    rig_close(&rig);
+    rig_open(&rig, &elsewhere);
     length = client_frame(&client, &syn, frame);
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_NO_LISTENER);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_TCP_IN_NO_LISTENER);
     answer = client_next(&client);
     assert_int_equal(answer->tcp.flags, TCP_FLAG_RST | TCP_FLAG_ACK);
     assert_int_equal(answer->tcp.ack, 11);
@@ -290,12 +290,12 @@ static void test_half_open_segments(void **state)
     assert_int_equal(client_send(&client, 0, client.first, "x", 1), COUNTER_TCP_IN_BAD_HEADER);
     assert_int_equal(client_send(&client, TCP_FLAG_SYN | TCP_FLAG_ACK, client.first, NULL, 0),
                      COUNTER_TCP_IN_BAD_HEADER);
-    assert_int_equal(bed.endpoint.half_open_count, 1);
+    assert_int_equal(rig.endpoint.half_open_count, 1);
     check_silence();
     assert_int_equal(client_send(&client, TCP_FLAG_RST, client.first, NULL, 0),
                      COUNTER_TCP_IN_RESET);
-    assert_int_equal(bed.endpoint.half_open_count, 0);
-    assert_int_equal(bed_counter(&bed, COUNTER_HALF_OPEN_RESET), 1);
+    assert_int_equal(rig.endpoint.half_open_count, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_HALF_OPEN_RESET), 1);
     check_silence();
 }
 
@@ -311,9 +311,9 @@ static void test_final_ack_without_timestamp(void **state)
     ack.seq = client.seq;
     ack.ack = client.ack;
     assert_int_equal(client_put(&client, &ack), COUNTER_TCP_IN_BAD_HEADER);
-    assert_int_equal(bed.opened, 0);
+    assert_int_equal(rig.opened, 0);
     assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.opened, 1);
+    assert_int_equal(rig.opened, 1);
 }
 
 static void test_data_with_the_final_ack(void **state)
@@ -323,21 +323,21 @@ static void test_data_with_the_final_ack(void **state)
     (void)client_next(&client);
     assert_int_equal(client_send(&client, TCP_FLAG_ACK | TCP_FLAG_FIN, client.seq, "QUIT\r\n", 6),
                      COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.opened, 1);
-    assert_int_equal(bed.finished, 1);
-    assert_int_equal(bed.received_length, 6);
-    assert_memory_equal(bed.received, "QUIT\r\n", 6);
-    bed_flush(&bed);
+    assert_int_equal(rig.opened, 1);
+    assert_int_equal(rig.finished, 1);
+    assert_int_equal(rig.received_length, 6);
+    assert_memory_equal(rig.received, "QUIT\r\n", 6);
+    rig_flush(&rig);
     assert_int_equal(client_next(&client)->tcp.ack, client.seq + 7);
 }
 
-static void abort_at_once(struct bed *where, struct tcp_connection *connection)
+static void abort_at_once(struct rig *where, struct tcp_connection *connection)
 {
     (void)where;
     tcp_abort(connection);
 }
 
-static void close_at_once(struct bed *where, struct tcp_connection *connection)
+static void close_at_once(struct rig *where, struct tcp_connection *connection)
 {
     (void)where;
     tcp_close(connection);
@@ -346,17 +346,17 @@ static void close_at_once(struct bed *where, struct tcp_connection *connection)
 static void test_refused_by_the_application(void **state)
 {
     (void)state;
-    bed.on_opened = abort_at_once;
+    rig.on_opened = abort_at_once;
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
     (void)client_next(&client);
     assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.seq, "abc", 3),
                      COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(client_next(&client)->tcp.flags & TCP_FLAG_RST, TCP_FLAG_RST);
-    assert_int_equal(bed.closed, 1);
-    assert_int_equal(bed.reason, TCP_CLOSED_ABORTED);
-    assert_int_equal(bed.readable, 0);
-    bed.on_opened = close_at_once;
-    client_init(&client, &bed, 2);
+    assert_int_equal(rig.closed, 1);
+    assert_int_equal(rig.reason, TCP_CLOSED_ABORTED);
+    assert_int_equal(rig.readable, 0);
+    rig.on_opened = close_at_once;
+    client_init(&client, &rig, 2);
     client_connect(&client);
     assert_int_equal(client_next(&client)->tcp.flags & TCP_FLAG_FIN, TCP_FLAG_FIN);
 }
@@ -373,13 +373,13 @@ static void test_data_on_a_syn(void **state)
     client.seq++;
     assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.seq, "abc", 3),
                      COUNTER_TCP_IN_ACCEPTED);
-    assert_memory_equal(bed.received, "abc", 3);
+    assert_memory_equal(rig.received, "abc", 3);
 }
 
 /* Data offsets and options that do not fit (RFC 9293 3.1). */
 static void test_bad_headers(void **state)
 {
-    uint8_t frame[BED_FRAME_BYTES];
+    uint8_t frame[RIG_FRAME_BYTES];
     struct segment syn = {.flags = TCP_FLAG_SYN, .seq = 1, .window = 100};
     uint32_t length;
 
@@ -393,16 +393,16 @@ static void test_bad_headers(void **state)
         frame[14 + 20 + 12] = (uint8_t)(offset << 4);
         checksum = (uint16_t)(bytes_get16(frame + 50) - ((offset - 5) << 12));
         bytes_put16(frame + 50, checksum);
-        assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_BAD_HEADER);
+        assert_int_equal(rig_input(&rig, frame, length), COUNTER_TCP_IN_BAD_HEADER);
     }
     for (uint32_t bytes = 0; bytes < 20; bytes++) {
         (void)client_frame(&client, &syn, frame);
-        frame_put_ipv4(frame + 14, client.address, BED_ADDRESS, FRAME_PROTOCOL_TCP, bytes, false);
-        assert_int_equal(bed_input(&bed, frame, 34 + bytes), COUNTER_TCP_IN_BAD_HEADER);
+        frame_put_ipv4(frame + 14, client.address, RIG_ADDRESS, FRAME_PROTOCOL_TCP, bytes, false);
+        assert_int_equal(rig_input(&rig, frame, 34 + bytes), COUNTER_TCP_IN_BAD_HEADER);
     }
     length = client_frame(&client, &syn, frame);
     frame[14 + 20 + 4] ^= 1;
-    assert_int_equal(bed_input(&bed, frame, length), COUNTER_TCP_IN_BAD_CHECKSUM);
+    assert_int_equal(rig_input(&rig, frame, length), COUNTER_TCP_IN_BAD_CHECKSUM);
     check_silence();
 }
 
@@ -434,9 +434,9 @@ static void test_malformed_options(void **state)
                               .window = 100,
                               .options = cases[i].bytes,
                               .option_bytes = 8};
-        const struct bed_frame *frame;
+        const struct rig_frame *frame;
 
-        client_init(&client, &bed, (uint8_t)(1 + i));
+        client_init(&client, &rig, (uint8_t)(1 + i));
         assert_int_equal(client_put(&client, &syn), COUNTER_TCP_IN_ACCEPTED);
         frame = client_next(&client);
         assert_int_equal(frame->tcp.sack_ok, cases[i].sack);
@@ -444,7 +444,7 @@ static void test_malformed_options(void **state)
         assert_false(frame->tcp.has_timestamp);
         client.first = client.seq = 2;
         assert_int_equal(client_send_ack(&client, client.ack), COUNTER_TCP_IN_ACCEPTED);
-        assert_int_equal(bed.connection->mss, cases[i].mss ? 512 : TCP_MSS_DEFAULT);
+        assert_int_equal(rig.connection->mss, cases[i].mss ? 512 : TCP_MSS_DEFAULT);
     }
 }
 
@@ -453,10 +453,10 @@ static void test_syn_number_wraps(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 3; i++) {
-        client_init(&client, &bed, (uint8_t)(1 + i));
+        client_init(&client, &rig, (uint8_t)(1 + i));
         client.initial = UINT32_MAX - i;
         client_connect(&client);
-        assert_int_equal(bed.opened, i + 1);
+        assert_int_equal(rig.opened, i + 1);
         client_finish(&client);
     }
 }
@@ -472,7 +472,7 @@ static void test_rfc_6528_initial_numbers(void **state)
     first = client_next(&client)->tcp.seq;
     assert_int_equal(client_send(&client, TCP_FLAG_RST, client.first, NULL, 0),
                      COUNTER_TCP_IN_RESET);
-    bed_advance(&bed, 4 * BED_MS);
+    rig_advance(&rig, 4 * RIG_MS);
     assert_int_equal(client_syn(&client), COUNTER_TCP_IN_ACCEPTED);
     second = client_next(&client)->tcp.seq;
     assert_in_range(second - first, 999, 1001);

@@ -20,10 +20,10 @@ static void test_rfc_9293_3_4_in_order(void **state)
     for (uint32_t length = 1; length <= 1460; length += 7) {
         assert_int_equal(client_stream(&client, at, length), COUNTER_TCP_IN_ACCEPTED);
         at += length;
-        bed_flush(&bed);
+        rig_flush(&rig);
     }
     check_received(at);
-    assert_true(bed.readable > 0);
+    assert_true(rig.readable > 0);
 }
 
 /* Every order of five segments gives the same stream. */
@@ -53,8 +53,8 @@ static void test_rfc_9293_3_4_every_order(void **state)
             all += lengths[i];
         }
         base += all;
-        assert_int_equal(bed.received_length, base);
-        bed_flush(&bed);
+        assert_int_equal(rig.received_length, base);
+        rig_flush(&rig);
     }
     check_received(base);
 }
@@ -64,12 +64,12 @@ static void test_nine_intervals(void **state)
     (void)state;
     for (uint32_t i = 0; i < TCP_INTERVALS_MAX; i++)
         assert_int_equal(client_stream(&client, 100 + 200 * i, 100), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed_counter(&bed, COUNTER_TCP_OUT_OF_ORDER), TCP_INTERVALS_MAX);
+    assert_int_equal(rig_counter(&rig, COUNTER_TCP_OUT_OF_ORDER), TCP_INTERVALS_MAX);
     /* One more has no place; one that touches another has. */
     assert_int_equal(client_stream(&client, 5000, 100), COUNTER_TCP_IN_NO_ROOM);
     assert_int_equal(client_stream(&client, 1600, 100), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(client_stream(&client, 1699, 1), COUNTER_TCP_IN_DUPLICATE);
-    assert_int_equal(bed.received_length, 0);
+    assert_int_equal(rig.received_length, 0);
     for (uint32_t i = 0; i < TCP_INTERVALS_MAX; i++)
         assert_int_equal(client_stream(&client, 200 * i, 100), COUNTER_TCP_IN_ACCEPTED);
     check_received(1700);
@@ -83,7 +83,7 @@ static void test_overlaps_first_wins(void **state)
     uint32_t random = 12345;
 
     (void)state;
-    bed.keep = true;
+    rig.keep = true;
     for (unsigned round = 0; round < 400; round++) {
         uint8_t model[SPAN];
         bool have[SPAN] = {false};
@@ -114,14 +114,14 @@ static void test_overlaps_first_wins(void **state)
                 have[at] = true;
             }
         }
-        assert_int_equal(tcp_readable(bed.connection), SPAN);
+        assert_int_equal(tcp_readable(rig.connection), SPAN);
         for (uint32_t at = 0; at < SPAN; at += span.length) {
-            assert_true(tcp_peek(bed.connection, at, &span));
+            assert_true(tcp_peek(rig.connection, at, &span));
             assert_memory_equal(span.bytes, model + at, span.length);
         }
-        tcp_consume(bed.connection, SPAN);
+        tcp_consume(rig.connection, SPAN);
         client.seq += SPAN;
-        bed_flush(&bed);
+        rig_flush(&rig);
     }
 }
 
@@ -174,12 +174,12 @@ static void test_old_acknowledgements_are_answered_within_a_limit(void **state)
     for (unsigned i = 0; i < 500; i++) {
         assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first + 499, NULL, 0),
                          COUNTER_TCP_IN_DUPLICATE);
-        bed_flush(&bed);
+        rig_flush(&rig);
         answers += client_next(&client) != NULL;
     }
     assert_int_equal(answers, TCP_CHALLENGES_MAX);
-    bed_advance(&bed, BED_SECOND);
-    bed_drain(&bed);
+    rig_advance(&rig, RIG_SECOND);
+    rig_drain(&rig);
     assert_int_equal(client_send(&client, TCP_FLAG_ACK, client.first + 499, NULL, 0),
                      COUNTER_TCP_IN_DUPLICATE);
     (void)check_acked(500);
@@ -191,29 +191,29 @@ static void test_data_stream(void **state)
     uint32_t at = 0;
 
     (void)state;
-    assert_true(tcp_expect(bed.connection, TCP_EXPECT_DATA));
+    assert_true(tcp_expect(rig.connection, TCP_EXPECT_DATA));
     for (unsigned i = 0; i < 700; i++) {
         assert_int_equal(client_stream(&client, at + 1460, 1460), COUNTER_TCP_IN_ACCEPTED);
         assert_int_equal(client_stream(&client, at, 1460), COUNTER_TCP_IN_ACCEPTED);
         at += 2920;
-        bed_advance(&bed, BED_MS);
+        rig_advance(&rig, RIG_MS);
     }
     check_received(at);
-    assert_in_range(bed.blocks - bed.store.free_count, 4, 6);
+    assert_in_range(rig.blocks - rig.store.free_count, 4, 6);
 }
 
 /* An idle connection holds no block. */
 static void test_idle_holds_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(bed.store.free_count, BED_BLOCKS);
+    assert_int_equal(rig.store.free_count, RIG_BLOCKS);
     assert_int_equal(client_stream(&client, 0, 100), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.store.free_count, BED_BLOCKS);
-    bed.keep = true;
+    assert_int_equal(rig.store.free_count, RIG_BLOCKS);
+    rig.keep = true;
     assert_int_equal(client_stream(&client, 100, 100), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.store.free_count, BED_BLOCKS - 1);
-    tcp_consume(bed.connection, 100);
-    assert_int_equal(bed.store.free_count, BED_BLOCKS);
+    assert_int_equal(rig.store.free_count, RIG_BLOCKS - 1);
+    tcp_consume(rig.connection, 100);
+    assert_int_equal(rig.store.free_count, RIG_BLOCKS);
 }
 
 static void test_peek_and_consume(void **state)
@@ -222,18 +222,18 @@ static void test_peek_and_consume(void **state)
     struct block_span span;
 
     (void)state;
-    bed.keep = true;
-    assert_true(tcp_expect(bed.connection, TCP_EXPECT_DATA));
-    bed_flush(&bed);
+    rig.keep = true;
+    assert_true(tcp_expect(rig.connection, TCP_EXPECT_DATA));
+    rig_flush(&rig);
     for (uint32_t at = 0; at < length; at += 1000)
         assert_int_equal(client_stream(&client, at, 1000), COUNTER_TCP_IN_ACCEPTED);
-    assert_false(tcp_peek(bed.connection, length, &span));
+    assert_false(tcp_peek(rig.connection, length, &span));
     for (uint32_t consumed = 0; consumed < length;) {
         uint32_t left = length - consumed;
 
         for (uint32_t skip = 0; skip < left; skip += 4999) {
-            assert_true(tcp_peek(bed.connection, skip, &span));
-            assert_ptr_equal(span.bytes, block_bytes(&bed.store, span.block) + span.offset);
+            assert_true(tcp_peek(rig.connection, skip, &span));
+            assert_ptr_equal(span.bytes, block_bytes(&rig.store, span.block) + span.offset);
             assert_true(span.length > 0 && span.length <= left - skip);
             assert_true(span.offset + span.length <= MESSAGE_BLOCK_BYTES);
             assert_int_equal(span.bytes[0], client_byte(consumed + skip));
@@ -241,9 +241,9 @@ static void test_peek_and_consume(void **state)
                              client_byte(consumed + skip + span.length - 1));
         }
         left = left < 3333 ? left : 3333;
-        tcp_consume(bed.connection, left);
+        tcp_consume(rig.connection, left);
         consumed += left;
-        assert_int_equal(tcp_readable(bed.connection), length - consumed);
+        assert_int_equal(tcp_readable(rig.connection), length - consumed);
     }
 }
 
@@ -260,8 +260,8 @@ static void test_rfc_6093_urgent_is_ignored(void **state)
 
     (void)state;
     assert_int_equal(client_put(&client, &segment), COUNTER_TCP_IN_ACCEPTED);
-    assert_int_equal(bed.received_length, 6);
-    assert_memory_equal(bed.received, "abcdef", 6);
+    assert_int_equal(rig.received_length, 6);
+    assert_memory_equal(rig.received, "abcdef", 6);
 }
 
 /* RFC 9293 3.4: the stream crosses 2^32, in order, out of order and with the window across it. */
@@ -271,9 +271,9 @@ static void test_sequence_wraps(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(befores); i++) {
-        client_init(&client, &bed, (uint8_t)(2 + i));
+        client_init(&client, &rig, (uint8_t)(2 + i));
         client.initial = 0u - befores[i] - 1;
-        bed.received_length = 0;
+        rig.received_length = 0;
         client_connect(&client);
         assert_int_equal(client_stream(&client, 100, 100), COUNTER_TCP_IN_ACCEPTED);
         (void)check_acked(0);
@@ -286,11 +286,11 @@ static void test_sequence_wraps(void **state)
         assert_int_equal(client_stream(&client, 0, 100), COUNTER_TCP_IN_DUPLICATE);
         for (uint32_t at = 200; at < 8191; at += 1400)
             (void)client_stream(&client, at, 1400);
-        assert_in_range(bed.received_length, 8192, 8192 + 1400);
-        check_received((uint32_t)bed.received_length);
-        client.seq = client.first + (uint32_t)bed.received_length;
-        bed_flush(&bed);
-        bed_drain(&bed);
+        assert_in_range(rig.received_length, 8192, 8192 + 1400);
+        check_received((uint32_t)rig.received_length);
+        client.seq = client.first + (uint32_t)rig.received_length;
+        rig_flush(&rig);
+        rig_drain(&rig);
         client_finish(&client);
     }
 }

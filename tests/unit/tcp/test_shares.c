@@ -7,50 +7,50 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/ip/bed.h"
+#include "tests/unit/ip/rig.h"
 
 #define BLOCKS  256u
 #define SHARE   (BLOCKS / TCP_CLIENT_SHARE)
 #define PLENTY  (BLOCKS / TCP_COMMAND_SHARE / 2)
 #define CLIENTS 60u
 
-static struct bed bed;
+static struct rig rig;
 static struct client clients[CLIENTS];
 
 static int set_up(void **state)
 {
-    static const struct bed_options options = {.blocks = BLOCKS, .connections = 256};
+    static const struct rig_options options = {.blocks = BLOCKS, .connections = 256};
 
-    bed_open(&bed, &options);
-    bed.keep = true; /* what comes stays where it is, like unfinished commands */
-    *state = &bed;
+    rig_open(&rig, &options);
+    rig.keep = true; /* what comes stays where it is, like unfinished commands */
+    *state = &rig;
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    assert_true(tcp_sound(&bed.endpoint, NULL));
-    bed_close(&bed);
+    assert_true(tcp_sound(&rig.endpoint, NULL));
+    rig_close(&rig);
     return 0;
 }
 
 /* Connection `number` of the host 198.18.`net`.7. */
 static void connect_from(struct client *client, uint8_t net, unsigned number)
 {
-    client_init(client, &bed, 7);
+    client_init(client, &rig, 7);
     client->address[2] = net;
     client->port = (uint16_t)(2000 + number);
     client_connect(client);
-    tcp_set_deadline(bed.connection, bed.now_ns + 300 * BED_SECOND);
+    tcp_set_deadline(rig.connection, rig.now_ns + 300 * RIG_SECOND);
 }
 
 static enum counter send_line(struct client *client)
 {
     enum counter outcome = client_send(client, TCP_FLAG_ACK, client->seq, "RSET\r\n", 6);
 
-    bed_flush(&bed);
-    bed_drain(&bed);
+    rig_flush(&rig);
+    rig_drain(&rig);
     return outcome;
 }
 
@@ -77,8 +77,8 @@ static void test_commands_of_one_address(void **state)
     }
     connect_from(&other, 2, SHARE);
     assert_int_equal(send_line(&other), COUNTER_TCP_IN_NO_ROOM); /* its share, too, is one */
-    assert_int_equal(bed.closed, 0);
-    assert_int_equal(bed_counter(&bed, COUNTER_CLOSED_EVICTED), 0);
+    assert_int_equal(rig.closed, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_CLOSED_EVICTED), 0);
 }
 
 /* The windows of one address's mails: as much as there is while half is free, then its share. Mail
@@ -91,13 +91,13 @@ static void test_windows_of_one_address(void **state)
     (void)state;
     for (unsigned i = 0; i < CLIENTS; i++) {
         connect_from(&clients[i], 1, i);
-        (void)tcp_expect(bed.connection, TCP_EXPECT_DATA);
-        held += bed.connection->slot_count;
+        (void)tcp_expect(rig.connection, TCP_EXPECT_DATA);
+        held += rig.connection->slot_count;
     }
     assert_in_range(held, BLOCKS / 2, BLOCKS / 2 + 6);
     connect_from(&other, 2, 0);
-    assert_true(tcp_expect(bed.connection, TCP_EXPECT_DATA));
-    assert_int_equal(bed.connection->slot_count, 65536 / MESSAGE_BLOCK_BYTES);
+    assert_true(tcp_expect(rig.connection, TCP_EXPECT_DATA));
+    assert_int_equal(rig.connection->slot_count, 65536 / MESSAGE_BLOCK_BYTES);
 }
 
 static unsigned greeted;
@@ -105,7 +105,7 @@ static unsigned greeted;
 static uint8_t greeting[2 * PIECE_BYTES] = "220 here\r\n";
 static uint32_t greeting_bytes;
 
-static void greet(struct bed *where, struct tcp_connection *connection)
+static void greet(struct rig *where, struct tcp_connection *connection)
 {
     (void)where;
     greeted += tcp_send(connection, greeting, greeting_bytes) == STATUS_OK;
@@ -115,16 +115,16 @@ static struct client connect_without_windows(void)
 {
     struct client last;
 
-    bed.on_opened = greet;
-    bed.on_writable = greet;
+    rig.on_opened = greet;
+    rig.on_writable = greet;
     greeted = 0;
     for (unsigned i = 0; i < 200; i++) {
-        client_init(&last, &bed, (uint8_t)(1 + i % 4));
+        client_init(&last, &rig, (uint8_t)(1 + i % 4));
         last.address[2] = (uint8_t)(10 + i / 4);
         last.window = 0;
         client_connect(&last);
     }
-    assert_int_equal(bed.opened, 200);
+    assert_int_equal(rig.opened, 200);
     return last;
 }
 
@@ -135,8 +135,8 @@ static void test_small_replies_share_blocks(void **state)
     greeting_bytes = 10;
     (void)connect_without_windows();
     assert_int_equal(greeted, 200);
-    assert_int_equal(BLOCKS - bed.store.free_count, (200 + PIECE_OF_BLOCK - 1) / PIECE_OF_BLOCK);
-    assert_int_equal(bed_counter(&bed, COUNTER_REPLIES_WITHHELD), 0);
+    assert_int_equal(BLOCKS - rig.store.free_count, (200 + PIECE_OF_BLOCK - 1) / PIECE_OF_BLOCK);
+    assert_int_equal(rig_counter(&rig, COUNTER_REPLIES_WITHHELD), 0);
 }
 
 /* Who offers no window is sent nothing, and holds nothing once memory is short: others are greeted,
@@ -149,13 +149,13 @@ static void test_no_window_holds_nothing(void **state)
     greeting_bytes = sizeof(greeting);
     last = connect_without_windows();
     assert_int_equal(greeted, BLOCKS / 2 + 1);
-    assert_true(bed_counter(&bed, COUNTER_REPLIES_WITHHELD) >= 200 - greeted);
+    assert_true(rig_counter(&rig, COUNTER_REPLIES_WITHHELD) >= 200 - greeted);
     connect_from(&clients[0], 3, 0);
     assert_int_equal(greeted, BLOCKS / 2 + 2);
     last.window = 8000;
     assert_int_equal(client_send_ack(&last, last.ack), COUNTER_TCP_IN_ACCEPTED);
     assert_int_equal(greeted, BLOCKS / 2 + 3);
-    bed_drain(&bed);
+    rig_drain(&rig);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -39,7 +39,7 @@ static const char *const table[] = {
     "4:1024:482b0004:a partition:CL_TYPE_PART_ANY:CL_TYPE_PART_HFSPLUS",
 };
 
-struct fixture {
+struct rig {
     struct prefilter_header header;
     struct prefilter_magic magics[MAGICS];
     char strings[STRINGS];
@@ -48,53 +48,53 @@ struct fixture {
     struct type_table *types;
 };
 
-static uint32_t put(struct fixture *fixture, const void *bytes, size_t length)
+static uint32_t put(struct rig *rig, const void *bytes, size_t length)
 {
-    size_t at = fixture->used;
+    size_t at = rig->used;
 
-    assert_true(at + length <= sizeof(fixture->strings));
-    memcpy(&fixture->strings[at], bytes, length);
-    fixture->used += length;
+    assert_true(at + length <= sizeof(rig->strings));
+    memcpy(&rig->strings[at], bytes, length);
+    rig->used += length;
     return (uint32_t)at;
 }
 
-static void add_line(struct fixture *fixture, const char *line)
+static void add_line(struct rig *rig, const char *line)
 {
     struct types_entry entry;
     enum types_answer answer = types_read(line, FLEVEL, &entry);
-    struct prefilter_magic *magic = &fixture->magics[fixture->header.magics.count];
+    struct prefilter_magic *magic = &rig->magics[rig->header.magics.count];
 
     assert_int_not_equal(answer, TYPES_BAD);
     if (answer != TYPES_ENTRY)
         return;
-    assert_true(fixture->header.magics.count < MAGICS);
+    assert_true(rig->header.magics.count < MAGICS);
     *magic = entry.magic;
-    magic->magic = put(fixture, entry.magic_bytes, magic->length);
-    magic->mask = put(fixture, entry.mask_bytes, magic->length);
-    magic->type = put(fixture, entry.type, strlen(entry.type) + 1);
-    fixture->header.magics.count++;
+    magic->magic = put(rig, entry.magic_bytes, magic->length);
+    magic->mask = put(rig, entry.mask_bytes, magic->length);
+    magic->type = put(rig, entry.type, strlen(entry.type) + 1);
+    rig->header.magics.count++;
 }
 
 static int setup(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct rig *rig = calloc(1, sizeof(*rig));
 
-    assert_non_null(fixture);
+    assert_non_null(rig);
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        add_line(fixture, table[i]);
-    fixture->prefilter = (struct prefilter){
-        .header = &fixture->header, .magics = fixture->magics, .strings = fixture->strings};
-    assert_int_equal(type_table_create(&fixture->types, &fixture->prefilter), STATUS_OK);
-    *state = fixture;
+        add_line(rig, table[i]);
+    rig->prefilter =
+        (struct prefilter){.header = &rig->header, .magics = rig->magics, .strings = rig->strings};
+    assert_int_equal(type_table_create(&rig->types, &rig->prefilter), STATUS_OK);
+    *state = rig;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *fixture = *state;
+    struct rig *rig = *state;
 
-    type_table_destroy(fixture->types);
-    free(fixture);
+    type_table_destroy(rig->types);
+    free(rig);
     return 0;
 }
 
@@ -107,14 +107,14 @@ static void lay(void *to, const void *bytes, size_t length)
 static void expect(void **state, const void *bytes, size_t length, enum prefilter_type_class class,
                    const char *name)
 {
-    const struct fixture *fixture = *state;
+    const struct rig *rig = *state;
     size_t seen = length < TYPE_LOOK ? length : TYPE_LOOK;
     uint8_t *copy = malloc(seen); /* so that the sanitizer sees a read behind it */
     struct part_type type;
 
     assert_non_null(copy);
     memcpy(copy, bytes, seen);
-    type = type_of(fixture->types, copy, seen, seen == length);
+    type = type_of(rig->types, copy, seen, seen == length);
     free(copy);
     assert_string_equal(type.name, name);
     assert_int_equal(type.class, class);
@@ -219,7 +219,7 @@ static void byte_order_marks_are_escalated(void **state)
 
         memcpy(bytes, marks[i], 2);
         assert_int_equal(
-            type_of(((struct fixture *)*state)->types, (uint8_t *)bytes, sizeof(bytes), true).class,
+            type_of(((struct rig *)*state)->types, (uint8_t *)bytes, sizeof(bytes), true).class,
             PREFILTER_CLASS_ESCALATE);
     }
 }
@@ -271,7 +271,7 @@ static void the_worms_log_is_escalated(void **state)
 
 /* The watch: every split must tell the same. */
 
-static const char *watched(const struct fixture *fixture, uint32_t domain, const char *name,
+static const char *watched(const struct rig *rig, uint32_t domain, const char *name,
                            const uint8_t *bytes, size_t length, const size_t *cuts, size_t count)
 {
     struct type_watch *watch = malloc(sizeof(*watch));
@@ -281,7 +281,7 @@ static const char *watched(const struct fixture *fixture, uint32_t domain, const
 
     assert_non_null(watch);
     memset(watch, 0xa5, sizeof(*watch));
-    type_watch_begin(watch, fixture->types, domain, name == NULL ? NULL : &type);
+    type_watch_begin(watch, rig->types, domain, name == NULL ? NULL : &type);
     for (size_t i = 0; i <= count; i++) {
         size_t end = i < count ? cuts[i] : length;
         uint8_t *piece = malloc(end - at + 1);
@@ -298,7 +298,7 @@ static const char *watched(const struct fixture *fixture, uint32_t domain, const
     return said;
 }
 
-static void check_watch(const struct fixture *fixture, uint32_t domain, const char *name,
+static void check_watch(const struct rig *rig, uint32_t domain, const char *name,
                         const uint8_t *bytes, size_t length, const char *expected)
 {
     for (size_t round = 0; round < 200 + length; round++) {
@@ -313,7 +313,7 @@ static void check_watch(const struct fixture *fixture, uint32_t domain, const ch
             cuts[0] = (size_t)rand() % (length + 1);
             cuts[1] = cuts[0] + (size_t)rand() % (length - cuts[0] + 1);
         }
-        said = watched(fixture, domain, name, bytes, length, cuts, count);
+        said = watched(rig, domain, name, bytes, length, cuts, count);
         if (expected == NULL)
             assert_null(said);
         else
@@ -323,38 +323,38 @@ static void check_watch(const struct fixture *fixture, uint32_t domain, const ch
 
 static void what_is_watched_for_depends_on_the_part(void **state)
 {
-    const struct fixture *fixture = *state;
+    const struct rig *rig = *state;
     uint8_t text[1500];
 
     memset(text, 'x', sizeof(text));
     lay(&text[1300], "<html>", 6);
-    check_watch(fixture, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), "CL_TYPE_HTML");
-    check_watch(fixture, PREFILTER_IMAGE, "CL_TYPE_GIF", text, sizeof(text), "CL_TYPE_HTML");
-    check_watch(fixture, PREFILTER_IMAGE, "CL_TYPE_PNG", text, sizeof(text), NULL);
-    check_watch(fixture, PREFILTER_BINARY, "CL_TYPE_BINARY_DATA", text, sizeof(text), NULL);
-    check_watch(fixture, PREFILTER_RAW, NULL, text, sizeof(text), NULL);
+    check_watch(rig, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), "CL_TYPE_HTML");
+    check_watch(rig, PREFILTER_IMAGE, "CL_TYPE_GIF", text, sizeof(text), "CL_TYPE_HTML");
+    check_watch(rig, PREFILTER_IMAGE, "CL_TYPE_PNG", text, sizeof(text), NULL);
+    check_watch(rig, PREFILTER_BINARY, "CL_TYPE_BINARY_DATA", text, sizeof(text), NULL);
+    check_watch(rig, PREFILTER_RAW, NULL, text, sizeof(text), NULL);
     text[1300] = '"';
-    check_watch(fixture, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), NULL);
+    check_watch(rig, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), NULL);
 }
 
 static void segments_may_be_far_apart(void **state)
 {
-    const struct fixture *fixture = *state;
+    const struct rig *rig = *state;
     uint8_t text[700];
 
     memset(text, 'x', sizeof(text));
     lay(&text[90], "\nfrom: ", 7);
-    check_watch(fixture, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), NULL);
+    check_watch(rig, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), NULL);
     lay(&text[690], "\nMIME", 5);
-    check_watch(fixture, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), "CL_TYPE_MAIL");
+    check_watch(rig, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), "CL_TYPE_MAIL");
     memset(text, 'x', sizeof(text));
     lay(&text[200], "\nfrom: \nMIME", 12); /* begins too late */
-    check_watch(fixture, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), NULL);
+    check_watch(rig, PREFILTER_TEXT, "CL_TYPE_TEXT_ASCII", text, sizeof(text), NULL);
 }
 
 static void archives_and_disks_matter_in_every_part(void **state)
 {
-    const struct fixture *fixture = *state;
+    const struct rig *rig = *state;
     static const struct {
         uint32_t domain;
         const char *name;
@@ -369,15 +369,15 @@ static void archives_and_disks_matter_in_every_part(void **state)
         memset(text, 'x', sizeof(text));
         lay(&text[600], "\x60\xea", 2);
         lay(&text[609], "\0\2", 2);
-        check_watch(fixture, parts[i].domain, parts[i].name, text, sizeof(text), "CL_TYPE_ARJSFX");
+        check_watch(rig, parts[i].domain, parts[i].name, text, sizeof(text), "CL_TYPE_ARJSFX");
         text[609] = 1;
-        check_watch(fixture, parts[i].domain, parts[i].name, text, sizeof(text), NULL);
+        check_watch(rig, parts[i].domain, parts[i].name, text, sizeof(text), NULL);
         lay(&text[sizeof(text) - 512], "koly", 4);
-        check_watch(fixture, parts[i].domain, parts[i].name, text, sizeof(text), "CL_TYPE_DMG");
-        check_watch(fixture, parts[i].domain, parts[i].name, text, sizeof(text) - 1, NULL);
-        check_watch(fixture, parts[i].domain, parts[i].name, text, 191, NULL);
+        check_watch(rig, parts[i].domain, parts[i].name, text, sizeof(text), "CL_TYPE_DMG");
+        check_watch(rig, parts[i].domain, parts[i].name, text, sizeof(text) - 1, NULL);
+        check_watch(rig, parts[i].domain, parts[i].name, text, 191, NULL);
         lay(&text[510], "\x55\xaa", 2);
-        check_watch(fixture, parts[i].domain, parts[i].name, text, 600, "CL_TYPE_MBR");
+        check_watch(rig, parts[i].domain, parts[i].name, text, 600, "CL_TYPE_MBR");
     }
 }
 

@@ -1,10 +1,10 @@
-/* harness.h: what the relay's tests stand on: a real region with real messages in it, a loop, a
+/* rig.h: what the relay's tests stand on: a real region with real messages in it, a loop, a
  * relay with one route, and a server process behind it (server.py).
  *
  * Failures end the test by cmocka's assertions.
  */
-#ifndef TESTS_UNIT_RELAY_HARNESS_H
-#define TESTS_UNIT_RELAY_HARNESS_H
+#ifndef TESTS_UNIT_RELAY_RIG_H
+#define TESTS_UNIT_RELAY_RIG_H
 
 #include <sys/types.h>
 
@@ -12,14 +12,14 @@
 #include "control/relay/relay.h"
 #include "dataplane/message/store.h"
 
-#define HARNESS_MESSAGES    64u
-#define HARNESS_CONNECTIONS 32u /* over all routes */
-#define HARNESS_TRACE       "Received: from client.example ([192.0.2.1]) by mx.example\r\n"
-#define HARNESS_FIELDS                                                                    \
+#define RIG_MESSAGES    64u
+#define RIG_CONNECTIONS 32u /* over all routes */
+#define RIG_TRACE       "Received: from client.example ([192.0.2.1]) by mx.example\r\n"
+#define RIG_FIELDS                                                                        \
     "X-Virus-Scanned: postern " POSTERN_VERSION " (ClamAV 1.4.6/27813) at mx.example\r\n" \
     "X-Virus-Status: Clean\r\n"
 
-struct harness {
+struct rig {
     struct region region;
     struct store store;
     struct region_hold *hold;
@@ -27,7 +27,7 @@ struct harness {
     int64_t time_ns; /* where it is not 0, what the loop's clock says */
     struct resolver *resolver;
     struct transaction_owner owner;
-    struct transaction *open[HARNESS_MESSAGES]; /* by slot */
+    struct transaction *open[RIG_MESSAGES]; /* by slot */
     struct config config;
     struct config_customer customer;
     struct config_server servers[CONFIG_SERVERS_MAX];
@@ -39,7 +39,7 @@ struct harness {
     struct relay_result results[256]; /* in the order they came */
 };
 
-struct harness_mail {
+struct rig_mail {
     const char *customer; /* "acme" when null */
     const char *sender;   /* "sender@example.org" when null */
     const char *const *recipients;
@@ -52,47 +52,44 @@ struct harness_mail {
     uint32_t job_verdict; /* VERDICT_CLEAN when 0 */
 };
 
-void harness_open(struct harness *harness);
-void harness_close(struct harness *harness);
+void rig_open(struct rig *rig);
+void rig_close(struct rig *rig);
 
 /* Starts server.py with that JSON, on `port` (0: any), and the relay's route to it if there is no
  * relay yet. */
-void harness_serve(struct harness *harness, const char *json, uint16_t port);
-void harness_stop_server(struct harness *harness);
+void rig_serve(struct rig *rig, const char *json, uint16_t port);
+void rig_stop_server(struct rig *rig);
 
-/* The relay and its route to harness->port. */
-void harness_relay(struct harness *harness);
+/* The relay and its route to rig->port. */
+void rig_relay(struct rig *rig);
 
 /* Writes a message into the region; *job names it. */
-struct message *harness_message(struct harness *harness, const struct harness_mail *mail,
-                                struct relay_job *job);
-void harness_submit(struct harness *harness, const struct relay_job *job);
+struct message *rig_message(struct rig *rig, const struct rig_mail *mail, struct relay_job *job);
+void rig_submit(struct rig *rig, const struct relay_job *job);
 
 /* Runs the loop until `count` answers are there. */
-void harness_wait(struct harness *harness, unsigned count);
+void rig_wait(struct rig *rig, unsigned count);
 
 /* Runs the loop for so long. */
-void harness_run(struct harness *harness, unsigned ms);
+void rig_run(struct rig *rig, unsigned ms);
 
-/* From now on time stands still but for harness_pass(), which runs the timers that become due. */
-void harness_stop_time(struct harness *harness);
-void harness_pass(struct harness *harness, int64_t ns);
+/* From now on time stands still but for rig_pass(), which runs the timers that become due. */
+void rig_stop_time(struct rig *rig);
+void rig_pass(struct rig *rig, int64_t ns);
 
 /* The transaction of the message, while it lasts. */
-struct transaction *harness_transaction(const struct harness *harness,
-                                        const struct message *message);
+struct transaction *rig_transaction(const struct rig *rig, const struct message *message);
 
 /* Writes, submits, waits: the answer. */
-const struct relay_result *harness_send(struct harness *harness, const struct harness_mail *mail);
+const struct relay_result *rig_send(struct rig *rig, const struct rig_mail *mail);
 
 /* Connections the server has accepted. */
-unsigned harness_connections(const struct harness *harness);
+unsigned rig_connections(const struct rig *rig);
 
 /* A file the server wrote (its length in *length, zero-terminated), or null. Free it. */
-char *harness_file(const struct harness *harness, const char *name, size_t *length);
+char *rig_file(const struct rig *rig, const char *name, size_t *length);
 
 /* The server's message number `n` is trace, X-Virus fields and exactly that body. */
-void harness_assert_message(const struct harness *harness, unsigned n, const void *body,
-                            size_t length);
+void rig_assert_message(const struct rig *rig, unsigned n, const void *body, size_t length);
 
 #endif

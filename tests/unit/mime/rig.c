@@ -1,4 +1,4 @@
-#include "tests/unit/mime/harness.h"
+#include "tests/unit/mime/rig.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-static void harness_put(struct harness_result *result, const void *bytes, size_t length)
+static void rig_put(struct rig_result *result, const void *bytes, size_t length)
 {
     if (result->length + length + 1 > result->size) {
         result->size = 2 * (result->length + length + 1);
@@ -20,7 +20,7 @@ static void harness_put(struct harness_result *result, const void *bytes, size_t
     result->text[result->length] = '\0';
 }
 
-static void harness_part_begin(void *context, const struct mime_part *part)
+static void rig_part_begin(void *context, const struct mime_part *part)
 {
     static const char *const encodings[] = {"none",  "7bit", "8bit", "binary", "quoted-printable",
                                             "base64"};
@@ -32,36 +32,36 @@ static void harness_part_begin(void *context, const struct mime_part *part)
     length = snprintf(line, sizeof(line), "%u %s(%s) %s depth=%u%s%s", part->number, part->type,
                       media[part->media], encodings[part->encoding], part->depth,
                       part->attachment ? " attachment" : "", part->related ? " related" : "");
-    harness_put(context, line, (size_t)length);
+    rig_put(context, line, (size_t)length);
     if (part->name_length > 0) {
-        harness_put(context, " name=", 6);
-        harness_put(context, part->name, part->name_length);
+        rig_put(context, " name=", 6);
+        rig_put(context, part->name, part->name_length);
     }
-    harness_put(context, "\n", 1);
+    rig_put(context, "\n", 1);
 }
 
-static void harness_part_bytes(void *context, const uint8_t *bytes, size_t length)
+static void rig_part_bytes(void *context, const uint8_t *bytes, size_t length)
 {
     assert_true(length > 0);
-    harness_put(context, bytes, length);
+    rig_put(context, bytes, length);
 }
 
-static void harness_part_end(void *context)
+static void rig_part_end(void *context)
 {
-    harness_put(context, "$\n", 2);
+    rig_put(context, "$\n", 2);
 }
 
-static void harness_begin(struct mime_parser *parser, struct harness_result *result)
+static void rig_begin(struct mime_parser *parser, struct rig_result *result)
 {
-    struct mime_sink sink = {result, harness_part_begin, harness_part_bytes, harness_part_end};
+    struct mime_sink sink = {result, rig_part_begin, rig_part_bytes, rig_part_end};
 
     memset(result, 0, sizeof(*result));
-    harness_put(result, "", 0);
+    rig_put(result, "", 0);
     mime_begin(parser, &sink);
 }
 
 /* Each piece in memory of its own size, for the sanitizer. */
-static void harness_feed(struct mime_parser *parser, const char *bytes, size_t length)
+static void rig_feed(struct mime_parser *parser, const char *bytes, size_t length)
 {
     uint8_t *copy = malloc(length + 1);
 
@@ -71,30 +71,30 @@ static void harness_feed(struct mime_parser *parser, const char *bytes, size_t l
     free(copy);
 }
 
-static void harness_end(struct mime_parser *parser, struct harness_result *result)
+static void rig_end(struct mime_parser *parser, struct rig_result *result)
 {
     mime_end(parser);
     result->gate = parser->gate;
     result->part_count = parser->part_count;
 }
 
-void harness_run(struct harness_result *result, const char *bytes, size_t length, size_t first)
+void rig_run(struct rig_result *result, const char *bytes, size_t length, size_t first)
 {
     struct mime_parser parser;
 
-    harness_begin(&parser, result);
-    harness_feed(&parser, bytes, first);
-    harness_feed(&parser, bytes + first, length - first);
-    harness_end(&parser, result);
+    rig_begin(&parser, result);
+    rig_feed(&parser, bytes, first);
+    rig_feed(&parser, bytes + first, length - first);
+    rig_end(&parser, result);
 }
 
-void harness_run_random(struct harness_result *result, const char *bytes, size_t length,
-                        size_t piece_max, uint32_t seed)
+void rig_run_random(struct rig_result *result, const char *bytes, size_t length, size_t piece_max,
+                    uint32_t seed)
 {
     struct mime_parser parser;
     size_t at = 0;
 
-    harness_begin(&parser, result);
+    rig_begin(&parser, result);
     while (at < length) {
         size_t piece;
 
@@ -102,19 +102,19 @@ void harness_run_random(struct harness_result *result, const char *bytes, size_t
         piece = 1 + (seed >> 8) % piece_max;
         if (piece > length - at)
             piece = length - at;
-        harness_feed(&parser, bytes + at, piece);
+        rig_feed(&parser, bytes + at, piece);
         at += piece;
     }
-    harness_end(&parser, result);
+    rig_end(&parser, result);
 }
 
-void harness_free(struct harness_result *result)
+void rig_free(struct rig_result *result)
 {
     free(result->text);
     result->text = NULL;
 }
 
-static void harness_same(const struct harness_result *one, const struct harness_result *two)
+static void rig_same(const struct rig_result *one, const struct rig_result *two)
 {
     assert_string_equal(mime_gate_text(one->gate), mime_gate_text(two->gate));
     /* What a gated message gave out before nobody looks at. */
@@ -125,17 +125,17 @@ static void harness_same(const struct harness_result *one, const struct harness_
     assert_int_equal(one->part_count, two->part_count);
 }
 
-void harness_run_all(struct harness_result *result, const char *bytes, size_t length)
+void rig_run_all(struct rig_result *result, const char *bytes, size_t length)
 {
-    struct harness_result other;
+    struct rig_result other;
 
-    harness_run(result, bytes, length, length);
+    rig_run(result, bytes, length, length);
     for (size_t first = 1; first < length; first++) {
-        harness_run(&other, bytes, length, first);
-        harness_same(result, &other);
-        harness_free(&other);
+        rig_run(&other, bytes, length, first);
+        rig_same(result, &other);
+        rig_free(&other);
     }
-    harness_run_random(&other, bytes, length, 1, 1);
-    harness_same(result, &other);
-    harness_free(&other);
+    rig_run_random(&other, bytes, length, 1, 1);
+    rig_same(result, &other);
+    rig_free(&other);
 }

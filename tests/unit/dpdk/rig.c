@@ -1,4 +1,4 @@
-#include "tests/unit/dpdk/fixture.h"
+#include "tests/unit/dpdk/rig.h"
 #include "platform/why.h"
 
 #include <setjmp.h>

@@ -1,19 +1,19 @@
-/* harness.h: one SMTP server with a real store, a configuration of two customers, and a service
+/* rig.h: one SMTP server with a real store, a configuration of two customers, and a service
  * that records what it is told. For unit tests and the fuzzer; no test framework in here.
  */
-#ifndef TESTS_UNIT_SMTP_HARNESS_H
-#define TESTS_UNIT_SMTP_HARNESS_H
+#ifndef TESTS_UNIT_SMTP_RIG_H
+#define TESTS_UNIT_SMTP_RIG_H
 
 #include "dataplane/policy/reply.h"
 #include "pipe.h"
 
-#define HARNESS_BLOCKS   1024u
-#define HARNESS_SLOTS    8u
-#define HARNESS_MESSAGES 256u
-#define HARNESS_WALL     INT64_C(1795285802) /* Sat, 21 Nov 2026 18:30:02 +0000 */
+#define RIG_BLOCKS   1024u
+#define RIG_SLOTS    8u
+#define RIG_MESSAGES 256u
+#define RIG_WALL     INT64_C(1795285802) /* Sat, 21 Nov 2026 18:30:02 +0000 */
 
 /* A message as it was when submitted. */
-struct harness_message {
+struct rig_message {
     struct message *message; /* null once it has ended */
     uint32_t index;
     uint32_t generation;
@@ -25,7 +25,7 @@ struct harness_message {
     char id[20];
 };
 
-struct harness {
+struct rig {
     struct region region;
     struct store store;
     struct config config;
@@ -35,7 +35,7 @@ struct harness {
     struct stream_listener listener;
     struct tcp_endpoint endpoint;
     struct tcp_connection pipe;
-    struct harness_message messages[HARNESS_MESSAGES];
+    struct rig_message messages[RIG_MESSAGES];
     unsigned submitted;
     unsigned concluded;
     unsigned abandoned;
@@ -45,22 +45,22 @@ struct harness {
     char rejected[1024];       /* "COMMAND|sender|recipient|reply" of the last */
 };
 
-void harness_init(struct harness *harness);
-void harness_fini(struct harness *harness);
+void rig_init(struct rig *rig);
+void rig_fini(struct rig *rig);
 
 /* A fresh connection (banner read) and empty records. */
-void harness_open(struct harness *harness, const struct pipe_options *options);
+void rig_open(struct rig *rig, const struct pipe_options *options);
 /* Ends it, answers to nobody, and gives every message back. */
-void harness_close(struct harness *harness);
+void rig_close(struct rig *rig);
 /* True when nothing is held any more. */
-bool harness_store_full(const struct harness *harness);
+bool rig_store_full(const struct rig *rig);
 
 /* Sends all of it, in pieces of `piece` bytes. */
-void harness_send(struct harness *harness, const char *bytes, size_t length, size_t piece);
+void rig_send(struct rig *rig, const char *bytes, size_t length, size_t piece);
 /* Answers the oldest message that waits. False when none does. */
-bool harness_finish(struct harness *harness, const struct mail_result *result);
+bool rig_finish(struct rig *rig, const struct mail_result *result);
 /* The value of the `nth` envelope field of that kind of a submitted message, or null. */
-const char *harness_field(struct harness *harness, const struct message *message,
-                          enum envelope_field field, unsigned nth, size_t *length);
+const char *rig_field(struct rig *rig, const struct message *message, enum envelope_field field,
+                      unsigned nth, size_t *length);
 
 #endif

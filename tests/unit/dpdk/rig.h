@@ -1,8 +1,8 @@
-/* fixture.h: one started DPDK for a test binary, without hugepages, with packet pools for two
+/* rig.h: one started DPDK for a test binary, without hugepages, with packet pools for two
  * workers that share a cpu, and two port configurations to fill in.
  */
-#ifndef TESTS_UNIT_DPDK_FIXTURE_H
-#define TESTS_UNIT_DPDK_FIXTURE_H
+#ifndef TESTS_UNIT_DPDK_RIG_H
+#define TESTS_UNIT_DPDK_RIG_H
 
 #include "platform/dpdk/port.h"
 #include "platform/why.h"
