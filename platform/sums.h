@@ -1,4 +1,5 @@
-/* sums.h: whether what is divided among the workers is enough for each of them.
+/* sums.h: whether what is divided among the workers is enough for each of them, and whether the
+ * machine has what all of us may take.
  *
  * Workers share nothing, so a worker's slice has to be large enough by itself: a message whose last
  * block no slice can hold would never end, and its sender would come again for days. How many
@@ -11,6 +12,7 @@
 
 #include "platform/config/config.h"
 #include "platform/link/region.h"
+#include "platform/machine.h"
 #include "platform/why.h"
 
 /* Of a worker's blocks an eighth is kept back from data (dataplane/message/store.c), and of the
@@ -42,5 +44,24 @@ enum status sums_of_memory(const struct config *config, unsigned workers,
 /* `buffers` a worker has, of which each port with `descriptors` posted keeps that many. */
 enum status sums_of_packets(unsigned buffers, unsigned workers, unsigned ports,
                             unsigned descriptors, struct why *why) STATUS_CHECKED;
+
+/* What all processes take, without the signatures: how large they are is known when they are
+ * loaded. */
+struct sums_machine {
+    uint64_t certain_bytes;  /* of ordinary memory, from the start: what is not on hugepages */
+    uint64_t possible_bytes; /* beyond that, when every scanner has the worst message there is */
+    uint64_t there_bytes;    /* the machine's, or its control group's where that is less */
+    struct why text;         /* the arithmetic, in one line */
+};
+
+/* `scanners` processes, each of which may take scanner.memory, a copy of one message, and twice
+ * scanner.scan_size for temporary files. Messages and packets are on hugepages when `memory` has
+ * enough free ones, or when they are `required`: a start without them is refused anyway. */
+struct sums_machine sums_of_machine(const struct config *config, unsigned scanners,
+                                    const struct machine_memory *memory);
+
+/* STATUS_NO_MEMORY when there is less than is certain; STATUS_OK with a warning in `why` when there
+ * is less than is possible, and with nothing in it when all of it fits. */
+enum status sums_fit(const struct sums_machine *sums, struct why *why) STATUS_CHECKED;
 
 #endif

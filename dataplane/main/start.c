@@ -12,6 +12,7 @@
 
 #include "dataplane/main/main_thread.h"
 #include "platform/dpdk/eal.h"
+#include "platform/machine.h"
 #include "platform/role.h"
 #include "platform/sandbox.h"
 #include "platform/sums.h"
@@ -192,6 +193,25 @@ static enum status start_links(struct main_thread *thread)
     return status;
 }
 
+/* Better refused now than ended by the kernel under load. */
+static enum status start_sums(struct main_thread *thread)
+{
+    const struct config *config = thread->start_config;
+    struct machine_memory machine;
+    struct sums_machine sums;
+    enum status status = sums_of_memory(config, thread->cores.worker_count, &thread->why);
+
+    if (status != STATUS_OK)
+        return status;
+    if (machine_memory_read(&machine, "") != STATUS_OK)
+        notice("memory: this machine does not say how much it has");
+    sums = sums_of_machine(config, thread->cores.scanner_processes, &machine);
+    status = sums_fit(&sums, &thread->why);
+    if (status == STATUS_OK && !why_empty(&thread->why))
+        notice("%s", thread->why.text);
+    return status;
+}
+
 enum status main_start(struct main_thread *thread)
 {
     const struct config *config = thread->start_config;
@@ -201,7 +221,7 @@ enum status main_start(struct main_thread *thread)
         return status;
     if (role_bind(ROLE_DATAPLANE, &thread->cores, 0) != STATUS_OK)
         notice("not bound to cores.main and cores.workers");
-    status = sums_of_memory(config, thread->cores.worker_count, &thread->why);
+    status = start_sums(thread);
     if (status != STATUS_OK)
         return status;
     status = eal_start(config, &thread->cores, &thread->eal, &thread->why);

@@ -148,8 +148,17 @@ class Program(unittest.TestCase):
                           "prefilter: {cache_size: 64M}\n")
         code, out, err = self.call("check-config", self.config)
         self.assertEqual(code, 0)
-        self.assertRegex(out, r"memory: messages 256 \+ packets 128 \+ verdict cache \d+ \+ 3 scanners of 1024 = "
-                              r"\d+ MiB at most")
+        self.assertRegex(out, r"memory: messages 256 \+ packets 128 .*\+ verdict cache 64 = \d+ MiB for certain; "
+                              r"3 scanners of 1024 \+ a message of 50 \+ temporary files of 800 = 5622 MiB more at most")
+        self.write_config("scanner: {processes: 1, memory: 1G}\n"
+                          "memory: {messages: 64G, packets: 64G, hugepages: off}\n")
+        code, out, err = self.call("check-config", self.config)
+        self.assertEqual(code, 0)
+        with open("/proc/meminfo", encoding="ascii") as file:
+            total = int(re.search(r"^MemTotal:\s*(\d+) kB$", file.read(), re.M).group(1))
+        if total < 128 << 20:
+            self.assertIn("%s: warning: memory: more is certain than there is: messages 65536 + packets 65536 + "
+                          % self.config, err)
         self.write_config("nonsense: 1\n")
         for arguments in ["check-config", self.config], ["run", "-c", self.config], \
                 ["scan", "-c", self.config, self.config]:
