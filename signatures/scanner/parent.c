@@ -21,6 +21,7 @@
 #define PARENT_CONNECT_MIN_MS 50
 #define PARENT_CONNECT_MAX_MS 1000
 #define PARENT_LOG_POLL_MS    250
+#define PARENT_REST_MS        250
 #define PARENT_LEAVE_SLACK_NS (5 * CLOCK_NS_PER_SECOND)
 #define PARENT_LEAVE_POLL_MS  100
 #define PARENT_POLLS          (3 + 2 * LINK_SLOTS_MAX)
@@ -251,7 +252,9 @@ static void parent_poll(struct parent *parent)
         wait_ms = PARENT_LEAVE_POLL_MS;
     if (notice_flush() && (wait_ms < 0 || wait_ms > PARENT_LOG_POLL_MS))
         wait_ms = PARENT_LOG_POLL_MS;
-    (void)poll(polls, count, wait_ms);
+    /* With more descriptors open than may be by now poll() fails, and would fail again at once. */
+    if (poll(polls, count, wait_ms) < 0 && errno != EINTR)
+        (void)poll(NULL, 0, PARENT_REST_MS);
 }
 
 static void parent_tend(struct parent *parent)
