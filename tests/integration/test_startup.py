@@ -1,5 +1,6 @@
 """What is wrong is said in one clear line, with the exit code the manual promises."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -303,6 +304,12 @@ class Start(unittest.TestCase):
         if free:
             self.skipTest("this machine has free hugepages")
         self.fails(self.box({"memory": {"hugepages": "required"}}), (1, 78), r"hugepage")
+
+    def test_more_memory_than_there_is(self):
+        if os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >= 128 << 30:
+            self.skipTest("this machine has 128G")
+        self.fails(self.box({"memory": {"hugepages": "off", "messages": "64G", "packets": "64G"}}),
+                   (1,), r"memory: more is certain than there is: messages 65536 \+ packets 65536 ")
 
     def test_no_such_user(self):
         for section in ("scanner", "control"):
