@@ -23,6 +23,7 @@
 #include "signatures/scanner/jail.h"
 #include "signatures/scanner/memory.h"
 #include "signatures/scanner/parent.h"
+#include "signatures/scanner/scanner_note.h"
 
 #define DEFAULT_USER "nobody" /* for the --link-fd form as root, where no --user is given */
 
@@ -127,7 +128,7 @@ static bool parse(struct arguments *arguments, int argc, char **argv)
         if (option == '?')
             return false;
         if (!take_option(arguments, option, optarg)) {
-            parent_log("\"%s\" is out of range", optarg);
+            scanner_note("\"%s\" is out of range", optarg);
             return false;
         }
     }
@@ -147,22 +148,22 @@ static enum status take_config(struct arguments *arguments, const struct config 
     struct why why;
 
     if (cores_plan_here(config, map, &why) != STATUS_OK) {
-        parent_log("%s", why.text);
+        scanner_note("%s", why.text);
         return STATUS_BAD_CONFIG;
     }
     engine_options_set(&arguments->engine, scanner);
     if (arguments->engine.scan_bytes < scanner->scan_bytes_max)
-        parent_log("scan_size: libclamav goes no further than 2 GiB - 3; that is used");
+        scanner_note("scan_size: libclamav goes no further than 2 GiB - 3; that is used");
     if (config->limits.message_bytes > arguments->engine.scan_bytes) {
-        parent_log("%s: limits.message_size is larger than scanner.scan_size: such mail could "
-                   "never be scanned",
-                   config->file);
+        scanner_note("%s: limits.message_size is larger than scanner.scan_size: such mail could "
+                     "never be scanned",
+                     config->file);
         return STATUS_BAD_CONFIG;
     }
     arguments->parent.processes = map->scanner_processes;
     arguments->parent.cores = map;
     if (role_bind(ROLE_SCANNER, map, 0) != STATUS_OK)
-        parent_log("not bound to cores.scanners");
+        scanner_note("not bound to cores.scanners");
     arguments->parent.user = role_user(ROLE_SCANNER_CHILD, config);
     arguments->parent.memory_bytes = scanner->memory_bytes;
     arguments->parent.socket_path = arguments->socket_path;
@@ -188,22 +189,23 @@ static int run(struct arguments *arguments)
 
     if (geteuid() == 0 && (arguments->parent.user == NULL ||
                            sandbox_user(arguments->parent.user, &uid, &gid) != STATUS_OK)) {
-        parent_log("user \"%s\" does not exist; scanners need one to run as (useradd --system %s)",
-                   arguments->parent.user, arguments->parent.user);
+        scanner_note(
+            "user \"%s\" does not exist; scanners need one to run as (useradd --system %s)",
+            arguments->parent.user, arguments->parent.user);
         return EXIT_CONFIG;
     }
     (void)signal(SIGHUP, SIG_IGN); /* the supervisor sees to new signatures */
     (void)signal(SIGTERM, stop_at_once);
     (void)signal(SIGINT, stop_at_once);
     if (engine_open(&engine, &arguments->engine, &why) != STATUS_OK) {
-        parent_log("%s", why.text);
+        scanner_note("%s", why.text);
         return EXIT_CONFIG;
     }
-    parent_log("%u signatures loaded, %s%s", engine_signatures(engine), engine_text(engine),
-               engine_hashes_images(engine) ? ", with fuzzy hashes of images" : "");
+    scanner_note("%u signatures loaded, %s%s", engine_signatures(engine), engine_text(engine),
+                 engine_hashes_images(engine) ? ", with fuzzy hashes of images" : "");
     if (engine_identity_why(engine)[0] != '\0')
-        parent_log("nobody can rely on which signatures these are, no prefilter can be used: %s",
-                   engine_identity_why(engine));
+        scanner_note("nobody can rely on which signatures these are, no prefilter can be used: %s",
+                     engine_identity_why(engine));
     jail_prepare();
     (void)memory_settle();
     arguments->parent.engine = engine;
@@ -224,7 +226,7 @@ static int configured(struct arguments *arguments)
     int result = EXIT_CONFIG;
 
     if (source_first(&arguments->source, &config, &error) != STATUS_OK) {
-        parent_log("%s", error.text);
+        scanner_note("%s", error.text);
         return EXIT_CONFIG;
     }
     (void)role_begin(ROLE_SCANNER);
@@ -244,10 +246,11 @@ static int describe(void)
     case STATUS_OK:
         return EXIT_OK;
     case STATUS_NOT_FOUND:
-        parent_log("no file-type table of %u lines or more in this libclamav", DESCRIBE_LINES_MIN);
+        scanner_note("no file-type table of %u lines or more in this libclamav",
+                     DESCRIBE_LINES_MIN);
         return EXIT_FAILED;
     default:
-        parent_log("standard output: %s", strerror(errno));
+        scanner_note("standard output: %s", strerror(errno));
         return EXIT_FAILED;
     }
 }
@@ -273,7 +276,7 @@ int main(int argc, char **argv)
         return configured(&arguments);
     if (fcntl(arguments.parent.link_fd, F_SETFL, O_NONBLOCK) != 0 ||
         fcntl(arguments.parent.link_fd, F_SETFD, FD_CLOEXEC) != 0) {
-        parent_log("--link-fd %d: %s", arguments.parent.link_fd, strerror(errno));
+        scanner_note("--link-fd %d: %s", arguments.parent.link_fd, strerror(errno));
         return EXIT_USAGE;
     }
     memory_tune();

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +14,8 @@
 #include "platform/config/source.h"
 #include "platform/exit.h"
 #include "platform/log/notice.h"
+#include "signatures/scanner/scanner_note.h"
 #include "signatures/scanner/slot.h"
-#include "signatures/scanner/verdict.h"
 
 #define PARENT_CONNECT_MIN_MS 50
 #define PARENT_CONNECT_MAX_MS 1000
@@ -42,19 +41,6 @@ struct parent {
     struct slot slots[LINK_SLOTS_MAX];
 };
 
-void parent_log(const char *format, ...)
-{
-    char text[1024];
-    char clean[1024];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    verdict_printable(clean, sizeof(clean), text);
-    notice("%s", clean);
-}
-
 static void parent_hear_signals(struct parent *parent)
 {
     struct signalfd_siginfo info;
@@ -74,7 +60,7 @@ static enum status parent_leave(struct parent *parent, int64_t now_ns)
 
     if (parent->leave_end_ns == 0) {
         parent->leave_end_ns = now_ns + 2 * parent->setting->time_limit_ns + PARENT_LEAVE_SLACK_NS;
-        parent_log("stopping: no new mail, finishing what is being scanned");
+        scanner_note("stopping: no new mail, finishing what is being scanned");
         return link_send(parent->link, &leave, -1);
     }
     parent->stopping = parent->stopping || now_ns >= parent->leave_end_ns;
@@ -96,7 +82,7 @@ static void parent_hear_configuration(struct parent *parent)
     if (status == STATUS_OK)
         source_answer(source, config->number, config->number, 1, "");
     else if (status != STATUS_AGAIN)
-        parent_log("%s", error.text);
+        scanner_note("%s", error.text);
     config_free(config);
     if (status == STATUS_CLOSED)
         source_close(source);
@@ -178,7 +164,7 @@ static enum status parent_act(struct parent *parent, const struct link_message *
         if (fd >= 0)
             close(fd);
         parent->candidate = false; /* also to the next dataplane */
-        parent_log("told to serve");
+        scanner_note("told to serve");
         return STATUS_OK;
     case LINK_KILL:
         if (fd >= 0)
@@ -267,7 +253,7 @@ static void parent_tend(struct parent *parent)
 
         if (slot_hear(slot, note) && note[0] != '\0' && !parent->noted) {
             parent->noted = true;
-            parent_log("sandbox is not complete: %s", note);
+            scanner_note("sandbox is not complete: %s", note);
         }
         slot_reap(slot, now_ns);
         if (parent->leaving)
@@ -317,8 +303,8 @@ static bool parent_connect(struct parent *parent)
         if (status == STATUS_OK)
             return true;
         if (!said)
-            parent_log("waiting for the dataplane at %s (%s)", parent->setting->socket_path,
-                       status_text(status));
+            scanner_note("waiting for the dataplane at %s (%s)", parent->setting->socket_path,
+                         status_text(status));
         said = true;
         (void)poll(&poll_signals, 1, delay_ms);
         parent_hear_signals(parent);
@@ -352,16 +338,16 @@ static int parent_serve(struct parent *parent)
         status = parent_session(parent);
         if (status == STATUS_OK || status == STATUS_CLOSED)
             return EXIT_OK;
-        parent_log("link: %s", status_text(status));
+        scanner_note("link: %s", status_text(status));
         return EXIT_FAILED;
     }
     while (parent_connect(parent)) {
-        parent_log("connected to the dataplane");
+        scanner_note("connected to the dataplane");
         status = parent_session(parent);
         if (status != STATUS_OK && !parent->stopping) {
             struct pollfd poll_signals = {.fd = parent->signals, .events = POLLIN};
 
-            parent_log("lost the dataplane: %s", status_text(status));
+            scanner_note("lost the dataplane: %s", status_text(status));
             (void)poll(&poll_signals, 1, PARENT_CONNECT_MIN_MS); /* it may refuse us at once */
             parent_hear_signals(parent);
         }
@@ -382,7 +368,7 @@ int parent_run(const struct parent_setting *setting)
         slot_init(&parent.slots[i], i);
     parent.signals = parent_signals();
     if (parent.signals < 0 || scratch_make(setting->scratch, parent.base, &lock) != STATUS_OK) {
-        parent_log("cannot make a directory in %s: %s", setting->scratch, strerror(errno));
+        scanner_note("cannot make a directory in %s: %s", setting->scratch, strerror(errno));
         return EXIT_FAILED;
     }
     result = parent_serve(&parent);

@@ -37,7 +37,4 @@ struct parent_setting {
 /* Returns the exit status of the program. */
 int parent_run(const struct parent_setting *setting);
 
-/* One line on standard error, after the program's name. */
-void parent_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 #endif

@@ -13,6 +13,7 @@
 #include "platform/check.h"
 #include "platform/clock.h"
 #include "platform/sandbox.h"
+#include "signatures/scanner/scanner_note.h"
 
 #define SLOT_SETTLED_NS   CLOCK_NS_PER_SECOND
 #define SLOT_DELAY_MIN_NS (10 * CLOCK_NS_PER_MS)
@@ -139,7 +140,7 @@ void slot_start(struct slot *slot, const struct parent_setting *setting,
     if (!slot_fork(slot, setting, region, worker_count, base)) {
         slot_delay_more(slot);
         slot->start_ns = now_ns + slot->delay_ns;
-        parent_log("scanner %u cannot be started: %s", slot->number, strerror(errno));
+        scanner_note("scanner %u cannot be started: %s", slot->number, strerror(errno));
         return;
     }
     close_and_forget(&slot->channel_fd);
@@ -204,7 +205,7 @@ void slot_reap(struct slot *slot, int64_t now_ns)
     else
         slot->delay_ns = 0;
     slot_tell_death(slot, how);
-    parent_log("scanner %u is gone: %s", slot->number, slot->text);
+    scanner_note("scanner %u is gone: %s", slot->number, slot->text);
 }
 
 void slot_kill(struct slot *slot, uint32_t epoch)
