@@ -311,8 +311,8 @@ static void dialogue_envelope_reply(struct dialogue *dialogue, int64_t now_ns)
 
 static void dialogue_end_data(struct dialogue *dialogue, int64_t now_ns)
 {
-    if (!transaction_current(dialogue->transaction)) {
-        dialogue_fail(dialogue, RELAY_REFUSED, "the message was withdrawn", now_ns);
+    if (!transaction_current(dialogue->transaction) || now_ns >= dialogue->transaction->dot_ns) {
+        dialogue_fail(dialogue, RELAY_REFUSED, "the message was withdrawn: too late", now_ns);
         return;
     }
     CHECK(outgoing_done(&dialogue->outgoing));

@@ -358,7 +358,7 @@ static bool route_place(struct route *route, struct transaction *transaction, in
     }
     server = server_choose(route->servers, route->server_count, transaction->tried, now_ns);
     if (server < 0) {
-        if (route_live(route))
+        if (route_live(route) && !transaction->retried)
             return false;
         route_refuse_down(route, transaction);
         return true;
@@ -400,7 +400,7 @@ static bool route_again(struct route *route, struct transaction *transaction, in
     if (route->draining || now_ns >= transaction->dot_ns)
         return false;
     if (server_choose(route->servers, route->server_count, transaction->tried, now_ns) < 0 &&
-        !route_live(route))
+        (transaction->retried || !route_live(route)))
         return false;
     route_tally(route->common, CONTROL_COUNTER_RETRIED);
     route_submit(route, transaction, now_ns);
