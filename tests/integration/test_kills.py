@@ -119,6 +119,9 @@ class Kills(unittest.TestCase):
         control = self.appliance.process_of("postern-control")
         control.signal(signal.SIGKILL)
         self.good_again()
+        bed.check_books(self.appliance)
+        appliance.wait_for(lambda: self.appliance.status()["control_counters"]["control_delivered"] >= 3, 5,
+                           "control's row")
         status = self.appliance.status()
         self.assertEqual(status["control_counters"]["control_restarts"], 1)
         self.assertGreaterEqual(status["control_counters"]["control_delivered"], 3)

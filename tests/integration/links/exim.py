@@ -103,7 +103,10 @@ class Exim:
     def kill_oldest(self, program):
         pids = self.processes(program)
         if pids:
-            os.kill(min(pids), signal.SIGKILL)
+            try:
+                os.kill(min(pids), signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it ended by itself
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:

@@ -116,13 +116,16 @@ class Postfix:
         """Not one that falls at its first client: the master starts no other for a minute then."""
         pids = self.processes(program)
         if len(pids) > 1:
-            os.kill(min(pids), signal.SIGKILL)
+            try:
+                os.kill(min(pids), signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it ended by itself
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
-            for program in STOPPED:
-                self.signal(program, signal.SIGCONT)
             try:
+                for program in STOPPED:
+                    self.signal(program, signal.SIGCONT)
                 os.kill(self.master(), signal.SIGTERM)
                 self.process.wait(10)
             except (OSError, subprocess.TimeoutExpired):

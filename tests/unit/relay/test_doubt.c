@@ -299,7 +299,7 @@ static void test_answer_at_the_last_look(void **state)
     (void)state;
     rig_open(&rig);
     rig_serve(&rig,
-              "[[" ASKED "[\"wait\", 0.2], [\"send\", \"250 early\\r\\n\"], [\"data\"]], [" TAKEN
+              "[[" ASKED "[\"wait\", 0.8], [\"send\", \"250 early\\r\\n\"], [\"data\"]], [" TAKEN
               "[\"send\", \"250 second\\r\\n\"]]]",
               0);
     (void)begin(&rig, &small, &message, 0);
@@ -349,7 +349,7 @@ static void test_two_answers(void **state)
 
 /* The server's TCP has all, its program has read nothing, and says 250: that is believed, and what
  * it says later answers for no other message, however the next one finds it. */
-#define UNREAD ASKED "[\"wait\", 0.2], [\"send\", \"250 early\\r\\n\"], [\"data\"], "
+#define UNREAD ASKED "[\"wait\", 0.8], [\"send\", \"250 early\\r\\n\"], [\"data\"], "
 
 static void assert_left_over(const char *script, unsigned pause_ms)
 {
