@@ -109,6 +109,16 @@ static void session_advance(struct smtp_call *call)
     smtp_grow(call);
 }
 
+/* When a message that waits for room is looked at next. Whatever comes meanwhile does not put that
+ * off: its window stays open for what it was promised. */
+static int64_t session_next_look(const struct smtp_call *call)
+{
+    int64_t since_ns = call->session->message->admission.since_ns;
+    int64_t looks = (call->now_ns - since_ns) / SMTP_ADMISSION_POLL_NS;
+
+    return since_ns + (looks + 1) * SMTP_ADMISSION_POLL_NS;
+}
+
 static void session_set_deadline(struct smtp_call *call)
 {
     const struct config *config = smtp_config(call);
@@ -116,7 +126,7 @@ static void session_set_deadline(struct smtp_call *call)
     if (smtp_reads_commands(call->session))
         stream_set_deadline(call->stream, call->now_ns + config->limits.command_timeout_ns);
     else if (smtp_grow_waits(call->session))
-        stream_set_deadline(call->stream, call->now_ns + SMTP_ADMISSION_POLL_NS);
+        stream_set_deadline(call->stream, session_next_look(call));
     else if (call->session->state == SMTP_DATA || call->session->state == SMTP_DISCARD)
         stream_set_deadline(call->stream, call->session->paid_ns);
 }

@@ -28,6 +28,12 @@ static const char *const jail_charsets[] = {
 
 static const char *const jail_targets[] = {"UTF-8//TRANSLIT", "UTF-16BE"};
 
+#define JAIL_CHARSETS (sizeof(jail_charsets) / sizeof(jail_charsets[0]))
+#define JAIL_TARGETS  (sizeof(jail_targets) / sizeof(jail_targets[0]))
+
+/* Never closed: a module stays loaded while a descriptor of it is open. */
+static iconv_t jail_converters[JAIL_CHARSETS][JAIL_TARGETS];
+
 static const int jail_list[] = {
     /* memory */
     SYS_brk,
@@ -104,10 +110,9 @@ static const int jail_list[] = {
 void jail_prepare(void)
 {
     tzset();
-    for (size_t i = 0; i < sizeof(jail_charsets) / sizeof(jail_charsets[0]); i++) {
-        /* Never closed: a module stays loaded while a descriptor of it is open. */
-        for (size_t j = 0; j < sizeof(jail_targets) / sizeof(jail_targets[0]); j++)
-            (void)iconv_open(jail_targets[j], jail_charsets[i]);
+    for (size_t i = 0; i < JAIL_CHARSETS; i++) {
+        for (size_t j = 0; j < JAIL_TARGETS; j++)
+            jail_converters[i][j] = iconv_open(jail_targets[j], jail_charsets[i]);
     }
 }
 

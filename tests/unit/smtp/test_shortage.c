@@ -287,6 +287,36 @@ static void test_growth_in_vain(void **state)
     admission_leave(&h.store.admission, &other);
 }
 
+/* Bytes that still fit its window do not put off the end of its waiting. */
+static void test_growth_in_vain_with_a_trickle(void **state)
+{
+    struct admission_entry other;
+    int64_t from_ns;
+
+    (void)state;
+    occupy(&other);
+    rig_open(&h, NULL);
+    say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
+    (void)pour(4000000);
+    from_ns = h.pipe.now_ns;
+    while (h.concluded == 0 && h.pipe.now_ns - from_ns < 100 * SECOND_NS) {
+        int64_t next_ns = h.pipe.now_ns + SECOND_NS / 25;
+
+        while (h.concluded == 0 && h.pipe.deadline_ns != 0 && h.pipe.deadline_ns <= next_ns)
+            pipe_expire(&h.pipe);
+        if (h.concluded > 0)
+            break;
+        h.pipe.now_ns = next_ns;
+        rig_send(&h, "x", 1, SIZE_MAX);
+    }
+    assert_int_equal(h.outcome, MAIL_NO_ROOM);
+    assert_true(h.pipe.now_ns - from_ns >= 30 * SECOND_NS);
+    assert_true(h.pipe.now_ns - from_ns < 31 * SECOND_NS);
+    say("\r\n.\r\n");
+    rig_close(&h);
+    admission_leave(&h.store.admission, &other);
+}
+
 /* SIZE= is a promise: who sends more than announced while that is not safe is refused at once. */
 static void test_more_than_announced(void **state)
 {
@@ -353,6 +383,7 @@ int main(void)
         DIALOGUE_TEST(test_leaves_while_waiting),
         DIALOGUE_TEST(test_growth_waits),
         DIALOGUE_TEST(test_growth_in_vain),
+        DIALOGUE_TEST(test_growth_in_vain_with_a_trickle),
         DIALOGUE_TEST(test_more_than_announced),
         DIALOGUE_TEST(test_larger_than_a_worker),
         DIALOGUE_TEST(test_exhaustion),
