@@ -104,8 +104,7 @@ struct handover {
     struct inspector *inspector;
     struct cache *cache;
     bool vouched; /* every scanner that is ready, or the last ones that were, has the database the
-                     prefilter was made from; or the first ones will have it */
-    bool scanners_seen; /* one has been ready: from then on only what scanners say counts */
+                     prefilter was made from */
     char vouched_engine[PEERS_ENGINE_BYTES]; /* ... and this engine */
     uint64_t vouched_signatures;             /* link_signatures() of it */
     struct passage *passages;                /* [slot - store->slot_first] */
@@ -126,10 +125,9 @@ enum status handover_init(struct handover *handover, struct store *store, struct
 void handover_fini(struct handover *handover);
 
 /* Worker: another prefilter, or none (null), from now on. What the old inspector was looking at is
- * begun anew. Both are borrowed until the next call; the cache may be null. `expected` is what the
- * first scanners will have, for as long as none has been ready; null: not known. */
+ * begun anew. Both are borrowed until the next call; the cache may be null. */
 void handover_use_prefilter(struct handover *handover, struct inspector *inspector,
-                            struct cache *cache, const struct link_identity *expected);
+                            struct cache *cache);
 
 /* Takes over the time limits of a (re)loaded configuration. */
 void handover_configure(struct handover *handover, const struct config *config);
