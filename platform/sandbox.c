@@ -265,9 +265,19 @@ static void sandbox_landlock(struct steps *steps)
         close(inside.parent_fd);
 }
 
-/* Memory may be asked for, but not to run what is written to it. */
+/* Memory may be asked for, but not to run what is written to it. Descriptors may be looked at and
+ * doubled, but not made to send signals or to change for others who share them. */
 static int sandbox_allow(scmp_filter_ctx filter, int call)
 {
+    static const int commands[] = {F_GETFD, F_SETFD, F_GETFL, F_DUPFD, F_DUPFD_CLOEXEC};
+    int error = 0;
+
+    if (call == SYS_fcntl) {
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && error == 0; i++)
+            error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                                     SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+        return error;
+    }
     if (call == SYS_mmap || call == SYS_mprotect)
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
                                 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));

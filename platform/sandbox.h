@@ -49,9 +49,10 @@ uint64_t sandbox_mapped_bytes(void);
 enum status sandbox_enclose(struct sandbox *sandbox, struct why *why) STATUS_CHECKED;
 
 /* The inner half, cheap, for each child: limits, user, no capabilities, death with the parent,
- * system calls (mmap and mprotect never with PROT_EXEC). Fails (`why` says which step) or has done
- * all of it. One thread. A parent that died before is not noticed: compare getppid() after. `uid`
- * and `gid` are those of `user`: behind an empty root they cannot be looked up. */
+ * system calls (mmap and mprotect never with PROT_EXEC, of fcntl what looks and doubles). Fails
+ * (`why` says which step) or has done all of it. One thread. A parent that died before is not
+ * noticed: compare getppid() after. `uid` and `gid` are those of `user`: behind an empty root they
+ * cannot be looked up. */
 enum status sandbox_enter(const struct sandbox *sandbox, uint32_t uid, uint32_t gid,
                           struct why *why) STATUS_CHECKED;
 

@@ -28,15 +28,17 @@ static void child_fail(const char *text)
     _exit(1);
 }
 
-/* Moves its two descriptors to where it knows them and closes the rest; what its keeper has as 0 to
- * 2 stays (/dev/null, and standard error for a failed CHECK()). */
+/* Moves its two descriptors to where it knows them and closes the rest; 0 to 2 are /dev/null: the
+ * appliance's log is not for it to write, or to cut. A sanitizer may still say what it found. */
 static void child_close_others(const struct child_setting *setting)
 {
     int keeper = fcntl(setting->keeper, F_DUPFD_CLOEXEC, 64);
     int inbox = fcntl(setting->inbox, F_DUPFD_CLOEXEC, 64);
 
     if (keeper < 0 || inbox < 0 || dup3(keeper, CHILD_KEEPER, O_CLOEXEC) < 0 ||
-        dup3(inbox, CHILD_INBOX, O_CLOEXEC) < 0 || close_range(CHILD_INBOX + 1, ~0u, 0) != 0)
+        dup3(inbox, CHILD_INBOX, O_CLOEXEC) < 0 ||
+        (setting->sandbox->call_count > 0 && dup2(STDIN_FILENO, STDERR_FILENO) < 0) ||
+        close_range(CHILD_INBOX + 1, ~0u, 0) != 0)
         _exit(1);
 }
 

@@ -257,6 +257,18 @@ static void keeper_replace_child(struct keeper *keeper)
     keeper_await_child(keeper, NULL);
 }
 
+/* A child that ended while it waited, for want of memory say, is replaced before a message meets
+ * it.
+ */
+static void keeper_look_after(struct keeper *keeper)
+{
+    if (waitpid(keeper->child, NULL, WNOHANG) != keeper->child)
+        return;
+    close(keeper->socket);
+    keeper_fork(keeper);
+    keeper_await_child(keeper, NULL);
+}
+
 static void keeper_prepare(struct keeper *keeper, struct keeper_setting *setting)
 {
     struct why why = {""};
@@ -322,7 +334,6 @@ static void keeper_consult(struct keeper *keeper, uint32_t length, struct scan_r
     const struct child_order order = {.length = length};
     struct child_word word;
 
-    keeper->used = true;
     if (write(keeper->socket, &order, sizeof(order)) != (ssize_t)sizeof(order) ||
         !keeper_hear_child(keeper, 2 * setting->time_limit_ns + KEEPER_GRACE_NS, &word) ||
         word.said != CHILD_FOUND) {
@@ -361,6 +372,7 @@ static bool keeper_scan(struct keeper *keeper, const struct scan_job *job,
         keeper_refuse(result, "message cannot be read", status);
         return false;
     }
+    keeper->used = true; /* whatever is in the inbox now: no other message meets it */
     status = keeper_copy(keeper, &view);
     message_view_close(&view);
     if (status != STATUS_OK) {
@@ -469,6 +481,7 @@ void keeper_run(const struct keeper_setting *given)
             spins++;
             keeper_pause();
         } else {
+            keeper_look_after(&keeper);
             keeper_sleep(sleep_ns);
             sleep_ns = sleep_ns < KEEPER_SLEEP_MAX_NS / 2 ? sleep_ns * 2 : KEEPER_SLEEP_MAX_NS;
         }

@@ -168,6 +168,19 @@ static int try_unshare(const char *scratch)
     return syscall(SYS_unshare, 0x10000000 /* CLONE_NEWUSER */) == 0 ? ESCAPED : HELD;
 }
 
+/* The kernel would send the signal for it. */
+static int try_signal_by_descriptor(const char *scratch)
+{
+    (void)scratch;
+    return fcntl(0, F_SETOWN, getppid()) == 0 ? ESCAPED : HELD;
+}
+
+static int try_flags_of_a_descriptor(const char *scratch)
+{
+    (void)scratch;
+    return fcntl(2, F_SETFL, O_NONBLOCK) == 0 ? ESCAPED : HELD;
+}
+
 static int try_executable_memory(const char *scratch)
 {
     void *memory =
@@ -271,6 +284,8 @@ static void test_calls(void **state)
     assert_killed(try_read_sibling);
     assert_killed(try_io_uring);
     assert_killed(try_unshare);
+    assert_killed(try_signal_by_descriptor);
+    assert_killed(try_flags_of_a_descriptor);
 }
 
 static void test_executable_memory(void **state)
