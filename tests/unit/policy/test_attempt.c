@@ -13,10 +13,10 @@
 #define SLOT     3
 
 struct rig {
+    struct message_header shared;
     struct channel_memory memory;
     struct channel worker;
     struct channel scanner;
-    struct message_header shared;
     struct message message;
 };
 

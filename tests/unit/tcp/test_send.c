@@ -305,7 +305,7 @@ static void test_send_piece_becomes_block(void **state)
 /* With no block left a piece has room for a line more, or the empty reply says that it has not. */
 static void test_send_room_for_a_line(void **state)
 {
-    uint32_t taken[RIG_BLOCKS + 1];
+    uint32_t taken[RIG_BLOCKS + 1] = {0};
     uint32_t count = 0;
 
     (void)state;
