@@ -12,7 +12,6 @@ import itertools
 import json
 import pathlib
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -63,20 +62,9 @@ class Customers(unittest.TestCase):
 
 class Crowded(Customers):
     def crowd(self, box, count, interval, size, domains):
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", box.client, sys.executable, "-B",
-             pathlib.Path(__file__).parent / "links" / "crowd.py", appliance.ADDRESS, "25",
-             str(count), str(interval), str(size),
-             ",".join("other%d.example" % number for number in range(domains)), *SOURCES],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        def end():
-            process.kill()
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
-        self.addCleanup(end)
-        return process
+        return bed.start_client(
+            self, box, "crowd.py", count, interval, size,
+            ",".join("other%d.example" % number for number in range(domains)), *SOURCES)
 
     def good_mail(self, box):
         """Each over a connection of its own; (p50, p99, longest) in ms. None is refused a thing."""

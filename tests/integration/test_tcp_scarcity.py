@@ -6,7 +6,6 @@ fast good mail is, only that it is delivered while they are still there.
 
 import json
 import pathlib
-import subprocess
 import sys
 import time
 import unittest
@@ -39,18 +38,7 @@ class Scarcity(unittest.TestCase):
         return box
 
     def slow(self, box, count, in_data):
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", box.client, sys.executable, "-B",
-             pathlib.Path(__file__).parent / "links" / "slow.py", appliance.ADDRESS, "25",
-             str(count), str(in_data), *SOURCES],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        def end():
-            process.kill()
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
-        self.addCleanup(end)
+        process = bed.start_client(self, box, "slow.py", count, in_data, *SOURCES)
         self.assertEqual(process.stdout.readline(), "ready %d\n" % count)
         return process
 

@@ -10,7 +10,6 @@ held, 700 of one address with 330 KB each, 1,100 handshakes with window 0 on a s
 import collections
 import json
 import pathlib
-import subprocess
 import sys
 import threading
 import time
@@ -56,18 +55,7 @@ class Takers(unittest.TestCase):
         return box
 
     def hold(self, box, count, kind, sources):
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", box.client, sys.executable, "-B",
-             pathlib.Path(__file__).parent / "links" / "hold.py", appliance.ADDRESS, "25",
-             str(count), kind, "a@held.example", *sources],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        def end():
-            process.kill()
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
-        self.addCleanup(end)
+        process = bed.start_client(self, box, "hold.py", count, kind, "a@held.example", *sources)
         return process, int(process.stdout.readline().split()[1])
 
     def serve(self, box):

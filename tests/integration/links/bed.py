@@ -15,10 +15,12 @@ import fnmatch
 import hashlib
 import json
 import os
+import pathlib
 import random
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -248,6 +250,22 @@ def check_books(box, seconds=10):
         return appliance.wait_for(hold, seconds, "sums")["counters"]
     except AssertionError:
         raise AssertionError("the counters do not add up: %s" % wrong) from None
+
+
+def start_client(test, box, program, *words):
+    """links/PROGRAM in the client's namespace, with pipes as text; ends with the test."""
+    process = subprocess.Popen(
+        ["ip", "netns", "exec", box.client, sys.executable, "-B",
+         pathlib.Path(__file__).parent / program, appliance.ADDRESS, "25", *map(str, words)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end():
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+    test.addCleanup(end)
+    return process
 
 
 def settled(box, seconds=15):
