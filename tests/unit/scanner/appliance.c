@@ -333,3 +333,16 @@ pid_t appliance_grandchild(const struct appliance *appliance, unsigned place)
 
     return keeper == 0 ? 0 : child_of(keeper, 0);
 }
+
+pid_t appliance_next_grandchild(const struct appliance *appliance, unsigned place, pid_t last)
+{
+    int64_t deadline_ns = clock_monotonic_ns() + APPLIANCE_WAIT_MS * CLOCK_NS_PER_MS;
+    pid_t next = appliance_grandchild(appliance, place);
+
+    while (next == 0 || next == last) {
+        assert_true(clock_monotonic_ns() < deadline_ns);
+        (void)poll(NULL, 0, 1);
+        next = appliance_grandchild(appliance, place);
+    }
+    return next;
+}

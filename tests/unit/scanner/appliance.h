@@ -85,4 +85,8 @@ pid_t appliance_child(const struct appliance *appliance, unsigned place);
 /* Pid of that keeper's child, which gets the next message or has one; 0 when there is none now. */
 pid_t appliance_grandchild(const struct appliance *appliance, unsigned place);
 
+/* Waits until another one than `last`, which has had a message, is there: it is replaced after its
+ * answer has been given. */
+pid_t appliance_next_grandchild(const struct appliance *appliance, unsigned place, pid_t last);
+
 #endif
