@@ -136,6 +136,8 @@ enum status handover_init(struct handover *handover, struct store *store, struct
                           struct peers *peers, struct log_rings *log, uint32_t worker,
                           const struct config *config)
 {
+    enum status status;
+
     *handover = (struct handover){
         .store = store,
         .smtp = smtp,
@@ -146,12 +148,16 @@ enum status handover_init(struct handover *handover, struct store *store, struct
         .worker = worker,
         .wall_offset_ns = clock_wall_ns() - clock_monotonic_ns(),
     };
-    turns_init(&handover->turns);
     handover->passages = calloc(store->slot_count, sizeof(*handover->passages));
     handover->slots = calloc(peers->slot_count, sizeof(*handover->slots));
     if (handover->passages == NULL || handover->slots == NULL) {
         handover_fini(handover);
         return STATUS_NO_MEMORY;
+    }
+    status = turns_init(&handover->turns, store->slot_count);
+    if (status != STATUS_OK) {
+        handover_fini(handover);
+        return status;
     }
     handover_configure(handover, config);
     smtp->service = (struct smtp_service){
@@ -169,6 +175,7 @@ enum status handover_init(struct handover *handover, struct store *store, struct
 
 void handover_fini(struct handover *handover)
 {
+    turns_fini(&handover->turns);
     free(handover->passages);
     free(handover->slots);
     handover->passages = NULL;

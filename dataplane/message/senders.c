@@ -40,12 +40,9 @@ void senders_fini(struct senders *senders)
     *senders = (struct senders){0};
 }
 
-/* IPv6 /48, IPv4 /24. */
 static uint64_t sender_prefix(uint64_t prefix, bool around)
 {
-    if (!around)
-        return prefix;
-    return prefix & ~(prefix > UINT32_MAX ? UINT64_C(0xffff) : UINT64_C(0xff));
+    return around ? senders_around(prefix) : prefix;
 }
 
 /* Where the chain has it, or ends. */

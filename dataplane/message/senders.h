@@ -39,6 +39,12 @@ struct senders {
     struct siphash_key secret;
 };
 
+/* The neighbourhood of a prefix (tcp_peer_prefix()): IPv6 /48, IPv4 /24. */
+static inline uint64_t senders_around(uint64_t prefix)
+{
+    return prefix & ~(prefix > UINT32_MAX ? UINT64_C(0xffff) : UINT64_C(0xff));
+}
+
 /* Main thread. `slots` of a worker. STATUS_NO_MEMORY, STATUS_SYSTEM. */
 enum status senders_init(struct senders *senders, uint32_t slots) STATUS_CHECKED;
 void senders_fini(struct senders *senders);

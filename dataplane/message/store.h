@@ -85,6 +85,7 @@ struct message {
     uint32_t scan_attempts;
     struct message *turn_next; /* of the same client, waiting (dataplane/handover/turns.h) */
     struct message *turn_previous;
+    uint32_t turn;     /* its client there, while it waits or is scanned */
     int64_t handed_ns; /* to the scanner that has it */
     bool waiting;      /* on the list of those without a scanner */
     bool started;      /* the scanner has been seen at work on it */

@@ -120,8 +120,8 @@ void worker_init(struct crowd *crowd, uint32_t number)
     CHECK(status == STATUS_OK);
     /* Neither the wall clock nor the kernel's randomness may make a difference. */
     worker->handover.wall_offset_ns = 0;
-    worker->handover.turns.secret[0] = random_next(&crowd->random);
-    worker->handover.turns.secret[1] = random_next(&crowd->random) | 1;
+    worker->handover.turns.secret.words[0] = random_next(&crowd->random);
+    worker->handover.turns.secret.words[1] = random_next(&crowd->random);
 }
 
 void worker_fini(struct crowd_worker *worker)

@@ -140,8 +140,8 @@ static void world_worker_init(struct world *world, uint32_t number)
     CHECK(status == STATUS_OK);
     /* Neither the wall clock nor the kernel's randomness may make a difference. */
     worker->handover.wall_offset_ns = 0;
-    worker->handover.turns.secret[0] = random_next(&world->random);
-    worker->handover.turns.secret[1] = random_next(&world->random) | 1;
+    worker->handover.turns.secret.words[0] = random_next(&world->random);
+    worker->handover.turns.secret.words[1] = random_next(&world->random) | 1;
     smtp_server_application(&worker->smtp, &worker->mail.application);
     stream_listener_init(&worker->mail);
     worker->endpoint.application = &worker->mail.below;

@@ -60,12 +60,6 @@ static void configure(struct appliance *appliance)
     config->customers = appliance->customers;
 }
 
-void turns_known(struct turns *turns)
-{
-    turns->secret[0] = 0;
-    turns->secret[1] = UINT64_C(0x9e3779b97f4a7c15);
-}
-
 static void worker_init(struct appliance *appliance, uint32_t number)
 {
     struct appliance_worker *worker = &appliance->workers[number];
@@ -92,7 +86,6 @@ static void worker_init(struct appliance *appliance, uint32_t number)
                                    &worker->endpoint, worker->smtp.counters, &appliance->peers,
                                    &worker->log_producer, number, &appliance->config),
                      STATUS_OK);
-    turns_known(&worker->handover.turns);
     smtp_server_application(&worker->smtp, &worker->mail.application);
     stream_listener_init(&worker->mail);
     worker->endpoint.application = &worker->mail.below;

@@ -61,10 +61,6 @@ struct appliance {
 int appliance_set_up(void **state);
 int appliance_tear_down(void **state);
 
-/* Gives the turns a secret all know, so that whether two of a test's clients share a place does not
- * hang on chance: those with small numbers do not. */
-void turns_known(struct turns *turns);
-
 /* Connects a peer and lets it settle: a scanner parent with `slots` children, or control. */
 void appliance_scanners(struct appliance *appliance, struct peer *peer, uint32_t slots);
 void appliance_candidates(struct appliance *appliance, struct peer *peer, uint32_t slots);

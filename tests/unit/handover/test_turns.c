@@ -11,58 +11,62 @@
 #include <cmocka.h>
 
 #include "dataplane/handover/turns.h"
-#include "tests/unit/handover/appliance.h"
 
 #define SECOND_NS INT64_C(1000000000)
-#define CLIENTS   40u
 #define MESSAGES  400u
+
+/* Who sends: neighbourhoods of four clients each, three of them. */
+#define CUSTOMERS      3u
+#define NEIGHBOURHOODS 3u
+#define NEIGHBOURS     4u
+#define CLIENTS        (NEIGHBOURHOODS * NEIGHBOURS)
 
 struct turns_rig {
     struct turns turns;
-    uint64_t prefixes[CLIENTS]; /* that do not share a place */
     struct message messages[MESSAGES];
 };
-
-static uint32_t place_of(struct turns *turns, uint64_t prefix)
-{
-    struct message message = {.client_prefix = prefix};
-    uint32_t place;
-
-    turns_add(turns, &message, false);
-    place = turns->queue[0];
-    turns_remove(turns, &message);
-    return place;
-}
 
 static int set_up(void **state)
 {
     static struct turns_rig turns_rig;
-    bool taken[TURNS_CLIENTS] = {false};
-    uint64_t prefix = 0x0a000001;
 
     memset(&turns_rig, 0, sizeof(turns_rig));
-    turns_init(&turns_rig.turns);
-    turns_known(&turns_rig.turns);
+    assert_int_equal(turns_init(&turns_rig.turns, MESSAGES), STATUS_OK);
     turns_rig.turns.debt_max_ns = 30 * SECOND_NS;
-    for (unsigned i = 0; i < CLIENTS; prefix++) {
-        uint32_t place = place_of(&turns_rig.turns, prefix);
-
-        if (taken[place])
-            continue;
-        taken[place] = true;
-        turns_rig.prefixes[i++] = prefix;
-    }
     *state = &turns_rig;
     return 0;
 }
 
-static struct message *wait_for(struct turns_rig *turns_rig, unsigned number, unsigned client)
+static int tear_down(void **state)
+{
+    struct turns_rig *turns_rig = *state;
+
+    turns_fini(&turns_rig->turns);
+    return 0;
+}
+
+/* 10.0.N.C */
+static uint64_t prefix_of(unsigned client)
+{
+    return UINT64_C(0x0a000000) + client / NEIGHBOURS * 256 + client % NEIGHBOURS;
+}
+
+static struct message *wait_for_customer(struct turns_rig *turns_rig, unsigned number,
+                                         unsigned customer, unsigned client)
 {
     struct message *message = &turns_rig->messages[number];
 
-    *message = (struct message){.index = number, .client_prefix = turns_rig->prefixes[client]};
+    *message = (struct message){.index = number,
+                                .client_prefix = prefix_of(client),
+                                .share = customer + 1,
+                                .waiting = true};
     turns_add(&turns_rig->turns, message, false);
     return message;
+}
+
+static struct message *wait_for(struct turns_rig *turns_rig, unsigned number, unsigned client)
+{
+    return wait_for_customer(turns_rig, number, 0, client);
 }
 
 /* The next message goes to a scanner. */
@@ -73,6 +77,7 @@ static struct message *begin(struct turns_rig *turns_rig)
     assert_non_null(message);
     turns_begin(&turns_rig->turns, message);
     turns_remove(&turns_rig->turns, message);
+    message->waiting = false;
     return message;
 }
 
@@ -106,7 +111,7 @@ static void test_first(void **state)
     wait_for(turns_rig, 1, 0);
     wait_for(turns_rig, 2, 1);
     wait_for(turns_rig, 3, 1);
-    *retry = (struct message){.index = 5, .client_prefix = turns_rig->prefixes[1]};
+    *retry = (struct message){.index = 5, .client_prefix = prefix_of(1), .share = 1};
     turns_add(&turns_rig->turns, retry, true);
     expect_order(turns_rig, "afbcd");
 }
@@ -222,77 +227,214 @@ static void test_busy_remembers(void **state)
     turns_end(&turns_rig->turns, second, 0);
 }
 
+/* A customer's mail from one client waits beside a customer's from all of them: half the time is
+ * its. */
+static void test_customers_share(void **state)
+{
+    struct turns_rig *turns_rig = *state;
+
+    for (unsigned i = 0; i < 120; i++)
+        wait_for_customer(turns_rig, i, 0, i % CLIENTS);
+    for (unsigned i = 120; i < 160; i++)
+        wait_for_customer(turns_rig, i, 1, 0);
+    for (unsigned i = 0; i < 80; i++) {
+        struct message *message = begin(turns_rig);
+
+        assert_int_equal(message->index >= 120, i % 2);
+        turns_end(&turns_rig->turns, message, SECOND_NS);
+    }
+}
+
+/* One of a neighbourhood has as much as all of another. */
+static void test_neighbourhoods_share(void **state)
+{
+    struct turns_rig *turns_rig = *state;
+
+    for (unsigned i = 0; i < 120; i++)
+        wait_for(turns_rig, i, i % NEIGHBOURS);
+    for (unsigned i = 120; i < 160; i++)
+        wait_for(turns_rig, i, NEIGHBOURS);
+    for (unsigned i = 0; i < 80; i++) {
+        struct message *message = begin(turns_rig);
+
+        assert_int_equal(message->index >= 120, i % 2);
+        turns_end(&turns_rig->turns, message, SECOND_NS);
+    }
+}
+
+/* What a client owes for one customer's mail, it does not owe for another's. */
+static void test_customers_are_apart(void **state)
+{
+    struct turns_rig *turns_rig = *state;
+    struct message *slow;
+
+    wait_for_customer(turns_rig, 0, 0, 0);
+    wait_for_customer(turns_rig, 1, 2, 3);
+    slow = begin(turns_rig);
+    assert_int_equal(slow->index, 0);
+    turns_end(&turns_rig->turns, slow, 10 * SECOND_NS);
+    wait_for_customer(turns_rig, 2, 1, 1);
+    wait_for_customer(turns_rig, 3, 1, 0);
+    wait_for_customer(turns_rig, 4, 0, 0);
+    expect_order(turns_rig, "bcde");
+}
+
+/* More clients than are remembered, one after the other, while something is scanned. */
+static void test_debts_are_forgotten_in_order(void **state)
+{
+    struct turns_rig *turns_rig = *state;
+    struct message *busy;
+    struct message *last;
+
+    wait_for_customer(turns_rig, 0, 2, 0);
+    busy = begin(turns_rig);
+    for (unsigned i = 0; i < 5 * MESSAGES; i++) {
+        struct message *message = &turns_rig->messages[1];
+
+        *message = (struct message){
+            .index = 1, .client_prefix = 0x0b000000 + i * 256, .share = 1, .waiting = true};
+        turns_add(&turns_rig->turns, message, false);
+        turns_end(&turns_rig->turns, begin(turns_rig), SECOND_NS);
+        assert_true(turns_sound(&turns_rig->turns, 0, 1));
+    }
+    /* The last one owes, the first one is new. */
+    last = &turns_rig->messages[1];
+    *last = (struct message){.index = 1,
+                             .client_prefix = 0x0b000000 + (5 * MESSAGES - 1) * 256,
+                             .share = 1,
+                             .waiting = true};
+    turns_add(&turns_rig->turns, last, false);
+    turns_rig->messages[2] =
+        (struct message){.index = 2, .client_prefix = 0x0b000000, .share = 1, .waiting = true};
+    turns_add(&turns_rig->turns, &turns_rig->messages[2], false);
+    expect_order(turns_rig, "cb");
+    turns_end(&turns_rig->turns, busy, 0);
+}
+
 /* -- against the rules restated ---------------------------------------------------------------- */
 
+/* Those that share: customers, their neighbourhoods, and the clients in these. */
+#define SHARERS (CUSTOMERS * (1 + NEIGHBOURHOODS + CLIENTS) + 1)
+#define ALL     (SHARERS - 1)
+
 struct model {
-    int64_t tag_ns[CLIENTS];
-    uint64_t order[CLIENTS];
-    unsigned line[CLIENTS][MESSAGES]; /* numbers of messages, in order */
-    unsigned waiting[CLIENTS];
+    int64_t tag_ns[SHARERS];
+    int64_t clock_ns[SHARERS]; /* of those below */
+    uint64_t order[SHARERS];
+    unsigned waiting[SHARERS];        /* messages, below */
+    unsigned line[SHARERS][MESSAGES]; /* numbers of messages, in order */
+    unsigned customer[MESSAGES];
+    unsigned client[MESSAGES];
     unsigned scanning[MESSAGES];
     unsigned scanning_count;
-    int64_t clock_ns;
     uint64_t orders;
 };
 
-static int model_next(const struct model *model)
+/* Who it is at each level: customer, neighbourhood, client. */
+static void model_way(const struct model *model, unsigned number, unsigned way[3])
 {
-    int next = -1;
+    unsigned customer = model->customer[number];
+    unsigned client = model->client[number];
 
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        if (model->waiting[i] == 0)
-            continue;
-        if (next < 0 || model->tag_ns[i] < model->tag_ns[next] ||
-            (model->tag_ns[i] == model->tag_ns[next] && model->order[i] < model->order[next]))
-            next = (int)i;
-    }
-    return next;
+    way[0] = customer;
+    way[1] = CUSTOMERS + customer * NEIGHBOURHOODS + client / NEIGHBOURS;
+    way[2] = CUSTOMERS * (1 + NEIGHBOURHOODS) + customer * CLIENTS + client;
 }
 
-static void model_charge(struct model *model, unsigned client, int64_t ns)
+static bool model_before(const struct model *model, unsigned a, unsigned b)
 {
-    model->tag_ns[client] += ns;
-    if (model->tag_ns[client] > model->clock_ns + 30 * SECOND_NS)
-        model->tag_ns[client] = model->clock_ns + 30 * SECOND_NS;
-    model->order[client] = ++model->orders;
+    return model->tag_ns[a] < model->tag_ns[b] ||
+           (model->tag_ns[a] == model->tag_ns[b] && model->order[a] < model->order[b]);
 }
 
-static void model_arrive(struct model *model, unsigned client)
+/* The first of `count` from `from` on that waits. */
+static unsigned model_first(const struct model *model, unsigned from, unsigned count)
 {
-    if (model_next(model) < 0 && model->scanning_count == 0) {
-        for (unsigned i = 0; i < CLIENTS; i++)
-            model->tag_ns[i] = model->clock_ns;
+    unsigned best = SHARERS;
+
+    for (unsigned i = from; i < from + count; i++) {
+        if (model->waiting[i] > 0 && (best == SHARERS || model_before(model, i, best)))
+            best = i;
     }
-    if (model->tag_ns[client] < model->clock_ns)
-        model->tag_ns[client] = model->clock_ns;
-    model->order[client] = ++model->orders;
+    return best;
+}
+
+/* The message that is next, or MESSAGES. */
+static unsigned model_next(const struct model *model)
+{
+    unsigned customer = model_first(model, 0, CUSTOMERS);
+    unsigned around;
+    unsigned client;
+
+    if (customer == SHARERS)
+        return MESSAGES;
+    around = model_first(model, CUSTOMERS + customer * NEIGHBOURHOODS, NEIGHBOURHOODS);
+    client = model_first(model,
+                         CUSTOMERS * (1 + NEIGHBOURHOODS) + customer * CLIENTS +
+                             (around - CUSTOMERS - customer * NEIGHBOURHOODS) * NEIGHBOURS,
+                         NEIGHBOURS);
+    return model->line[client][0];
+}
+
+static void model_charge(struct model *model, unsigned sharer, int64_t clock_ns, int64_t ns)
+{
+    model->tag_ns[sharer] += ns;
+    if (model->tag_ns[sharer] > clock_ns + 30 * SECOND_NS)
+        model->tag_ns[sharer] = clock_ns + 30 * SECOND_NS;
+    model->order[sharer] = ++model->orders;
+}
+
+/* Whose clock the one at `level` of the way goes by. */
+static int64_t *model_clock(struct model *model, const unsigned way[3], unsigned level)
+{
+    return &model->clock_ns[level == 0 ? ALL : way[level - 1]];
 }
 
 static void both_add(struct turns_rig *turns_rig, struct model *model, unsigned number)
 {
-    unsigned client = (unsigned)rand() % CLIENTS;
+    unsigned way[3];
 
-    if (model->waiting[client] == 0)
-        model_arrive(model, client);
-    model->line[client][model->waiting[client]++] = number;
-    wait_for(turns_rig, number, client);
+    model->customer[number] = (unsigned)rand() % CUSTOMERS;
+    model->client[number] = (unsigned)rand() % CLIENTS;
+    model_way(model, number, way);
+    if (model_next(model) == MESSAGES && model->scanning_count == 0) {
+        for (unsigned i = 0; i < CUSTOMERS; i++)
+            model->tag_ns[i] = model->clock_ns[ALL];
+        for (unsigned i = CUSTOMERS; i < ALL; i++)
+            model->tag_ns[i] = 0; /* every clock has gone past that */
+    }
+    for (unsigned level = 3; level-- > 0 && model->waiting[way[level]] == 0;) {
+        int64_t clock_ns = *model_clock(model, way, level);
+
+        if (model->tag_ns[way[level]] < clock_ns)
+            model->tag_ns[way[level]] = clock_ns;
+        model_charge(model, way[level], clock_ns, 0);
+    }
+    model->line[way[2]][model->waiting[way[2]]] = number;
+    for (unsigned level = 0; level < 3; level++)
+        model->waiting[way[level]]++;
+    wait_for_customer(turns_rig, number, model->customer[number], model->client[number]);
 }
 
 static void both_begin(struct turns_rig *turns_rig, struct model *model)
 {
-    int client = model_next(model);
-    unsigned number;
+    unsigned number = model_next(model);
+    unsigned way[3];
 
-    if (client < 0) {
+    if (number == MESSAGES) {
         assert_null(turns_next(&turns_rig->turns));
         return;
     }
-    number = model->line[client][0];
-    model->clock_ns = model->tag_ns[client];
-    model_charge(model, (unsigned)client, TURNS_BEGIN_NS);
-    model->waiting[client]--;
-    memmove(model->line[client], model->line[client] + 1,
-            model->waiting[client] * sizeof(model->line[client][0]));
+    model_way(model, number, way);
+    for (unsigned level = 3; level-- > 0;) {
+        int64_t *clock_ns = model_clock(model, way, level);
+
+        *clock_ns = model->tag_ns[way[level]];
+        model_charge(model, way[level], *clock_ns, TURNS_BEGIN_NS);
+        model->waiting[way[level]]--;
+    }
+    memmove(model->line[way[2]], model->line[way[2]] + 1,
+            model->waiting[way[2]] * sizeof(model->line[0][0]));
     model->scanning[model->scanning_count++] = number;
     assert_int_equal(begin(turns_rig)->index, number);
 }
@@ -303,13 +445,12 @@ static unsigned both_end(struct turns_rig *turns_rig, struct model *model)
     unsigned which = (unsigned)rand() % model->scanning_count;
     unsigned number = model->scanning[which];
     int64_t took_ns = (int64_t)(rand() % 5000) * 1000000;
-    unsigned client = 0;
+    unsigned way[3];
 
-    while (turns_rig->prefixes[client] != turns_rig->messages[number].client_prefix)
-        client++;
+    model_way(model, number, way);
     model->scanning[which] = model->scanning[--model->scanning_count];
-    if (took_ns > TURNS_BEGIN_NS)
-        model_charge(model, client, took_ns - TURNS_BEGIN_NS);
+    for (unsigned level = 3; level-- > 0 && took_ns > TURNS_BEGIN_NS;)
+        model_charge(model, way[level], *model_clock(model, way, level), took_ns - TURNS_BEGIN_NS);
     turns_end(&turns_rig->turns, &turns_rig->messages[number], took_ns);
     return number;
 }
@@ -336,150 +477,28 @@ static void test_random_against_the_rules(void **state)
             both_begin(turns_rig, &model);
         else if (model.scanning_count > 0)
             free_numbers[free_count++] = both_end(turns_rig, &model);
+        if (step % 64 == 0)
+            assert_true(turns_sound(&turns_rig->turns, MESSAGES - free_count - model.scanning_count,
+                                    model.scanning_count));
     }
-}
-
-/* Two clients in one place share it: nothing is lost, and they go in order. */
-static void test_shared_place(void **state)
-{
-    struct turns_rig *turns_rig = *state;
-    uint32_t place = place_of(&turns_rig->turns, turns_rig->prefixes[0]);
-    uint64_t other = turns_rig->prefixes[0] + 1;
-
-    while (place_of(&turns_rig->turns, other) != place)
-        other++;
-    wait_for(turns_rig, 0, 0);
-    wait_for(turns_rig, 1, 1);
-    turns_rig->messages[2] = (struct message){.index = 2, .client_prefix = other};
-    turns_add(&turns_rig->turns, &turns_rig->messages[2], false);
-    wait_for(turns_rig, 3, 0);
-    expect_order(turns_rig, "abcd");
-}
-
-/* -- in the hand-over -------------------------------------------------------------------------- */
-
-static struct peer scanners;
-
-static struct tcp_connection *mail_of(struct appliance *appliance, uint64_t client)
-{
-    struct tcp_connection *sender = sender_open(&appliance->workers[0].endpoint);
-
-    sender->prefix = client;
-    sender_say(sender, appliance_text("defer.example"));
-    (void)sender_heard(sender);
-    appliance_settle(appliance);
-    return sender;
-}
-
-/* The one scanner works for a while and answers. */
-static void scan(struct appliance *appliance, int64_t ns, const char *name)
-{
-    struct scan_result result;
-    struct scan_job job;
-
-    assert_true(peer_scan(&scanners, 0, 0, &job));
-    appliance_advance(appliance, ns);
-    result = peer_result(&job, VERDICT_INFECTED, UNSCANNABLE_NONE, name);
-    peer_answer(&scanners, 0, 0, &result);
-    appliance_settle(appliance);
-}
-
-/* A client has twenty slow mails waiting when another begins to send. First come, first served
- * would be 200 seconds; the other's are answered after the one that is at the scanner. */
-static void test_slow_client_keeps_nobody_waiting(void **state)
-{
-    struct appliance *appliance = *state;
-    struct tcp_connection *slow[20];
-    struct tcp_connection *others[5];
-
-    appliance_scanners(appliance, &scanners, 1);
-    for (unsigned i = 0; i < 20; i++)
-        slow[i] = mail_of(appliance, 1);
-    for (unsigned i = 0; i < 5; i++)
-        others[i] = mail_of(appliance, 2);
-    scan(appliance, SCAN_LIMIT_NS, "Slow");
-    appliance_expect(slow[0], "554 5.7.1 [");
-    for (unsigned i = 0; i < 5; i++) {
-        scan(appliance, SCAN_LIMIT_NS / 10, "Fast");
-        appliance_expect(others[i], "554 5.7.1 [");
-    }
-    scan(appliance, SCAN_LIMIT_NS, "Slow");
-    appliance_expect(slow[1], "554 5.7.1 [");
-    appliance_advance(appliance, VERDICT_LIMIT_NS); /* the rest runs out of time */
-    assert_int_equal(strncmp(sender_heard(slow[19]), "451 4.7.1 [", 11), 0);
-    appliance_lose(appliance, &scanners);
-}
-
-/* A mail that ends its scanner is tried again, but not before what others have waiting. */
-static void test_retry_takes_its_turn(void **state)
-{
-    struct appliance *appliance = *state;
-    struct tcp_connection *killer;
-    struct tcp_connection *others[3];
-    struct scan_job job;
-
-    appliance_scanners(appliance, &scanners, 1);
-    killer = mail_of(appliance, 1);
-    for (unsigned i = 0; i < 3; i++)
-        others[i] = mail_of(appliance, 2);
-    assert_true(peer_scan(&scanners, 0, 0, &job));
-    appliance_advance(appliance, SCAN_LIMIT_NS);
-    peer_gone(&scanners, 0);
-    appliance_settle(appliance);
-    for (unsigned i = 0; i < 3; i++) {
-        scan(appliance, SCAN_LIMIT_NS / 10, "Other");
-        appliance_expect(others[i], "554 5.7.1 [");
-    }
-    scan(appliance, SCAN_LIMIT_NS / 10, "Killer");
-    appliance_expect(killer, "554 5.7.1 [");
-}
-
-/* A mail that comes again is before its client's others, not before those that run out earlier. */
-static void test_retry_hides_no_deadline(void **state)
-{
-    struct appliance *appliance = *state;
-    struct tcp_connection *first;
-    struct tcp_connection *older;
-    struct tcp_connection *newer;
-    struct scan_job job;
-
-    appliance_scanners(appliance, &scanners, 1);
-    first = mail_of(appliance, 1);
-    older = mail_of(appliance, 1);
-    appliance_advance(appliance, SCAN_LIMIT_NS);
-    newer = mail_of(appliance, 2);
-    scan(appliance, 0, "First");
-    appliance_expect(first, "554 5.7.1 [");
-    assert_true(peer_scan(&scanners, 0, 0, &job)); /* the newer one's, by its client's turn */
-    appliance_settle(appliance);
-    scanners.passive = true;
-    peer_gone(&scanners, 0);
-    appliance_advance(appliance, VERDICT_LIMIT_NS - SCAN_LIMIT_NS);
-    appliance_expect(older, "451 4.7.1 [");
-    appliance_silent(newer);
-    appliance_advance(appliance, SCAN_LIMIT_NS);
-    appliance_expect(newer, "451 4.7.1 [");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_clients_alternate, set_up),
-        cmocka_unit_test_setup(test_first, set_up),
-        cmocka_unit_test_setup(test_removed_from_anywhere, set_up),
-        cmocka_unit_test_setup(test_time_is_shared, set_up),
-        cmocka_unit_test_setup(test_newcomer, set_up),
-        cmocka_unit_test_setup(test_debt_is_bounded, set_up),
-        cmocka_unit_test_setup(test_idle_forgives, set_up),
-        cmocka_unit_test_setup(test_busy_remembers, set_up),
-        cmocka_unit_test_setup(test_random_against_the_rules, set_up),
-        cmocka_unit_test_setup(test_shared_place, set_up),
-        cmocka_unit_test_setup_teardown(test_slow_client_keeps_nobody_waiting, appliance_set_up,
-                                        appliance_tear_down),
-        cmocka_unit_test_setup_teardown(test_retry_takes_its_turn, appliance_set_up,
-                                        appliance_tear_down),
-        cmocka_unit_test_setup_teardown(test_retry_hides_no_deadline, appliance_set_up,
-                                        appliance_tear_down),
+        cmocka_unit_test_setup_teardown(test_clients_alternate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_removed_from_anywhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_time_is_shared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_newcomer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_debt_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_idle_forgives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_busy_remembers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_customers_share, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_neighbourhoods_share, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_customers_are_apart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_debts_are_forgotten_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_random_against_the_rules, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
