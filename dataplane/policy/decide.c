@@ -13,11 +13,6 @@ static enum verdict_kind decide_verdict(const struct policy_facts *facts,
         *reason = facts->reason;
         return VERDICT_UNSCANNABLE;
     }
-    if (facts->verdict == VERDICT_CLEAN && facts->inspected == INSPECT_MALFORMED) {
-        /* Clean as libclamav reads it; others may read another mail. */
-        *reason = UNSCANNABLE_MALFORMED;
-        return VERDICT_UNSCANNABLE;
-    }
     if (facts->verdict != 0 || !facts->vouched)
         return facts->verdict;
     switch (facts->inspected) {
@@ -27,7 +22,6 @@ static enum verdict_kind decide_verdict(const struct policy_facts *facts,
         return facts->cached;
     case INSPECT_UNDECIDED:
     case INSPECT_SENT_ON:
-    case INSPECT_MALFORMED:
         break;
     }
     return 0;
@@ -40,10 +34,14 @@ enum config_reason policy_reason(enum unscannable_reason reason)
         return CONFIG_REASON_ENCRYPTED;
     case UNSCANNABLE_MALFORMED:
         return CONFIG_REASON_MALFORMED;
+    case UNSCANNABLE_UNSUPPORTED:
+        return CONFIG_REASON_UNSUPPORTED;
+    case UNSCANNABLE_PARTIAL:
+        return CONFIG_REASON_PARTIAL;
     case UNSCANNABLE_LIMIT:
-    case UNSCANNABLE_TIME:
         return CONFIG_REASON_LIMIT;
     case UNSCANNABLE_NONE:
+    case UNSCANNABLE_TIME:
     case UNSCANNABLE_NO_ENGINE:
     case UNSCANNABLE_ENGINE_ERROR:
     case UNSCANNABLE_SCANNER_DIED:

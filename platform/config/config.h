@@ -133,7 +133,7 @@ enum config_policy { CONFIG_POLICY_DEFER, CONFIG_POLICY_REJECT, CONFIG_POLICY_DE
     X(ENCRYPTED, encrypted)     /* nobody without the key can look inside */        \
     X(UNSUPPORTED, unsupported) /* a form the engine does not know */               \
     X(MALFORMED, malformed)     /* mail programs would read it in different ways */ \
-    X(LIMIT, limit)             /* over a limit of the scan: size, depth, time */   \
+    X(LIMIT, limit)             /* over a limit of the scan: size, depth, files */  \
     X(PARTIAL, partial)         /* a part could not be looked at */                 \
     X(FAILED, failed)           /* no engine, or it died: another time may do better */
 

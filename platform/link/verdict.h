@@ -20,7 +20,9 @@ enum verdict_kind { VERDICT_CLEAN = 1, VERDICT_INFECTED, VERDICT_UNSCANNABLE };
     X(SCANNER_DIED, "scanner died")          \
     X(BAD_ANSWER, "bad answer from scanner") \
     X(BUSY, "scanners busy")                 \
-    X(MALFORMED, "malformed")
+    X(MALFORMED, "malformed")                \
+    X(UNSUPPORTED, "unsupported")            \
+    X(PARTIAL, "partial")
 
 enum unscannable_reason {
 #define X(name, text) UNSCANNABLE_##name,

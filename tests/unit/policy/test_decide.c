@@ -13,10 +13,9 @@
 #define NO         BIT(0)
 #define YES        BIT(1)
 
-#define NOT_SETTLED (BIT(INSPECT_UNDECIDED) | BIT(INSPECT_SENT_ON) | BIT(INSPECT_MALFORMED))
+#define NOT_SETTLED (BIT(INSPECT_UNDECIDED) | BIT(INSPECT_SENT_ON))
 #define SETTLED     BIT(INSPECT_SETTLED)
 #define CACHED      BIT(INSPECT_CACHED)
-#define MALFORMED   BIT(INSPECT_MALFORMED)
 
 #define NONE        BIT(0)
 #define CLEAN       BIT(VERDICT_CLEAN)
@@ -27,7 +26,7 @@
 #define REJECT  BIT(CONFIG_POLICY_REJECT)
 #define DELIVER BIT(CONFIG_POLICY_DELIVER)
 
-enum reason { NO_REASON, ITS_REASON, BECOMES_MALFORMED };
+enum reason { NO_REASON, ITS_REASON };
 
 /* The line holds where every fact is among its bits. */
 static const struct {
@@ -49,17 +48,8 @@ static const struct {
     {NONE, CACHED, YES, CLEAN, ANY, ANY, NO, POLICY_RELAY, VERDICT_CLEAN, NO_REASON},
     {NONE, CACHED, YES, INFECTED, ANY, ANY, NO, POLICY_REJECT, VERDICT_INFECTED, NO_REASON},
     /* A scanner's verdict counts, whatever the prefilter thought. */
-    {CLEAN, ANY & ~MALFORMED, ANY, ANY, ANY, ANY, NO, POLICY_RELAY, VERDICT_CLEAN, NO_REASON},
+    {CLEAN, ANY, ANY, ANY, ANY, ANY, NO, POLICY_RELAY, VERDICT_CLEAN, NO_REASON},
     {INFECTED, ANY, ANY, ANY, ANY, ANY, NO, POLICY_REJECT, VERDICT_INFECTED, NO_REASON},
-    /* Clean and malformed is unscannable(malformed), which the customer decides. */
-    {CLEAN, MALFORMED, ANY, ANY, DEFER, ANY, NO, POLICY_DEFER, VERDICT_UNSCANNABLE,
-     BECOMES_MALFORMED},
-    {CLEAN, MALFORMED, ANY, ANY, REJECT, ANY, NO, POLICY_REJECT, VERDICT_UNSCANNABLE,
-     BECOMES_MALFORMED},
-    {CLEAN, MALFORMED, ANY, ANY, DELIVER, YES, NO, POLICY_RELAY_TAGGED, VERDICT_UNSCANNABLE,
-     BECOMES_MALFORMED},
-    {CLEAN, MALFORMED, ANY, ANY, DELIVER, NO, NO, POLICY_DEFER, VERDICT_UNSCANNABLE,
-     BECOMES_MALFORMED},
     {UNSCANNABLE, ANY, ANY, ANY, DEFER, ANY, NO, POLICY_DEFER, VERDICT_UNSCANNABLE, ITS_REASON},
     {UNSCANNABLE, ANY, ANY, ANY, REJECT, ANY, NO, POLICY_REJECT, VERDICT_UNSCANNABLE, ITS_REASON},
     {UNSCANNABLE, ANY, ANY, ANY, DELIVER, YES, NO, POLICY_RELAY_TAGGED, VERDICT_UNSCANNABLE,
@@ -82,15 +72,7 @@ static bool line_holds(size_t line, const struct policy_facts *facts)
 
 static enum unscannable_reason line_reason(size_t line, const struct policy_facts *facts)
 {
-    switch (lines[line].reason) {
-    case ITS_REASON:
-        return facts->reason;
-    case BECOMES_MALFORMED:
-        return UNSCANNABLE_MALFORMED;
-    case NO_REASON:
-        break;
-    }
-    return UNSCANNABLE_NONE;
+    return lines[line].reason == ITS_REASON ? facts->reason : UNSCANNABLE_NONE;
 }
 
 static void check_rules(const struct policy_facts *facts, const struct policy_decision *decision)
@@ -142,7 +124,7 @@ static size_t check_verdict(enum verdict_kind verdict, enum unscannable_reason r
     size_t count = 0;
 
     for (unsigned bits = 0; bits < 16; bits++) {
-        for (unsigned inspected = INSPECT_UNDECIDED; inspected <= INSPECT_MALFORMED; inspected++) {
+        for (unsigned inspected = INSPECT_UNDECIDED; inspected <= INSPECT_SENT_ON; inspected++) {
             for (unsigned policy = CONFIG_POLICY_DEFER; policy <= CONFIG_POLICY_DELIVER; policy++) {
                 enum config_policy policies[CONFIG_REASONS];
                 const struct policy_facts facts = {
@@ -177,8 +159,8 @@ static void test_every_combination(void **state)
     count += check_verdict(VERDICT_INFECTED, UNSCANNABLE_NONE, used);
     for (unsigned reason = UNSCANNABLE_NONE + 1; reason < UNSCANNABLE_COUNT; reason++)
         count += check_verdict(VERDICT_UNSCANNABLE, (enum unscannable_reason)reason, used);
-    /* 8 x 5 x 3 without a peer that reads, thrice; twice as many for each reason. */
-    assert_int_equal(count, 3 * 120 + (UNSCANNABLE_COUNT - 1) * 240);
+    /* 8 x 4 x 3 without a peer that reads, thrice; twice as many for each reason. */
+    assert_int_equal(count, 3 * 96 + (UNSCANNABLE_COUNT - 1) * 192);
     for (size_t line = 0; line < sizeof(lines) / sizeof(lines[0]); line++)
         assert_true(used[line] > 0);
 }
@@ -190,12 +172,14 @@ static void test_each_reason_has_its_word(void **state)
         [UNSCANNABLE_NO_ENGINE] = CONFIG_REASON_FAILED,
         [UNSCANNABLE_ENCRYPTED] = CONFIG_REASON_ENCRYPTED,
         [UNSCANNABLE_LIMIT] = CONFIG_REASON_LIMIT,
-        [UNSCANNABLE_TIME] = CONFIG_REASON_LIMIT,
+        [UNSCANNABLE_TIME] = CONFIG_REASON_FAILED,
         [UNSCANNABLE_ENGINE_ERROR] = CONFIG_REASON_FAILED,
         [UNSCANNABLE_SCANNER_DIED] = CONFIG_REASON_FAILED,
         [UNSCANNABLE_BAD_ANSWER] = CONFIG_REASON_FAILED,
         [UNSCANNABLE_BUSY] = CONFIG_REASON_FAILED,
         [UNSCANNABLE_MALFORMED] = CONFIG_REASON_MALFORMED,
+        [UNSCANNABLE_UNSUPPORTED] = CONFIG_REASON_UNSUPPORTED,
+        [UNSCANNABLE_PARTIAL] = CONFIG_REASON_PARTIAL,
     };
 
     (void)state;
