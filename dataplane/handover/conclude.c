@@ -59,7 +59,6 @@ static const char *conclude_decided_by(const struct message *message,
         return "cache";
     case INSPECT_UNDECIDED:
     case INSPECT_SENT_ON:
-    case INSPECT_MALFORMED:
         break;
     }
     return "scanner";

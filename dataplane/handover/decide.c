@@ -51,17 +51,16 @@ static enum station decide_start(struct handover *handover, struct message *mess
     struct policy_facts facts = decide_facts(handover, message, passage, now_ns);
     struct policy_decision decision = policy_decide(&facts);
 
-    if (decision.action == POLICY_SCAN)
+    if (decision.action == POLICY_SCAN) {
+        message->all_readings = !passage->inspected.clear;
         return STATION_SCAN;
+    }
     if (facts.verdict == 0)
         decide_prefiltered(handover, message, passage, decision.verdict);
     else
         count_add(handover->counters, COUNTER_CACHE_STORED,
                   policy_learn(handover->cache, &passage->inspected, handover->vouched,
                                facts.verdict, message->verdict_name));
-    if (decision.reason == UNSCANNABLE_MALFORMED && facts.verdict == VERDICT_CLEAN)
-        decide_copy_words(message->verdict_name, sizeof(message->verdict_name),
-                          passage->inspected.reason);
     message->verdict = decision.verdict;
     message->reason = decision.reason;
     message->verdict_ns = now_ns;

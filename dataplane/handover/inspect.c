@@ -140,9 +140,6 @@ static void inspect_count(struct handover *handover, const struct inspect_result
     case INSPECT_CACHED:
         count(handover->counters, COUNTER_PREFILTER_CACHED);
         break;
-    case INSPECT_MALFORMED:
-        count(handover->counters, COUNTER_PREFILTER_MALFORMED);
-        break;
     case INSPECT_SENT_ON:
         if (result->cause == INSPECT_CAUSE_ABSENT) {
             count(handover->counters, COUNTER_PREFILTER_ABSENT);
@@ -193,8 +190,12 @@ static enum station inspect_complete(struct handover *handover, struct message *
     inspection_end(handover->inspector, state->inspection, &state->inspected);
     inspect_unlist(handover, message);
     inspect_drop(handover, state);
-    if (!handover->vouched && state->inspected.decision != INSPECT_MALFORMED)
+    if (!handover->vouched) {
+        bool clear = state->inspected.clear; /* which no database makes a difference to */
+
         inspect_absent(&state->inspected, "no prefilter: the scanners have another database");
+        state->inspected.clear = clear;
+    }
     return inspect_decided(handover, state);
 }
 

@@ -112,6 +112,7 @@ static bool scan_work(struct handover *handover, struct station_step *step, int6
         return true;
     }
     count(handover->counters, COUNTER_SCAN_JOBS);
+    count_add(handover->counters, COUNTER_SCAN_READINGS, message->all_readings);
     handover->slots[slot].outstanding++;
     atomic_fetch_add_explicit(scan_jobs(handover, slot), 1, memory_order_relaxed);
     turns_begin(&handover->turns, message);

@@ -89,6 +89,7 @@ struct message {
     int64_t handed_ns; /* to the scanner that has it */
     bool waiting;      /* on the list of those without a scanner */
     bool started;      /* the scanner has been seen at work on it */
+    bool all_readings; /* mail programs may differ on it: each reading is scanned */
     bool concluded;    /* counted and logged, but a peer still reads it */
     uint32_t scanner_slot;
     uint32_t verdict;                  /* enum verdict_kind; 0 until known */

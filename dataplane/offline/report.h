@@ -30,6 +30,8 @@ struct report {
     bool scanned; /* a scanner was asked: the rest is known */
     int64_t scan_ns;
     uint64_t cpu_ns;
+    bool all_readings; /* each was scanned: */
+    uint32_t readings; /* that many byte strings */
     char engine[LINK_TEXT_BYTES];
 };
 

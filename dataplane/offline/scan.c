@@ -77,7 +77,6 @@ static void scan_done(void *context, size_t tag, struct message *message,
     struct policy_decision decision =
         scan_decide(scan, &entry->report, answer->verdict, answer->reason);
 
-    message_give(&scan->store, message);
     scan->under_way--;
     entry->state = ENTRY_REPORT;
     (void)policy_learn(scan->prefilter.cache, &entry->report.inspection, scan->vouched,
@@ -87,8 +86,11 @@ static void scan_done(void *context, size_t tag, struct message *message,
     entry->report.scanned = answer->engine[0] != '\0';
     entry->report.scan_ns = answer->scan_ns;
     entry->report.cpu_ns = answer->cpu_ns;
+    entry->report.all_readings = message->all_readings;
+    entry->report.readings = answer->readings;
     memcpy(entry->report.name, answer->name, sizeof(entry->report.name));
     snprintf(entry->report.engine, sizeof(entry->report.engine), "%s", answer->engine);
+    message_give(&scan->store, message);
 }
 
 /* The next file has its verdict without a scanner. */
@@ -191,6 +193,8 @@ static bool scan_submit(struct scan *scan, struct scan_entry *entry)
     }
     if (scan_inspect(scan, entry, message))
         return true;
+    message->all_readings = entry->report.kind == MAIL_FILE_MESSAGE &&
+                            !(entry->report.inspected && entry->report.inspection.clear);
     scan->under_way++;
     scanners_submit(&scan->scanners, message, scan->next_load);
     scan->next_load++;

@@ -255,6 +255,7 @@ static unsigned scanners_take(struct scanners *scanners, uint32_t index, int64_t
                                                     : UNSCANNABLE_NONE,
                                       .scan_ns = now_ns - job.message->handed_ns,
                                       .cpu_ns = result.cpu_ns,
+                                      .readings = result.readings,
                                       .engine = slot->engine};
     memcpy(answer.name, result.name, sizeof(answer.name));
     scanners->done(scanners->context, job.tag, job.message, &answer);

@@ -2,6 +2,11 @@
 
 #include "platform/check.h"
 
+static uint32_t attempt_flags(const struct message *message)
+{
+    return message->all_readings ? SCAN_READINGS : 0;
+}
+
 bool attempt_begin(struct message *message, struct channel *channel, uint64_t job, uint32_t slot,
                    int64_t now_ns)
 {
@@ -12,6 +17,7 @@ bool attempt_begin(struct message *message, struct channel *channel, uint64_t jo
         .length = message->shared->size,
         .tier = SCAN_TIER_FULL,
         .kind = JOB_SCAN,
+        .flags = attempt_flags(message),
         .deadline_ns = message->deadline_ns,
         .signatures = message->signatures,
     };
@@ -41,7 +47,7 @@ bool attempt_named(const struct message *message, const struct scan_result *answ
     return message != NULL && message->job != 0 && message->job == answer->job &&
            message->index == answer->message && message->generation == answer->generation &&
            message->scanner_slot == slot && answer->kind == JOB_SCAN &&
-           answer->signatures == message->signatures;
+           answer->flags == attempt_flags(message) && answer->signatures == message->signatures;
 }
 
 bool attempt_sensible(struct scan_result *answer)

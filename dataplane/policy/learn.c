@@ -7,7 +7,7 @@ unsigned policy_learn(struct cache *cache, struct inspect_result *result, bool v
     unsigned stored = 0;
 
     if (cache == NULL || result->decision != INSPECT_SENT_ON || !vouched ||
-        (verdict != VERDICT_CLEAN && (!infected || result->key_count != 1)))
+        (verdict != VERDICT_CLEAN && (!infected || !result->clear || result->key_count != 1)))
         return 0;
     for (unsigned i = 0; i < result->key_count; i++)
         stored += cache_store(cache, &result->keys[i], verdict, infected ? name : NULL);

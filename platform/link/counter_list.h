@@ -134,8 +134,6 @@
       "messages whose verdict was known")                                                         \
     X(PREFILTER_SENT_ON, "prefilter_sent_on", COUNTER, "messages", SUM,                           \
       "messages that need the scanner")                                                           \
-    X(PREFILTER_MALFORMED, "prefilter_malformed", COUNTER, "messages", SUM,                       \
-      "messages taken apart in vain: the scanner's")                                              \
     X(PREFILTER_ABSENT, "prefilter_absent", COUNTER, "messages", SUM,                             \
       "messages that came while there was no prefilter: the scanner's")                           \
     X(PREFILTER_BY_GATE, "prefilter_by_gate", COUNTER, "messages", SUM,                           \
@@ -156,6 +154,8 @@
     X(CACHE_STORED, "cache_stored", COUNTER, "messages", SUM, "verdicts put into the cache")      \
     /* peers */                                                                                   \
     X(SCAN_JOBS, "scan_jobs", COUNTER, "jobs", SUM, "jobs given to scanners")                     \
+    X(SCAN_READINGS, "scan_readings", COUNTER, "jobs", SUM,                                       \
+      "of these, on messages of which every reading is scanned")                                  \
     X(SCAN_RETRIES, "scan_retries", COUNTER, "jobs", SUM, "jobs given to a second scanner")       \
     X(SCAN_TIMEOUTS, "scan_timeouts", COUNTER, "jobs", SUM,                                       \
       "jobs over their time; the scanner was killed")                                             \
@@ -226,6 +226,8 @@
     X(TIMEOUTS, "scanner_timeouts", COUNTER, "jobs", SUM,                                        \
       "of the unscannable, those whose time was over")                                           \
     X(BYTES, "scanner_bytes", COUNTER, "bytes", SUM, "bytes of messages scanned")                \
+    X(READINGS, "scanner_readings", COUNTER, "parts", SUM,                                       \
+      "what mail programs may take out of messages, scanned besides")                            \
     X(BUSY_US, "scanner_busy_us", COUNTER, "microseconds", SUM, "time spent on jobs")            \
     X(KILLED, "scanner_killed", COUNTER, "processes", SUM,                                       \
       "times it was killed: over its time, or for what it answered")                             \

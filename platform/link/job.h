@@ -37,6 +37,10 @@ enum job_kind {
 /* How deep to look. There is only the full engine: what a prefilter can tell, the worker knows. */
 enum scan_tier { SCAN_TIER_FULL = 3 };
 
+/* In a job: every reading of the message is to be scanned besides the message as it came, for mail
+ * programs may differ on what it holds. In the result: the verdict is of all of them. */
+#define SCAN_READINGS 1u
+
 struct scan_job {
     uint64_t job; /* unique for the worker's lifetime */
     uint32_t message;
@@ -44,7 +48,7 @@ struct scan_job {
     uint32_t length;     /* bytes */
     uint32_t tier;       /* enum scan_tier */
     uint32_t kind;       /* JOB_SCAN */
-    uint32_t reserved;   /* 0 */
+    uint32_t flags;      /* SCAN_READINGS */
     int64_t deadline_ns; /* monotonic: no use after it; 0: none */
     uint64_t signatures; /* by which to judge it (link_signatures()); 0: by what is loaded */
 };
@@ -54,9 +58,11 @@ struct scan_result {
     uint64_t job;
     uint32_t message;
     uint32_t generation;
-    uint32_t verdict; /* enum verdict_kind */
-    uint32_t reason;  /* enum unscannable_reason when unscannable */
-    uint32_t kind;    /* the job's */
+    uint32_t verdict;  /* enum verdict_kind */
+    uint32_t reason;   /* enum unscannable_reason when unscannable */
+    uint32_t kind;     /* the job's */
+    uint32_t flags;    /* the job's */
+    uint32_t readings; /* byte strings that were scanned besides */
     uint64_t cpu_ns;
     uint64_t signatures;        /* that judged it */
     char name[SCAN_NAME_BYTES]; /* signature name, or the engine's own words when unscannable */

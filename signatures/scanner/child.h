@@ -20,13 +20,14 @@ enum child_said { CHILD_READY = 1, CHILD_FAILED, CHILD_FOUND };
 
 struct child_word {
     uint32_t said;             /* enum child_said */
-    struct scan_result result; /* FOUND: verdict, reason, name, cpu_ns; no other member */
+    struct scan_result result; /* FOUND: verdict, reason, name, flags, readings, cpu_ns; no more */
     char text[WHY_BYTES];      /* READY: steps not taken, or empty; FAILED: why */
 };
 
 /* What its keeper says: here is your message. */
 struct child_order {
     uint32_t length; /* bytes of it in the inbox */
+    uint32_t flags;  /* the job's */
 };
 
 struct child_setting {

@@ -24,6 +24,7 @@ struct engine {
     struct cl_engine *library;
     struct cl_scan_options scan;
     int64_t time_limit_ns;
+    int64_t time_left_ns; /* of it, for the next scan */
     uint64_t scan_bytes;
     unsigned signatures;
     char text[128];
@@ -249,6 +250,7 @@ enum status engine_open(struct engine **engine, const struct engine_options *opt
         return STATUS_NO_MEMORY;
     }
     made->time_limit_ns = options->time_limit_ns;
+    made->time_left_ns = options->time_limit_ns;
     made->scan_bytes = options->scan_bytes;
     made->scan = (struct cl_scan_options){
         .general = CL_SCAN_GENERAL_HEURISTICS,
@@ -319,10 +321,22 @@ static void engine_doubt(const struct engine *engine, int64_t elapsed_ns,
 
     if (result->verdict != VERDICT_CLEAN)
         return;
-    if (elapsed_ns >= engine->time_limit_ns)
+    if (elapsed_ns >= engine->time_left_ns)
         verdict_unscannable(result, UNSCANNABLE_TIME, "time limit passed during the scan");
     else if (shortage != NULL)
         verdict_unscannable(result, UNSCANNABLE_LIMIT, shortage);
+}
+
+int64_t engine_time_limit(const struct engine *engine)
+{
+    return engine->time_limit_ns;
+}
+
+void engine_limit_time(struct engine *engine, int64_t ns)
+{
+    engine->time_left_ns = ns;
+    (void)cl_engine_set_num(engine->library, CL_ENGINE_MAX_SCANTIME,
+                            ns / CLOCK_NS_PER_MS > 0 ? ns / CLOCK_NS_PER_MS : 1);
 }
 
 void engine_scan(struct engine *engine, const struct engine_input *input,

@@ -67,6 +67,11 @@ enum status engine_use_scratch(struct engine *engine, const char *directory) STA
  * way into our log. */
 void engine_quiet(void);
 
+/* What one message may take (scanner.time_limit), and how much of it there is for the scans to
+ * come. */
+int64_t engine_time_limit(const struct engine *engine);
+void engine_limit_time(struct engine *engine, int64_t ns);
+
 /* Where a message is read: up to `count` bytes from `offset` into `to`; how many, 0 at the end, -1
  * when it cannot be. libclamav asks for what it looks at, often more than once. */
 struct engine_input {

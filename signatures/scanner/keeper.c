@@ -328,10 +328,11 @@ static enum status keeper_copy(const struct keeper *keeper, const struct message
 }
 
 /* Hands the inbox to the child and waits for its word. */
-static void keeper_consult(struct keeper *keeper, uint32_t length, struct scan_result *result)
+static void keeper_consult(struct keeper *keeper, const struct scan_job *job,
+                           struct scan_result *result)
 {
     const struct keeper_setting *setting = keeper->setting;
-    const struct child_order order = {.length = length};
+    const struct child_order order = {job->length, job->flags};
     struct child_word word;
 
     if (write(keeper->socket, &order, sizeof(order)) != (ssize_t)sizeof(order) ||
@@ -379,7 +380,7 @@ static bool keeper_scan(struct keeper *keeper, const struct scan_job *job,
         keeper_refuse(result, "message cannot be copied", status);
         return false;
     }
-    keeper_consult(keeper, job->length, result);
+    keeper_consult(keeper, job, result);
     row_add(keeper->row, SCANNER_COUNTER_BYTES, job->length);
     return true;
 }
@@ -410,6 +411,7 @@ static void keeper_count(struct keeper *keeper, const struct scan_result *result
 
     row_set(row, SCANNER_COUNTER_AT_WORK, 0);
     row_add(row, taken ? keeper_outcome(result) : (unsigned)SCANNER_COUNTER_REFUSED, 1);
+    row_add(row, SCANNER_COUNTER_READINGS, result->readings);
     if (taken && result->verdict == VERDICT_UNSCANNABLE && result->reason == UNSCANNABLE_TIME)
         row_add(row, SCANNER_COUNTER_TIMEOUTS, 1);
     row_add(row, SCANNER_COUNTER_BUSY_US, (uint64_t)(took_ns / CLOCK_NS_PER_US));
@@ -437,6 +439,7 @@ static int keeper_serve(struct keeper *keeper, struct channel *channel)
     result.message = job.message;
     result.generation = job.generation;
     result.kind = JOB_SCAN;
+    result.flags = job.flags;
     result.signatures = keeper->signatures;
     taken = keeper_takes(keeper, &job);
     if (taken)

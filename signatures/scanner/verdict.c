@@ -99,6 +99,7 @@ void verdict_take_word(const struct scan_result *word, struct scan_result *resul
     memcpy(name, word->name, sizeof(name));
     name[sizeof(name) - 1] = '\0';
     result->cpu_ns = word->cpu_ns;
+    result->readings = word->readings;
     if (word->verdict == VERDICT_CLEAN) {
         result->verdict = VERDICT_CLEAN;
     } else if (word->verdict == VERDICT_INFECTED) {

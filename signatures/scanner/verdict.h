@@ -21,9 +21,9 @@ void verdict_unscannable(struct scan_result *result, enum unscannable_reason rea
 /* Copies `from`, cut to `size`, each byte outside 0x20..0x7e as '?'. */
 void verdict_printable(char *to, size_t size, const char *from);
 
-/* What a child says it found, into `result` (verdict, reason, name and cpu_ns; nothing else is
- * taken): whoever has taken a child over can say what it likes of its own message, but only in the
- * words there are. A virus name that is none becomes "unknown", and stays infected. */
+/* What a child says it found, into `result` (verdict, reason, name, readings and cpu_ns; nothing
+ * else is taken): whoever has taken a child over can say what it likes of its own message, but only
+ * in the words there are. A virus name that is none becomes "unknown", and stays infected. */
 void verdict_take_word(const struct scan_result *word, struct scan_result *result);
 
 #endif

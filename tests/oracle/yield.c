@@ -20,7 +20,7 @@ struct yield {
     struct yield_reason reasons[YIELD_REASONS_MAX];
     unsigned reason_count;
     unsigned long settled;
-    unsigned long malformed;
+    unsigned long unclear; /* every reading has to be scanned */
     unsigned long causes[INSPECT_CAUSE_COUNT];
     uint64_t bytes;
 };
@@ -31,7 +31,7 @@ static void yield_count(struct yield *yield, const struct inspect_result *result
 
     yield->bytes += result->bytes;
     yield->settled += result->decision == INSPECT_SETTLED;
-    yield->malformed += result->decision == INSPECT_MALFORMED;
+    yield->unclear += !result->clear;
     yield->causes[result->cause]++;
     if (result->decision == INSPECT_SETTLED)
         return;
@@ -60,10 +60,10 @@ static int yield_more(const void *left, const void *right)
 static void yield_print(struct yield *yield, const char *path, const struct probe *probe,
                         size_t count)
 {
-    printf("%s: %zu mails, %.1f KB each; settled %lu (%.1f %%), malformed %lu; prefilter %.1f us "
+    printf("%s: %zu mails, %.1f KB each; settled %lu (%.1f %%), unclear %lu; prefilter %.1f us "
            "a mail\n ",
            path, count, (double)yield->bytes / 1024 / (double)count, yield->settled,
-           100.0 * (double)yield->settled / (double)count, yield->malformed,
+           100.0 * (double)yield->settled / (double)count, yield->unclear,
            (double)probe_cpu_ns(probe) / 1000 / (double)count);
     for (unsigned i = 1; i < INSPECT_CAUSE_COUNT; i++) {
         if (yield->causes[i] > 0)

@@ -47,7 +47,7 @@
 /* X(NAME, CLASS, "text") */
 #define DECODE_GATE_LIST(X)                                                             \
     X(NONE, GATE_SCAN, "none")                                                          \
-    X(BASE64, GATE_MALFORMED, "base64 that readers take differently")                   \
+    X(BASE64, GATE_READERS, "base64 that readers take differently")                     \
     X(BASE64_LOOSE, GATE_SCAN, "base64 that is not canonical")                          \
     X(QUOTED_PRINTABLE, GATE_SCAN, "quoted-printable that is not canonical")            \
     X(LONG_LINE, GATE_SCAN, "long line")                                                \

@@ -36,12 +36,12 @@ void doubts_add(struct doubts *doubts, enum inspect_cause cause, const char *wha
 {
     size_t used;
 
-    if (class == GATE_MALFORMED)
-        doubts->class = GATE_MALFORMED;
+    if (class == GATE_READERS)
+        doubts->class = GATE_READERS;
     if (!keyed)
         doubts->final = true;
     /* What is malformed is the reason, whatever was seen before. */
-    if (doubts->cause != INSPECT_CAUSE_NONE && class != GATE_MALFORMED)
+    if (doubts->cause != INSPECT_CAUSE_NONE && class != GATE_READERS)
         return;
     doubts->cause = cause;
     used = doubts_append(doubts->reason, 0, inspect_cause_text(cause));

@@ -32,7 +32,6 @@ enum inspect_decision {
     INSPECT_SETTLED,   /* clean, proven */
     INSPECT_CACHED,    /* every doubt is a part whose verdict is known: `verdict` */
     INSPECT_SENT_ON,   /* a full scan decides */
-    INSPECT_MALFORMED, /* a full scan, and what it finds clean is unscannable(malformed) */
 };
 
 /* A part as it was typed, for reports. */
@@ -46,8 +45,10 @@ struct inspect_result {
     enum inspect_cause cause;
     char reason[INSPECT_REASON_BYTES]; /* "gate: long line", "type: CL_TYPE_PDF", "signature: NAME"
                                         */
-    enum verdict_kind verdict;         /* INSPECT_CACHED */
-    char name[SCAN_NAME_BYTES];        /* INSPECT_CACHED and infected */
+    bool clear; /* its structure was seen to the end, and every reader takes it for the same: the
+                   message as it came is all there is to scan */
+    enum verdict_kind verdict;  /* INSPECT_CACHED */
+    char name[SCAN_NAME_BYTES]; /* INSPECT_CACHED and infected */
     unsigned part_count;
     struct inspect_part parts[INSPECT_PARTS_MAX];
     uint64_t bytes;          /* of the message */

@@ -7,6 +7,7 @@
 /* Gates do not end the structure's being looked at; what is in the parts matters no more. */
 static void inspect_gate(struct inspection *inspection, const char *what, enum gate_class class)
 {
+    inspection->odd = true;
     subjects_doubt(&inspection->subjects, INSPECT_CAUSE_GATE, what, class, false);
 }
 
@@ -153,6 +154,7 @@ struct inspection *inspection_take(struct inspector *inspector)
     inspection = inspector->free[--inspector->free_count];
     CHECK(!inspection->taken);
     inspection->taken = true;
+    inspection->odd = false;
     inspection->bytes = 0;
     inspection->part_count = 0;
     inspection->head_length = 0;
@@ -235,7 +237,7 @@ bool inspection_feed(struct inspector *inspector, struct inspection *inspection,
     subjects_raw(subjects, bytes, length);
     subjects_flush(subjects);
     return !subjects->doubts.final ||
-           (!inspection->parser.stopped && subjects->doubts.class != GATE_MALFORMED);
+           (!inspection->parser.stopped && subjects->doubts.class != GATE_READERS);
 }
 
 /* The verdict of all parts the cache was asked about; false when one is not known. */
@@ -266,8 +268,6 @@ static enum inspect_decision inspect_decide(const struct inspector *inspector,
 
     if (doubts->cause == INSPECT_CAUSE_NONE)
         return INSPECT_SETTLED;
-    if (doubts->class == GATE_MALFORMED)
-        return INSPECT_MALFORMED;
     if (doubts->final)
         return INSPECT_SENT_ON;
     result->key_count = subjects->key_count;
@@ -290,6 +290,7 @@ void inspection_end(struct inspector *inspector, struct inspection *inspection,
     subjects_raw_end(subjects);
     *result = (struct inspect_result){
         .cause = subjects->doubts.cause,
+        .clear = !inspection->odd && !inspection->parser.unseen,
         .part_count = inspection->parser.part_count,
         .bytes = inspection->bytes,
         .searched_bytes = subjects->search.bytes,

@@ -19,6 +19,7 @@ struct inspection {
     struct base64_forced base64;
     struct subjects subjects;
     bool taken;
+    bool odd;      /* its structure is not what every reader takes it for */
     bool forcing;  /* the part in hand is decoded as base64 besides */
     bool identity; /* ... stands in the message as it is */
     struct type_watch raw_watch;

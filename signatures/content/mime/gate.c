@@ -19,5 +19,5 @@ enum gate_class mime_gate_class(enum mime_gate gate)
 #undef X
     };
 
-    return (unsigned)gate < MIME_GATE_COUNT ? classes[gate] : GATE_MALFORMED;
+    return (unsigned)gate < MIME_GATE_COUNT ? classes[gate] : GATE_READERS;
 }

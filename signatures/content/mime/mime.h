@@ -157,6 +157,7 @@ struct mime_parser {
                             the first that is malformed */
     bool stopped;        /* nothing is looked at any more */
     bool nul;            /* there was one */
+    bool unseen;         /* there was a message/... part, which nobody has looked into */
     unsigned part_count; /* leaf parts begun */
 
     enum mime_state state;

@@ -165,6 +165,7 @@ static void parser_header_end(struct mime_parser *parser)
         parser->state = MIME_STATE_PREAMBLE;
     } else if (entity->message) {
         parser->state = MIME_STATE_MESSAGE;
+        parser->unseen = true;
         parser->known_message = false;
         parser->message_length = 0;
         if (!parser_message_passes(parser))

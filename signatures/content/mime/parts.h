@@ -32,7 +32,7 @@ void mime_header_more(struct mime_parser *parser, const uint8_t *bytes, size_t l
  * something malformed is found: that outweighs what came before, and nothing outweighs it. */
 static inline void mime_doubt(struct mime_parser *parser, enum mime_gate gate)
 {
-    bool malformed = mime_gate_class(gate) == GATE_MALFORMED;
+    bool malformed = mime_gate_class(gate) == GATE_READERS;
 
     if (gate == MIME_GATE_NONE || parser->stopped)
         return;

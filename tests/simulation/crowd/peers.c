@@ -74,6 +74,7 @@ static void scanner_finish(struct crowd *crowd, struct crowd_scanner *scanner)
         .generation = scanner->job.generation,
         .verdict = VERDICT_CLEAN,
         .kind = scanner->job.kind,
+        .flags = scanner->job.flags,
         .signatures = scanner->job.signatures,
     };
     enum status status = ring_push(&scanner->channel[scanner->worker].results, &result);

@@ -13,6 +13,7 @@ static struct scan_result scanner_truth(const struct scanner *scanner, const str
         .generation = scanner->job.generation,
         .verdict = mail->truth,
         .kind = scanner->job.kind,
+        .flags = scanner->job.flags,
         .signatures = scanner->job.signatures,
         .reason = mail->truth == VERDICT_UNSCANNABLE ? UNSCANNABLE_ENCRYPTED : UNSCANNABLE_NONE,
     };
@@ -26,7 +27,7 @@ static void scanner_lie(struct world *world, struct scanner *scanner, struct sca
 {
     result->verdict = VERDICT_CLEAN;
     result->reason = UNSCANNABLE_NONE;
-    switch (random_below(&world->random, 8)) {
+    switch (random_below(&world->random, 9)) {
     case 0:
         result->job--;
         break;
@@ -48,6 +49,9 @@ static void scanner_lie(struct world *world, struct scanner *scanner, struct sca
         break;
     case 6:
         result->signatures++;
+        break;
+    case 7:
+        result->flags ^= SCAN_READINGS; /* not what was asked */
         break;
     default:
         result->message = UINT32_MAX;

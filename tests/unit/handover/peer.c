@@ -127,6 +127,7 @@ struct scan_result peer_result(const struct scan_job *job, enum verdict_kind ver
                                  .verdict = verdict,
                                  .reason = reason,
                                  .kind = job->kind,
+                                 .flags = job->flags,
                                  .signatures = job->signatures};
 
     strncpy(result.name, name, sizeof(result.name) - 1);

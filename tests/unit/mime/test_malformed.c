@@ -136,9 +136,9 @@ static void test_each(void **state)
                 fail_msg("%s: \"%s\" at %zu", malformed[i].name,
                          mime_gate_text(reading.parser.gate), first);
             if (malformed[i].gate == MIME_GATE_NONE)
-                assert_int_equal(decode_gate_class(reading.gate), GATE_MALFORMED);
+                assert_int_equal(decode_gate_class(reading.gate), GATE_READERS);
             else
-                assert_int_equal(mime_gate_class(reading.parser.gate), GATE_MALFORMED);
+                assert_int_equal(mime_gate_class(reading.parser.gate), GATE_READERS);
         }
     }
 }
@@ -253,8 +253,8 @@ static void check_pair(const struct doubt *doubt, bool own, const char *name)
     length = put_pair(message, doubt, own, mail + start, length - start);
     for (size_t first = 0; first <= length; first += 1 + first % 37) {
         read_cut(&reading, message, length, first);
-        if (mime_gate_class(reading.parser.gate) != GATE_MALFORMED &&
-            decode_gate_class(reading.gate) != GATE_MALFORMED)
+        if (mime_gate_class(reading.parser.gate) != GATE_READERS &&
+            decode_gate_class(reading.gate) != GATE_READERS)
             fail_msg("%s %s \"%s\", cut at %zu: \"%s\"", name, own ? "with" : "behind",
                      mime_gate_text(doubt->gate), first, mime_gate_text(reading.parser.gate));
     }
@@ -300,7 +300,7 @@ static void test_depth(void **state)
         read_cut(&reading, message, used, used / 2);
         assert_int_not_equal(reading.parser.gate, MIME_GATE_NONE);
         assert_int_equal(mime_gate_class(reading.parser.gate),
-                         depth % 2 == 0 && depth < MIME_DEPTH_ROOM ? GATE_SCAN : GATE_MALFORMED);
+                         depth % 2 == 0 && depth < MIME_DEPTH_ROOM ? GATE_SCAN : GATE_READERS);
     }
 }
 

@@ -68,6 +68,7 @@ static int answer(struct channel *channel, const struct scan_job *job, uint32_t 
                                  .generation = job->generation,
                                  .verdict = VERDICT_CLEAN,
                                  .kind = job->kind,
+                                 .flags = job->flags,
                                  .signatures = job->signatures,
                                  .name = "a name\x1b"};
 
