@@ -16,7 +16,7 @@ TEXT_NAME = "Postern.Test.Text"
 TEXT = b"this sentence is a test signature of postern"
 SIGNATURES = (mails.eicar_signature(appliance.EICAR_NAME) +
               "%s:0:*:%s\n" % (TEXT_NAME, TEXT.hex()))
-SUM = ("settled", "cached", "sent_on", "malformed", "absent")
+SUM = ("settled", "cached", "sent_on", "absent")
 CAUSES = ("gate", "type", "signature", "always", "hash", "name", "limit")
 
 
@@ -113,16 +113,20 @@ class Decisions(WithPrefilter):
         self.assertEqual(counters["prefilter_cached"], 4)
         self.assertEqual(counters["cache_stored"], 2)
 
-    def test_malformed_is_unscannable_and_infected_is_infected(self):
+    def test_every_reading_is_scanned(self):
         double = mails.head("m", content_type='multipart/mixed; boundary="a"; boundary="b"')
         parts = (b"--a\r\nContent-Type: text/plain\r\n\r\nHello\r\n--a--\r\n"
                  b"--b\r\nContent-Type: application/octet-stream\r\n"
                  b"Content-Transfer-Encoding: base64\r\n\r\n%s\r\n--b--\r\n")
-        record = self.send(double + parts % base64.b64encode(b"harmless" * 9), 451)
+        record = self.send(double + parts % base64.b64encode(b"harmless" * 9), 250)
         self.assertEqual(record["decided_by"], "scanner")
-        self.assertIn("malformed", record["verdict"])
+        record = self.send(double + parts % base64.b64encode(mails.eicar()), 554)
+        self.assertEqual(record["sig"], appliance.EICAR_NAME + ".UNOFFICIAL")
+        # What is sent on for its type alone has no other readings.
+        self.send(mails.attachment("z", "a.zip", mails.zip_of("notes.txt", b"nothing here\n")), 250)
         counters = self.check_sums()
-        self.assertEqual(counters["prefilter_malformed"], 1)
+        self.assertEqual(counters["scan_jobs"], 3)
+        self.assertEqual(counters["scan_readings"], 2)
 
     def test_several_at_once(self):
         clean = mails.plain("many", b"a line of text that is of no interest\n" * 300,
