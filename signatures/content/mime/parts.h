@@ -4,19 +4,7 @@
 #define SIGNATURES_CONTENT_MIME_PARTS_H
 
 #include "signatures/content/mime/mime.h"
-
-/* --- text.c: bytes and letters, without a locale. --- */
-
-bool mime_is_blank(uint8_t byte); /* space or tab */
-bool mime_is_token(uint8_t byte); /* RFC 2045 5.1, but neither '(' nor any other special */
-uint8_t mime_lower(uint8_t byte);
-
-bool mime_is(const char *type, const char *other); /* zero-terminated, the same */
-
-/* Whether both are the same but for case. */
-bool mime_same(const uint8_t *bytes, size_t length, const char *word);
-bool mime_starts(const uint8_t *bytes, size_t length, const char *word); /* case ignored */
-bool mime_contains(const uint8_t *bytes, size_t length, const char *word);
+#include "signatures/content/mime/text.h"
 
 /* --- header.c: one line of a header, without its line end. --- */
 
@@ -55,11 +43,6 @@ void mime_field_encoding(struct mime_parser *parser, const uint8_t *value, size_
 void mime_field_disposition(struct mime_parser *parser, const uint8_t *value, size_t length);
 
 /* --- name.c: RFC 2047 and RFC 2231 as libclamav undoes them. --- */
-
-/* Undoes the encoded words of a field's value in place (the value shrinks); *found is set when
- * there is one. False: a word that is not canonical, or that hides a special character; it is
- * left as it is. */
-bool mime_words_decode(uint8_t *value, size_t *length, bool *found);
 
 /* Undoes the percent escapes of an extended value (charset'language'text) into `to`; false: not
  * canonical or too long. */

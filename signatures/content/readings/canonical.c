@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "signatures/content/mime/mime.h"
-#include "signatures/content/mime/parts.h"
 #include "signatures/content/mime/start.h"
+#include "signatures/content/mime/text.h"
 
 #define CANONICAL_LINE 76u
 

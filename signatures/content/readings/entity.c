@@ -1,7 +1,7 @@
 /* From a header on to where its body may end. */
 #include <string.h>
 
-#include "signatures/content/mime/parts.h"
+#include "signatures/content/mime/text.h"
 #include "signatures/content/readings/internal.h"
 
 #define ENTITY_HEADER_MAX 262144u /* bytes in which a header ends, or does not */

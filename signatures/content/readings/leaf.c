@@ -1,7 +1,7 @@
 /* What a body may be, under each encoding that anybody may take it to have. */
 #include <string.h>
 
-#include "signatures/content/mime/parts.h"
+#include "signatures/content/mime/text.h"
 #include "signatures/content/readings/internal.h"
 
 struct leaf_taker {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "signatures/content/mime/parts.h"
+#include "signatures/content/mime/text.h"
 #include "signatures/content/readings/internal.h"
 
 #define LINES_BOUNDARIES_MAX 20000u

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "signatures/content/mime/parts.h"
+#include "signatures/content/mime/text.h"
 #include "signatures/content/readings/internal.h"
 
 #define VALUES_SECTIONS 64u /* pieces of one value (RFC 2231 3) */

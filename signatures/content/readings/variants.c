@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "signatures/content/decode/base64.h"
-
 static bool is_line_end(uint8_t byte)
 {
     return byte == '\r' || byte == '\n';
