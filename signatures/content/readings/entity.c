@@ -5,7 +5,6 @@
 #include "signatures/content/readings/internal.h"
 
 #define ENTITY_HEADER_MAX 262144u /* bytes in which a header ends, or does not */
-#define ENTITY_LOOK       65536u
 #define ENTITY_BODIES_MAX 8u
 #define ENTITY_HEADS_MAX  3u /* headers one behind the other */
 
@@ -20,36 +19,6 @@ struct entity {
 };
 
 /* -- where the header ends --------------------------------------------------------------------- */
-
-/* A field's name and a colon, blanks before it or not (RFC 5322 4.5.8). */
-static bool line_is_field(struct piece line)
-{
-    size_t at = 0;
-
-    while (at < line.length && line.at[at] > ' ' && line.at[at] < 0x7f && line.at[at] != ':')
-        at++;
-    if (at == 0)
-        return false;
-    while (at < line.length && mime_is_blank(line.at[at]))
-        at++;
-    return at < line.length && line.at[at] == ':';
-}
-
-bool entity_looks(struct piece text)
-{
-    const uint8_t *end = text.at + (text.length < ENTITY_LOOK ? text.length : ENTITY_LOOK);
-    const uint8_t *next;
-
-    for (const uint8_t *at = text.at; at < end; at = next) {
-        struct piece line = line_at(at, end, &next);
-
-        if (line.length == 0 || (line.length >= 2 && line.at[0] == '-' && line.at[1] == '-'))
-            return false;
-        if (text_find(line, line.at, "content-") < line.at + line.length)
-            return true;
-    }
-    return false;
-}
 
 static void entity_body(struct entity *entity, const uint8_t *at)
 {
@@ -72,7 +41,7 @@ static bool entity_line(struct entity *entity, struct piece line, const uint8_t 
         /* What follows may be taken for more of it (mbox.c), and is a header if this is a
          * message inside the message. */
         if (++*heads < ENTITY_HEADS_MAX &&
-            (*first || entity_looks((struct piece){next, (size_t)(end - next)})))
+            (*first || text_looks_header((struct piece){next, (size_t)(end - next)})))
             return true;
         return false;
     }

@@ -66,6 +66,25 @@ void collection_return(struct readings *readings, size_t size);
 /* Adds a text to be looked at. */
 bool collection_text(struct readings *readings, struct piece bytes, unsigned depth);
 
+/* --- text.c: lines and words. --- */
+
+/* The line that starts there and ends before `end`: without its line end. *next: the one behind
+ * it. */
+struct piece line_at(const uint8_t *at, const uint8_t *end, const uint8_t **next);
+
+/* Whether it has nothing but blanks. */
+bool line_white(struct piece line);
+
+/* Where `word`, in lower case, stands in `text` next from `at` on, whatever its case; or its end.
+ */
+const uint8_t *text_find(struct piece text, const uint8_t *at, const char *word);
+
+/* A field's name and a colon, blanks before it or not (RFC 5322 4.5.8). */
+bool line_is_field(struct piece line);
+
+/* Whether what starts there may be a header that matters: one with a Content-... field. */
+bool text_looks_header(struct piece text);
+
 /* --- lines.c: where a text may be cut. --- */
 
 #define LINES_NONE UINT32_MAX
@@ -101,17 +120,6 @@ struct lines {
 bool lines_find(struct readings *readings, struct piece text, struct lines *lines);
 void lines_free(struct lines *lines);
 
-/* The line that starts there and ends before `end`: without its line end. *next: the one behind
- * it. */
-struct piece line_at(const uint8_t *at, const uint8_t *end, const uint8_t **next);
-
-/* Whether it has nothing but blanks. */
-bool line_white(struct piece line);
-
-/* Where `word`, in lower case, stands in `text` next from `at` on, whatever its case; or its end.
- */
-const uint8_t *text_find(struct piece text, const uint8_t *at, const char *word);
-
 /* --- values.c: values of fields, as some reader takes them. --- */
 
 #define VALUES_ROOM 256u
@@ -127,9 +135,6 @@ void values_find(struct piece text, const uint8_t *at, value_take *take, void *c
 
 /* `cut`: lines that may be boundaries are in it. False when it is to end. */
 bool entity_read(struct readings *readings, struct piece entity, unsigned depth, bool cut);
-
-/* Whether what starts there may be a header that matters: one with a Content-... field. */
-bool entity_looks(struct piece text);
 
 /* --- leaf.c: what a body may be. --- */
 

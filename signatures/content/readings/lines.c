@@ -9,38 +9,6 @@
 #define LINES_BOUNDARIES_MAX 20000u
 #define LINES_CUTS_MAX       200000u
 
-struct piece line_at(const uint8_t *at, const uint8_t *end, const uint8_t **next)
-{
-    const uint8_t *feed = memchr(at, '\n', (size_t)(end - at));
-    const uint8_t *last = feed != NULL ? feed : end;
-
-    *next = feed != NULL ? feed + 1 : end;
-    if (feed != NULL && last > at && last[-1] == '\r')
-        last--;
-    return (struct piece){at, (size_t)(last - at)};
-}
-
-bool line_white(struct piece line)
-{
-    for (size_t i = 0; i < line.length; i++) {
-        if (!mime_is_blank(line.at[i]) && line.at[i] != '\r')
-            return false;
-    }
-    return true;
-}
-
-const uint8_t *text_find(struct piece text, const uint8_t *at, const char *word)
-{
-    const uint8_t *end = text.at + text.length;
-    size_t length = strlen(word);
-
-    for (; (size_t)(end - at) >= length; at++) {
-        if ((*at | 0x20) == (uint8_t)word[0] && mime_starts(at, length, word))
-            return at;
-    }
-    return end;
-}
-
 /* -- boundaries -------------------------------------------------------------------------------- */
 
 static int boundary_compare(const void *left, const void *right)
@@ -194,7 +162,7 @@ static bool boundaries_seen(struct lines *lines, struct piece text)
     for (const uint8_t *at = text.at; at < end; at = next) {
         struct piece name = line_dashes(line_at(at, end, &next));
 
-        if (name.length > 0 && entity_looks((struct piece){next, (size_t)(end - next)}) &&
+        if (name.length > 0 && text_looks_header((struct piece){next, (size_t)(end - next)}) &&
             !boundary_add(lines, name))
             return false;
     }
@@ -235,7 +203,7 @@ static bool cuts_find(struct lines *lines, struct piece text)
         if (name.length == 0 && (line.length < 2 || line.at[0] != '-' || line.at[1] != '-'))
             continue;
         cut.boundary = boundary_of(lines, name);
-        cut.header = entity_looks((struct piece){next, (size_t)(end - next)});
+        cut.header = text_looks_header((struct piece){next, (size_t)(end - next)});
         if (cut.boundary == LINES_NONE && !cut.header)
             continue;
         if (cut.boundary != LINES_NONE) {
