@@ -12,7 +12,7 @@
  *   text -> lines.c: lines that start with "--", values that may be boundaries
  *        -> entity.c: from each to each line that may end it: where may its header end, which
  *           encodings, types and names does it mention
- *        -> variants.c: what its body may be under each encoding
+ *        -> base64.c, quoted.c, uuencode.c, plain.c: what its body may be under each encoding
  *        -> collection.c: each byte string once
  *
  * and whatever comes out and may be a mail is a text again. Doubts so add up, they do not multiply.

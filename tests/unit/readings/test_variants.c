@@ -61,6 +61,13 @@ static void test_base64(void **state)
     expect(variants_base64, "rubbish, a line\r\naGVsbG8=\r\n", "hello"); /* passes over its line */
     expect(variants_base64, "aGVsx\r\nbG8=\r\n", "hello"); /* what a line leaves is dropped */
     expect(variants_base64, "aGVs=\r\nbG8x", "hello1");
+    expect(variants_base64, "aG=VsbG8=", "hello");          /* padding that is none (Python) */
+    expect(variants_base64, "aGVsaGk", "helhi");            /* what is left over counts */
+    expect(variants_base64, "aGVsaGk", "hel");              /* or not (munpack, GMime) */
+    expect(variants_base64, "_-_-", "\xff\xef\xfe");        /* letters of URLs (Node) */
+    expect(variants_base64, "aGVs\r\n\r\n\r\nbG8=", "hel"); /* two empty lines end it (ripmime) */
+    expect(variants_base64, "aGVsb\r\nG8xx", "aGVsbG8xx");  /* Python gives up: text */
+    expect(variants_base64, "aG=saGVs", "hlhel");           /* '=' in a group (GMime) */
     assert_true(variants_base64((const uint8_t *)"aGVsbG8=\r\n", 10, look, &once));
     assert_int_equal(once.count, 1); /* what all agree on comes out once */
 }
@@ -80,6 +87,17 @@ static void test_quoted_printable(void **state)
     expect(variants_quoted_printable, "a=zzb", "ab");
     expect(variants_quoted_printable, "a=", "a");
     expect(variants_quoted_printable, "a=20\r\n", "a \r\n"); /* an encoded blank stays */
+    expect(variants_quoted_printable, "a==b", "a=b");        /* of two one goes (Python) */
+    expect(variants_quoted_printable, "a=\rb\r\nc", "ac");   /* up to LF (Python) */
+    expect(variants_quoted_printable, "a==41", "a==41");     /* three are kept (GMime) */
+    expect(variants_quoted_printable, "a==41", "a=A");       /* one is */
+    expect(variants_quoted_printable, "a=4=\r\n1", "aA");    /* breaks first (libqp) */
+    expect(variants_quoted_printable, "a=4Gb", "aGb");       /* and its digit goes (reformime) */
+    expect(variants_quoted_printable, "a=G1b",
+           "a\xf1"
+           "b");                                                 /* a value (munpack) */
+    expect(variants_quoted_printable, "a=0D=0A\r\nb", "a\n\nb"); /* encoded ends, too (munpack) */
+    expect(variants_quoted_printable, "a=0D=0A\r\nb", "a\r\n\nb");
 }
 
 static void test_text(void **state)
@@ -109,6 +127,7 @@ static void test_uuencode(void **state)
     expect_uu("words\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nmore\r\n", "Cat");
     expect_uu("begin 600 cat.txt\n#0V%T\n", "Cat"); /* no end */
     expect_uu("begin 644 cat.txt\nbegin 644 cat.txt\n#0V%T\nend\n", "Cat");
+    expect_uu("begin 644 cat.txt\nabc\n#0V%T\n`\nend\n", "Cat"); /* odd lines go */
     expect_uu("begin-base64 644 cat.txt\nQ2F0\n====\n", "Cat");
 }
 
