@@ -7,6 +7,7 @@
 #include "platform/sums.h"
 
 #define ADMISSION_CLIENT_PART 8u /* of the small part, a client's own */
+#define ADMISSION_AROUND_PART 4u /* and what is for all around it */
 
 static void list_append(struct admission_list *list, struct admission_entry *entry)
 {
@@ -84,20 +85,24 @@ static bool safe_with(const struct admission *admission, uint32_t blocks)
     return (uint64_t)others + blocks + admission->lot <= large_capacity(admission);
 }
 
-static uint32_t client_place(uint64_t client)
+static bool client_within(const struct admission_client *client, uint32_t blocks, uint32_t share)
 {
-    uint64_t mixed = client * UINT64_C(0x9e3779b97f4a7c15);
-
-    return client == 0 ? 0 : 1 + (uint32_t)(mixed >> 32) % (ADMISSION_CLIENTS - 1);
+    return client == NULL || client->granted == 0 || client->granted + blocks <= share;
 }
 
-/* May this client's next small one come in, as far as its share goes? */
-static bool client_admits(const struct admission *admission, uint32_t place, uint32_t blocks)
+static void client_count(struct admission_entry *entry, int32_t blocks)
 {
-    uint32_t held = admission->clients[place];
+    for (unsigned i = 0; i < 2 && entry->client[i] != NULL; i++)
+        entry->client[i]->granted += (uint32_t)blocks;
+}
 
-    return place == 0 || held == 0 || small_left(admission) >= admission->small_capacity / 2 ||
-           held + blocks <= admission->small_capacity / ADMISSION_CLIENT_PART;
+bool admission_crowds(const struct admission *admission, const struct admission_request *request)
+{
+    uint32_t all = admission->small_capacity;
+
+    return small_left(admission) < all / 2 &&
+           !(client_within(request->client[0], request->blocks, all / ADMISSION_CLIENT_PART) &&
+             client_within(request->client[1], request->blocks, all / ADMISSION_AROUND_PART));
 }
 
 static void grant(struct admission *admission, struct admission_entry *entry, uint32_t blocks,
@@ -109,7 +114,7 @@ static void grant(struct admission *admission, struct admission_entry *entry, ui
     entry->small += small;
     admission->granted += blocks;
     admission->small_granted += small;
-    admission->clients[entry->client] += blocks;
+    client_count(entry, (int32_t)blocks);
     if (entry->stage == ADMISSION_UNSURE || entry->stage == ADMISSION_GROWING)
         admission->unsure += blocks - small;
 }
@@ -119,8 +124,7 @@ static void take_back(struct admission *admission, struct admission_entry *entry
     uint32_t small = entry->small < keep ? entry->small : keep;
 
     CHECK(keep <= entry->granted && entry->granted <= admission->granted);
-    CHECK(entry->granted <= admission->clients[entry->client]);
-    admission->clients[entry->client] -= entry->granted - keep;
+    client_count(entry, (int32_t)keep - (int32_t)entry->granted);
     admission->granted -= entry->granted - keep;
     admission->small_granted -= entry->small - small;
     entry->granted = keep;
@@ -134,6 +138,8 @@ static void settle(struct admission *admission, struct admission_entry *entry)
         list_remove(&admission->growing, entry);
     if (entry->stage == ADMISSION_WAITING)
         list_remove(&admission->waiting, entry);
+    if (entry->stage == ADMISSION_COMPLETE && entry->small > 0)
+        list_remove(&admission->complete, entry);
     if (entry->stage == ADMISSION_UNSURE || entry->stage == ADMISSION_GROWING) {
         CHECK(admission->unsure >= large_of(entry));
         admission->unsure -= large_of(entry);
@@ -179,6 +185,27 @@ static uint32_t claim_of(struct admission *admission, uint32_t claim)
     return claim;
 }
 
+/* Complete mail leaves the small part, as far as there is room elsewhere, until half of it is left
+ * and `blocks` are. */
+static void complete_moves(struct admission *admission, uint32_t blocks)
+{
+    uint32_t half = admission->small_capacity / 2;
+    uint32_t wanted = blocks > half ? blocks : half;
+
+    while (admission->complete.first != NULL && small_left(admission) < wanted) {
+        struct admission_entry *entry = admission->complete.first;
+        uint32_t room = large_room_behind(admission);
+        uint32_t moves = entry->small < room ? entry->small : room;
+
+        if (moves == 0)
+            return;
+        entry->small -= moves;
+        admission->small_granted -= moves;
+        if (entry->small == 0)
+            list_remove(&admission->complete, entry);
+    }
+}
+
 /* Small mail and first shares: from the small part, else from the large one where that is safe. */
 static bool enter_small(struct admission *admission, struct admission_entry *entry,
                         const struct admission_request *request)
@@ -186,7 +213,10 @@ static bool enter_small(struct admission *admission, struct admission_entry *ent
     uint32_t claim = request->sure ? request->claim : claim_of(admission, request->claim);
     uint32_t small = 0;
 
-    if (claim == 0 || !client_admits(admission, entry->client, request->blocks))
+    if (claim == 0)
+        return false;
+    complete_moves(admission, request->blocks);
+    if (admission_crowds(admission, request))
         return false;
     if (small_left(admission) >= request->blocks)
         small = request->blocks;
@@ -219,7 +249,8 @@ bool admission_enter(struct admission *admission, struct admission_entry *entry,
 {
     CHECK(entry->stage == ADMISSION_NONE || entry->stage == ADMISSION_WAITING);
     CHECK(request->blocks <= request->claim && (request->small || request->sure));
-    entry->client = client_place(request->client);
+    entry->client[0] = request->client[0];
+    entry->client[1] = request->client[1];
     if (!(request->small ? enter_small(admission, entry, request)
                          : enter_large(admission, entry, request)))
         return wait_from(entry, now_ns);
@@ -269,27 +300,19 @@ bool admission_exceed(struct admission *admission, struct admission_entry *entry
     return true;
 }
 
-/* It is nobody's share any more, and leaves the small part as far as there is room elsewhere. */
-static void complete_moves(struct admission *admission, struct admission_entry *entry)
-{
-    uint32_t room = large_room_behind(admission);
-    uint32_t moves = entry->small < room ? entry->small : room;
-
-    admission->clients[entry->client] -= entry->granted;
-    admission->clients[0] += entry->granted;
-    entry->client = 0;
-    entry->small -= moves;
-    admission->small_granted -= moves;
-}
-
 void admission_complete(struct admission *admission, struct admission_entry *entry, uint32_t used)
 {
-    CHECK(entry->stage != ADMISSION_WAITING);
+    CHECK(entry->stage != ADMISSION_WAITING && entry->stage != ADMISSION_COMPLETE);
     if (entry->stage == ADMISSION_NONE)
         return;
     settle(admission, entry);
     take_back(admission, entry, used < entry->granted ? used : entry->granted);
-    complete_moves(admission, entry);
+    client_count(entry, -(int32_t)entry->granted);
+    entry->client[0] = NULL; /* it is nobody's share any more */
+    entry->client[1] = NULL;
+    entry->stage = ADMISSION_COMPLETE;
+    if (entry->small > 0)
+        list_append(&admission->complete, entry);
 }
 
 void admission_leave(struct admission *admission, struct admission_entry *entry)

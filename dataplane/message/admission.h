@@ -16,20 +16,22 @@
  * the order of age). Everything else that holds blocks ends by itself.
  *
  * A part of the capacity, the *small part*, is for small mail and first shares alone, while they
- * come in. They borrow from the large part where that is safe, and once complete they move there as
- * far as it has room: they end by themselves, but it may take the time of a server that hangs.
- * While more than half of the small part is granted, a client that holds something and would hold
- * more than an eighth of it (of either part, and not yet complete) waits; so none keeps the others
- * out. Who grows is not bounded so, or the oldest might not end. Known large mail waits in the
- * order it came, and what the first of it waits for is not lent to anybody but the oldest that
- * grows.
+ * come in. They borrow from the large part where that is safe. Complete ones end by themselves, but
+ * it may take the time of a server that hangs: when less than half of the small part is left they
+ * move to the large one, the first of them first, as far as it has room. Not before, since a large
+ * message may need all of the large part.
  *
- * Clients are ADMISSION_CLIENTS places under a hash; two in one place share a share.
+ * While more than half of the small part is granted even so, a client waits that holds something
+ * and would hold more than an eighth of it (of either part, and not yet complete), and so does one
+ * around which more than a quarter would be held; so none keeps the others out. Who grows is not
+ * bounded so, or the oldest might not end. Known large mail waits in the order it came, and what
+ * the first of it waits for is not lent to anybody but the oldest that grows.
  *
  * Threads: the owning worker's, no lock. Memory: entries lie in messages and are linked here from
- * admission_enter() to admission_leave(). Hot path; every call is of constant cost. Time is passed
- * in. Limits: `capacity` at init; a claim over the large part is cut to it, and a message that
- * turns out to need more is refused its growth until its owner gives up (limits.admission_wait).
+ * admission_enter() to admission_leave(), clients are their owner's. Hot path; every call is of
+ * constant cost: a message moves from part to part once. Time is passed in. Limits: `capacity` at
+ * init; a claim over the large part is cut to it, and a message that turns out to need more is
+ * refused its growth until its owner gives up (limits.admission_wait).
  */
 #ifndef DATAPLANE_MESSAGE_ADMISSION_H
 #define DATAPLANE_MESSAGE_ADMISSION_H
@@ -37,14 +39,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ADMISSION_CLIENTS 1024u
-
 enum admission_stage {
-    ADMISSION_NONE,    /* not linked, holds nothing */
-    ADMISSION_WAITING, /* large and announced, for its whole grant; holds nothing */
-    ADMISSION_SURE,    /* holds all it will need */
-    ADMISSION_UNSURE,  /* of unknown size, within its first share */
-    ADMISSION_GROWING, /* of unknown size, has asked for more */
+    ADMISSION_NONE,     /* not linked, holds nothing */
+    ADMISSION_WAITING,  /* large and announced, for its whole grant; holds nothing */
+    ADMISSION_SURE,     /* holds all it will need */
+    ADMISSION_COMPLETE, /* its bytes are here; listed while it holds some of the small part */
+    ADMISSION_UNSURE,   /* of unknown size, within its first share */
+    ADMISSION_GROWING,  /* of unknown size, has asked for more */
+};
+
+/* What is granted to what comes in from one client, or from a neighbourhood. */
+struct admission_client {
+    uint32_t granted;
 };
 
 struct admission_entry {
@@ -55,7 +61,7 @@ struct admission_entry {
     uint32_t small;   /* of which in the small part */
     uint32_t claim;   /* blocks it may come to need */
     enum admission_stage stage;
-    uint32_t client; /* its place while it comes in; 0: nobody's */
+    struct admission_client *client[2]; /* whose it is while it comes in; null: nobody's */
 };
 
 struct admission_list {
@@ -72,7 +78,7 @@ struct admission {
     uint32_t lot;    /* the largest claim so far */
     struct admission_list growing;
     struct admission_list waiting;
-    uint32_t clients[ADMISSION_CLIENTS]; /* granted to what comes in, by place; 0: to all others */
+    struct admission_list complete; /* that hold some of the small part */
 };
 
 /* What a message asks for as it begins. */
@@ -81,8 +87,11 @@ struct admission_request {
     uint32_t claim;  /* >= blocks: at most; equal for one of announced size */
     bool sure;       /* the size is announced: it will ask for no more */
     bool small;      /* may use the small part: `blocks` is no more than a first share */
-    uint64_t client; /* who sends it, as clients are counted; 0: not told, and not bounded */
+    struct admission_client *client[2]; /* who sends it, and all around it; null: not bounded */
 };
+
+/* Has it to wait because of what its own client holds? Of one that is small and was not let in. */
+bool admission_crowds(const struct admission *admission, const struct admission_request *request);
 
 /* A quarter is the small part. */
 void admission_init(struct admission *admission, uint32_t capacity);

@@ -49,12 +49,42 @@ void message_from(struct store *store, struct message *message, uint64_t prefix)
     CHECK(!message->counted);
     message->client_prefix = prefix;
     message->counted = true;
-    senders_take(&store->senders, prefix);
+    message->place = senders_enter(&store->senders, prefix);
+}
+
+bool message_admits(const struct store *store, uint64_t prefix)
+{
+    bool scarce = block_available(store, BLOCK_FOR_ENVELOPE) <=
+                  store->parts[BLOCK_FOR_ENVELOPE] / SENDERS_KEPT;
+
+    return senders_admit(&store->senders, prefix, scarce ? 0 : store->free_slot_count);
+}
+
+void message_complete(struct store *store, struct message *message, uint32_t behind)
+{
+    const struct message_header *shared = message->shared;
+    uint32_t granted = message->admission.granted;
+    /* An extent lies in one block; beside them the trace's. */
+    uint32_t used =
+        shared->extent_count + 2 + shared->extent_count / MESSAGE_EXTENTS_PER_BLOCK + behind;
+
+    message_check(store, message);
+    for (uint32_t i = 0; i < shared->envelope_block_count && used < granted; i++, used++)
+        block_reclass(store, shared->envelope_blocks[i], BLOCK_FOR_DATA);
+    admission_complete(&store->admission, &message->admission, used);
 }
 
 static uint32_t message_extent_tables(const struct message_header *shared)
 {
     return (shared->extent_count + MESSAGE_EXTENTS_PER_BLOCK - 1) / MESSAGE_EXTENTS_PER_BLOCK;
+}
+
+/* What its sender is counted with: the slot, and each block of the envelope but the first. */
+static uint32_t message_places(const struct message *message)
+{
+    uint32_t blocks = message->shared->envelope_block_count;
+
+    return blocks > 0 ? blocks : 1;
 }
 
 void message_give(struct store *store, struct message *message)
@@ -78,7 +108,7 @@ void message_give(struct store *store, struct message *message)
     admission_leave(&store->admission, &message->admission);
     share_give(store, message);
     if (message->counted)
-        senders_give(&store->senders, message->client_prefix);
+        senders_leave(&store->senders, &message->place, message_places(message));
     message->stage = MESSAGE_FREE;
     CHECK(store->free_slot_count < store->slot_count);
     store->free_slots[store->free_slot_count++] = message->index;
@@ -119,7 +149,7 @@ enum status message_append(struct store *store, struct message *message, uint32_
     if (shared->extent_count == MESSAGE_EXTENTS_MAX)
         return STATUS_NO_SPACE;
     if (shared->extent_count % MESSAGE_EXTENTS_PER_BLOCK == 0) {
-        uint32_t table = block_take(store, BLOCK_FOR_DATA);
+        uint32_t table = block_take(store, BLOCK_FOR_TABLE);
 
         if (table == MESSAGE_BLOCK_NONE)
             return STATUS_NO_SPACE;
@@ -144,7 +174,7 @@ enum status message_append_bytes(struct store *store, struct message *message, c
         enum status status;
 
         if (message->own_block == MESSAGE_BLOCK_NONE) {
-            message->own_block = block_take(store, BLOCK_FOR_DATA);
+            message->own_block = block_take(store, BLOCK_FOR_TABLE);
             if (message->own_block == MESSAGE_BLOCK_NONE)
                 return STATUS_NO_SPACE;
             message->own_used = 0;
@@ -183,6 +213,20 @@ static void message_envelope_close(const struct store *store, const struct messa
         memcpy(block_bytes(store, block) + message->envelope_used, &end, sizeof(end));
 }
 
+static uint32_t message_envelope_block(struct store *store, struct message *message)
+{
+    bool more = message->shared->envelope_block_count > 0 && message->counted;
+    uint32_t block;
+
+    if (message->shared->envelope_block_count == MESSAGE_ENVELOPE_BLOCKS_MAX ||
+        (more && !message_admits(store, message->client_prefix)))
+        return MESSAGE_BLOCK_NONE;
+    block = block_take(store, BLOCK_FOR_ENVELOPE);
+    if (block != MESSAGE_BLOCK_NONE && more)
+        senders_add(&store->senders, &message->place);
+    return block;
+}
+
 enum status message_envelope_put(struct store *store, struct message *message,
                                  enum envelope_field field, const void *value, size_t length)
 {
@@ -197,11 +241,8 @@ enum status message_envelope_put(struct store *store, struct message *message,
         return STATUS_BAD_ARGUMENT;
     if (shared->envelope_block_count == 0 ||
         message->envelope_used + sizeof(header) + length + kept > MESSAGE_BLOCK_BYTES) {
-        uint32_t block;
+        uint32_t block = message_envelope_block(store, message);
 
-        if (shared->envelope_block_count == MESSAGE_ENVELOPE_BLOCKS_MAX)
-            return STATUS_NO_SPACE;
-        block = block_take(store, BLOCK_FOR_COMMAND);
         if (block == MESSAGE_BLOCK_NONE)
             return STATUS_NO_SPACE;
         shared->envelope_blocks[shared->envelope_block_count++] = block;

@@ -40,7 +40,7 @@ uint32_t piece_take(struct store *store)
     uint32_t index;
 
     if (block == MESSAGE_BLOCK_NONE) {
-        block = block_take(store, BLOCK_FOR_REPLY);
+        block = block_take(store, BLOCK_FOR_PIECES);
         if (block == MESSAGE_BLOCK_NONE)
             return MESSAGE_BLOCK_NONE;
         piece_cut(store, block)->free = PIECE_ALL;

@@ -6,7 +6,7 @@
  * whole block is named by that of its first, so that both can be held in one variable.
  *
  * Threads: the owning worker. Memory: arrays in struct store. Hot path. Limits: the store's blocks,
- * which are taken as BLOCK_FOR_REPLY.
+ * which are taken as BLOCK_FOR_PIECES.
  */
 #ifndef DATAPLANE_MESSAGE_PIECE_H
 #define DATAPLANE_MESSAGE_PIECE_H

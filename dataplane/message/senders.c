@@ -45,11 +45,18 @@ static uint64_t sender_prefix(uint64_t prefix, bool around)
     return around ? senders_around(prefix) : prefix;
 }
 
-/* Where the chain has it, or ends. */
-static uint32_t *sender_link(const struct senders *senders, uint64_t prefix, bool around)
+static uint32_t sender_bucket(const struct senders *senders, uint64_t prefix, bool around)
 {
     uint64_t hash = siphash13(&senders->secret, &prefix, sizeof(prefix)) + around;
-    uint32_t *link = &senders->table[hash & senders->mask];
+
+    return (uint32_t)hash & senders->mask;
+}
+
+/* Where the chain has it, or ends. */
+static uint32_t *sender_link(const struct senders *senders, uint32_t bucket, uint64_t prefix,
+                             bool around)
+{
+    uint32_t *link = &senders->table[bucket];
 
     while (*link != SENDER_NONE &&
            (senders->entries[*link].prefix != prefix || senders->entries[*link].around != around))
@@ -59,9 +66,11 @@ static uint32_t *sender_link(const struct senders *senders, uint64_t prefix, boo
 
 uint32_t senders_held(const struct senders *senders, uint64_t prefix, bool around)
 {
-    uint32_t index = *sender_link(senders, sender_prefix(prefix, around), around);
+    uint32_t index;
 
-    return index == SENDER_NONE ? 0 : senders->entries[index].slots;
+    prefix = sender_prefix(prefix, around);
+    index = *sender_link(senders, sender_bucket(senders, prefix, around), prefix, around);
+    return index == SENDER_NONE ? 0 : senders->entries[index].held;
 }
 
 /* At least one. */
@@ -78,44 +87,55 @@ bool senders_admit(const struct senders *senders, uint64_t prefix, uint32_t free
            senders_held(senders, prefix, true) < sender_share(senders, SENDERS_SHARE_AROUND);
 }
 
-static void sender_take(struct senders *senders, uint64_t prefix, bool around)
+static uint32_t sender_enter(struct senders *senders, uint64_t prefix, bool around)
 {
-    uint32_t *link = sender_link(senders, prefix, around);
+    uint32_t bucket = sender_bucket(senders, prefix, around);
+    uint32_t *link = sender_link(senders, bucket, prefix, around);
 
     if (*link == SENDER_NONE) {
         uint32_t index = senders->free;
 
         CHECK(index != SENDER_NONE); /* two for each slot */
         senders->free = senders->entries[index].next;
-        senders->entries[index] =
-            (struct senders_entry){.prefix = prefix, .next = SENDER_NONE, .around = around};
+        senders->entries[index] = (struct senders_entry){
+            .prefix = prefix, .next = SENDER_NONE, .bucket = bucket, .around = around};
         *link = index;
     }
-    senders->entries[*link].slots++;
+    senders->entries[*link].held++;
+    return *link;
 }
 
-static void sender_give(struct senders *senders, uint64_t prefix, bool around)
+static void sender_leave(struct senders *senders, uint32_t index, uint32_t count)
 {
-    uint32_t *link = sender_link(senders, prefix, around);
-    uint32_t index = *link;
     struct senders_entry *entry = &senders->entries[index];
+    uint32_t *link = &senders->table[entry->bucket];
 
-    CHECK(index != SENDER_NONE && entry->slots > 0);
-    if (--entry->slots > 0)
+    CHECK(entry->held >= count);
+    entry->held -= count;
+    if (entry->held > 0)
         return;
+    CHECK(entry->client.granted == 0);
+    while (*link != index)
+        link = &senders->entries[*link].next;
     *link = entry->next;
     entry->next = senders->free;
     senders->free = index;
 }
 
-void senders_take(struct senders *senders, uint64_t prefix)
+struct senders_place senders_enter(struct senders *senders, uint64_t prefix)
 {
-    sender_take(senders, prefix, false);
-    sender_take(senders, sender_prefix(prefix, true), true);
+    return (struct senders_place){{sender_enter(senders, prefix, false),
+                                   sender_enter(senders, sender_prefix(prefix, true), true)}};
 }
 
-void senders_give(struct senders *senders, uint64_t prefix)
+void senders_add(struct senders *senders, const struct senders_place *place)
 {
-    sender_give(senders, prefix, false);
-    sender_give(senders, sender_prefix(prefix, true), true);
+    senders->entries[place->entry[0]].held++;
+    senders->entries[place->entry[1]].held++;
+}
+
+void senders_leave(struct senders *senders, const struct senders_place *place, uint32_t count)
+{
+    sender_leave(senders, place->entry[0], count);
+    sender_leave(senders, place->entry[1], count);
 }

@@ -18,22 +18,27 @@ static uint16_t *sound_holders(const struct store *store, uint32_t block)
 static void sound_mark_free(const struct store *store)
 {
     uint32_t held = 0;
-    uint32_t beside = 0;
+    uint32_t held_beside = 0;
+    uint32_t beside[BLOCK_CLASSES] = {0};
 
     CHECK(store->free_count <= store->block_count);
     for (uint32_t i = 0; i < store->free_count; i++) {
         uint16_t *holders = sound_holders(store, store->free_blocks[i]);
 
-        CHECK(*holders == 0 && store->beside[store->free_blocks[i] - store->block_first] == 0);
+        CHECK(*holders == 0 && store->classes[store->free_blocks[i] - store->block_first] == 0);
         *holders = SOUND_FREE;
     }
     for (uint32_t i = 0; i < store->block_count; i++) {
         CHECK(store->holders[i] != 0);
         held += store->holders[i] != SOUND_FREE;
-        beside += store->beside[i];
+        beside[store->classes[i]]++;
     }
     CHECK(held + store->free_count == store->block_count);
-    CHECK(beside == store->beside_count);
+    for (unsigned i = BLOCK_FOR_COMMAND; i < BLOCK_CLASSES; i++) {
+        CHECK(beside[i] == store->held[i]);
+        held_beside += beside[i];
+    }
+    CHECK(held_beside == store->beside_count);
 }
 
 static void sound_unmark_free(const struct store *store)
@@ -160,19 +165,29 @@ static void sound_senders(const struct store *store)
 {
     const struct senders *senders = &store->senders;
     uint32_t counted = 0;
+    uint32_t coming = 0; /* blocks granted to what comes in */
     uint32_t held[2] = {0, 0};
+    uint32_t granted[2] = {0, 0};
 
     for (uint32_t i = 0; i < store->slot_count; i++) {
         const struct message *message = &store->messages[i];
 
         if (message->stage == MESSAGE_FREE || !message->counted)
             continue;
-        counted++;
+        if (message->admission.stage != ADMISSION_COMPLETE)
+            coming += message->admission.granted;
+        counted +=
+            message->shared->envelope_block_count > 1 ? message->shared->envelope_block_count : 1;
         CHECK(senders_held(senders, message->client_prefix, false) > 0);
         CHECK(senders_held(senders, message->client_prefix, true) > 0);
     }
-    for (uint32_t i = 0; i < 2 * senders->slot_count; i++)
-        held[senders->entries[i].around] += senders->entries[i].slots;
+    for (uint32_t i = 0; i < 2 * senders->slot_count; i++) {
+        const struct senders_entry *entry = &senders->entries[i];
+
+        held[entry->around] += entry->held;
+        granted[entry->around] += entry->client.granted;
+    }
+    CHECK(granted[false] == coming && granted[true] == coming);
     CHECK(held[false] == counted && held[true] == counted);
 }
 

@@ -9,10 +9,17 @@
  * nothing is allocated afterwards. Hot path: everything but init/fini.
  *
  * Limits: blocks and slots of the slice (config: memory.messages, limits.messages_in_progress).
- * When blocks run short, the class of the taker decides who goes without first: message data, then
- * commands, then replies (so that a refusal can still be said). What is kept back from data is for
- * these others, and what they hold counts as part of it: data gets what admission.h has granted it,
- * however many envelopes and commands there are beside it, as long as they are within their part.
+ * An eighth of the blocks is kept back from message data and cut into parts, one for each of those
+ * that are held beside it: unfinished commands, envelopes, short replies, long ones. None has more
+ * than its part, so that data always gets what admission.h has granted it, whatever they do, and
+ * each of them its own, whatever the others do: envelopes can keep nobody's EHLO from being heard,
+ * nor commands an answer from being said.
+ *
+ * Commands alone may be more than their part: what changes its class while it is held (the rest of
+ * a window that turns out to be commands), and what is lent them while half of all is free. For
+ * these can be taken back: dataplane/tcp evicts who holds such a block when block_overdrawn(), long
+ * before data lacks one. A store of less than STORE_DIVIDED blocks is not
+ * cut: there the class of the taker only decides who goes without first.
  */
 #ifndef DATAPLANE_MESSAGE_STORE_H
 #define DATAPLANE_MESSAGE_STORE_H
@@ -28,10 +35,16 @@
 #include "platform/status.h"
 
 enum block_class {
-    BLOCK_FOR_DATA,    /* refused when less than 1/8 of the slice is free or held by others */
-    BLOCK_FOR_COMMAND, /* refused when less than 1/16 is free */
-    BLOCK_FOR_REPLY,   /* refused only when nothing is free */
+    BLOCK_FOR_DATA,     /* all but what is kept back for those below */
+    BLOCK_FOR_TABLE,    /* the same, of a message's own: its grant covers it, so any that is free */
+    BLOCK_FOR_COMMAND,  /* 3/16 of what is kept back */
+    BLOCK_FOR_ENVELOPE, /* 8/16 */
+    BLOCK_FOR_PIECES,   /* 3/16: short replies (piece.h) */
+    BLOCK_FOR_REPLY,    /* 2/16 */
+    BLOCK_CLASSES,
 };
+
+#define STORE_DIVIDED 128u
 
 struct smtp_customer; /* dataplane/smtp/customers.h */
 
@@ -60,7 +73,8 @@ struct message {
     char id[20];                          /* upper-case hex, zero-terminated */
     struct connection_handle owner;       /* whom to answer */
     uint64_t client_prefix;               /* who sent it: tcp_peer_prefix(), message_from() */
-    bool counted;                         /* among what its sender holds */
+    struct senders_place place;           /* where it is counted, */
+    bool counted;                         /* if it is */
     const struct smtp_customer *customer; /* of its recipients; borrowed from the table in force */
     uint32_t share;                       /* the customer's place (share.h); 0: none yet */
     uint32_t share_blocks;                /* what it counts there as held */
@@ -122,7 +136,7 @@ struct share_pool {
 struct piece_cut {
     uint32_t next; /* among those with free pieces */
     uint32_t previous;
-    uint16_t free; /* bit i: piece i is; 0 also where the block is not cut */
+    uint16_t free; /* bit i: piece i is; all of them, or none, where the block is not cut */
 };
 
 struct pieces {
@@ -140,8 +154,12 @@ struct store {
     uint32_t free_count;
     uint32_t *free_blocks; /* stack */
     uint16_t *holders;     /* [block - block_first] */
-    uint8_t *beside;       /* [block - block_first]: 1 where it was not taken for data */
-    uint32_t beside_count; /* of those */
+    uint8_t *classes;      /* [block - block_first]: of one that is held; 0 (data) of all others */
+    uint32_t beside_count; /* held, and not for data or tables */
+    uint32_t kept;         /* back from data */
+    uint32_t last;         /* of which not even what others hold is subtracted */
+    uint32_t held[BLOCK_CLASSES];  /* of those beside data */
+    uint32_t parts[BLOCK_CLASSES]; /* that they may hold */
     struct pieces pieces;
     uint32_t slot_first;
     uint32_t slot_count;
@@ -189,11 +207,35 @@ struct block_span {
 /* Blocks a taker of `class` could still have. */
 uint32_t block_available(const struct store *store, enum block_class class);
 
+/* Is less than half of its part held by `class`, one of those beside data? */
+static inline bool block_plenty(const struct store *store, enum block_class class)
+{
+    return store->held[class] < store->parts[class] / 2;
+}
+
+/* A block that is held is now held for another reason. */
+void block_reclass(struct store *store, uint32_t block, enum block_class class);
+
+/* Do others hold more than what is kept back from data, and less than half of all is free? */
+static inline bool block_overdrawn(const struct store *store)
+{
+    return store->beside_count > store->kept && store->free_count < store->block_count / 2;
+}
+
 /* A new empty message in stage MESSAGE_RECEIVING, or null when no slot (or no block) is left. */
 struct message *message_take(struct store *store);
 
-/* It counts as `prefix`'s (tcp_peer_prefix(), senders.h) until message_give(). Once a message. */
+/* May `prefix` (tcp_peer_prefix()) have another message, or another block for an envelope? Slots
+ * and these blocks are shared out alike: senders.h. */
+bool message_admits(const struct store *store, uint64_t prefix);
+
+/* It counts as `prefix`'s until message_give(). Once a message, before its envelope. */
 void message_from(struct store *store, struct message *message, uint64_t prefix);
+
+/* All of it is here, and of its grant only what it holds is kept: also `behind` blocks of what came
+ * behind it, which were granted for data, and its envelope, as far as the grant covers it. That is
+ * no longer of the blocks for envelopes then, however long the message stays. */
+void message_complete(struct store *store, struct message *message, uint32_t behind);
 
 /* Gives slot and blocks back; every later hand-over answer to it is stale. */
 void message_give(struct store *store, struct message *message);
@@ -233,8 +275,8 @@ bool message_tail(const struct store *store, const struct message *message, uint
 
 /* Adds one envelope field (ENVELOPE_RECIPIENT counts in recipient_count); length <=
  * MESSAGE_ENVELOPE_FIELD_BYTES (else STATUS_BAD_ARGUMENT). STATUS_NO_SPACE when the envelope blocks
- * are full or none is to be had; never for the first verdict and engine of a message that has
- * another field. */
+ * are full, none is to be had, or its sender holds its share of them; never for the first verdict
+ * and engine of a message that has another field. */
 enum status message_envelope_put(struct store *store, struct message *message,
                                  enum envelope_field field, const void *value,
                                  size_t length) STATUS_CHECKED;

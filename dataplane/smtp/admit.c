@@ -40,6 +40,7 @@ static struct admission_request admit_request(const struct smtp_call *call)
     const struct admission *admission = &call->server->store->admission;
     uint64_t announced = call->session->announced_bytes;
     uint32_t share = smtp_admit_blocks(call, ADMIT_SHARE_BYTES);
+    const struct message *message = call->session->message;
     struct admission_request request;
 
     if (share > admission->small_capacity)
@@ -48,7 +49,10 @@ static struct admission_request admit_request(const struct smtp_call *call)
     request.small = announced == 0 || request.claim <= share;
     request.sure = announced > 0 || request.claim <= share;
     request.blocks = request.sure ? request.claim : share;
-    request.client = call->session->message->client_prefix;
+    for (unsigned i = 0; i < 2; i++)
+        request.client[i] = message->counted
+                                ? senders_client(&call->server->store->senders, &message->place, i)
+                                : NULL;
     return request;
 }
 
@@ -104,14 +108,26 @@ static void admit_wait(struct smtp_call *call)
         stream_set_deadline(call->stream, call->now_ns + SMTP_ADMISSION_POLL_NS);
 }
 
+/* Somebody else's slow mail may make room, unless what it waits for is with its own client. */
+static bool admit_shed(struct smtp_call *call)
+{
+    const struct admission_entry *entry = &call->session->message->admission;
+    struct admission_request request = admit_request(call);
+
+    if (entry->stage != ADMISSION_NONE)
+        return smtp_shed(call, SMTP_SHED_FOR_ROOM);
+    return !admission_crowds(&call->server->store->admission, &request) &&
+           smtp_shed(call, SMTP_SHED_FOR_SHARE);
+}
+
 static bool admit_room(struct smtp_call *call)
 {
     const struct admission_entry *entry = &call->session->message->admission;
 
     if (admit_enter(call))
         return true;
-    return entry->since_ns != 0 && call->now_ns - entry->since_ns >= SMTP_SHED_AFTER_NS &&
-           smtp_shed(call, SMTP_SHED_FOR_ROOM) && admit_enter(call);
+    return call->now_ns - entry->since_ns >= SMTP_SHED_AFTER_NS && admit_shed(call) &&
+           admit_enter(call);
 }
 
 static bool admit_window(struct smtp_call *call)
@@ -124,8 +140,11 @@ void smtp_admit_again(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
     struct message *message = session->message;
+    int64_t since_ns = message->admission.since_ns;
 
     if (!admit_room(call) || !admit_window(call)) {
+        if (since_ns != 0)
+            message->admission.since_ns = since_ns; /* for room or for a window: it is one wait */
         admit_wait(call);
         return;
     }

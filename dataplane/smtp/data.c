@@ -258,13 +258,11 @@ static void data_submit(struct smtp_call *call)
     struct message *message = call->session->message;
 
     message->received_ns = call->now_ns;
-    /* An extent lies in one block; beside them the trace's, and tables. */
-    admission_complete(&server->store->admission, &message->admission,
-                       message->shared->extent_count + 2 +
-                           message->shared->extent_count / MESSAGE_EXTENTS_PER_BLOCK);
     smtp_move(call, SMTP_WAITING);
-    stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
+    /* In this order: it waits for us, so that what lies behind is no unfinished command. */
     stream_set_deadline(call->stream, 0);
+    stream_expect(call->stream, STREAM_EXPECT_COMMANDS);
+    message_complete(server->store, message, stream_held(call->stream));
     server->service.submit(server->service.context, message, call->now_ns);
 }
 

@@ -58,7 +58,7 @@ static bool transaction_crowds(const struct smtp_call *call)
 {
     const struct store *store = call->server->store;
 
-    if (senders_admit(&store->senders, stream_peer_prefix(call->stream), store->free_slot_count))
+    if (message_admits(store, stream_peer_prefix(call->stream)))
         return false;
     count(call->server->counters, COUNTER_SENDER_CROWDED);
     return true;

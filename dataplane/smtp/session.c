@@ -92,12 +92,16 @@ static void session_pay(struct smtp_call *call, uint64_t bytes)
     const struct config_limits *limits = &smtp_config(call)->limits;
     uint64_t rate = limits->data_rate;
     int64_t most_ns = call->now_ns + limits->data_timeout_ns;
+    int64_t paid_ns;
 
     if (session_memory_short(call))
         rate *= SMTP_SHORTAGE_RATE;
-    call->session->paid_ns += (int64_t)(bytes * CLOCK_NS_PER_SECOND / rate);
-    if (call->session->paid_ns > most_ns)
-        call->session->paid_ns = most_ns;
+    if (bytes > UINT64_MAX / CLOCK_NS_PER_SECOND ||
+        __builtin_add_overflow(call->session->paid_ns, bytes * CLOCK_NS_PER_SECOND / rate,
+                               &paid_ns) ||
+        paid_ns > most_ns)
+        paid_ns = most_ns;
+    call->session->paid_ns = paid_ns;
 }
 
 /* More of a message is here. */

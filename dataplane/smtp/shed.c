@@ -19,8 +19,17 @@ static bool shed_may(const struct message *message, enum smtp_shed_for what)
 {
     const struct admission_entry *entry = &message->admission;
 
-    return message->stage == MESSAGE_RECEIVING && entry->since_ns == 0 &&
-           (what == SMTP_SHED_FOR_ANY || entry->granted > entry->small);
+    if (message->stage != MESSAGE_RECEIVING || entry->since_ns != 0)
+        return false;
+    switch (what) {
+    case SMTP_SHED_FOR_ANY:
+        break;
+    case SMTP_SHED_FOR_ROOM:
+        return entry->granted > entry->small;
+    case SMTP_SHED_FOR_SHARE:
+        return entry->granted > 0;
+    }
+    return true;
 }
 
 /* What was begun is not lightly thrown away for what has not: who holds room has time, but not as

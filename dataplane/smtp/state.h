@@ -211,8 +211,9 @@ bool smtp_argument_keyword(struct smtp_argument *argument, const char *keyword);
 /* shed.c: there is no room for another message, or for more of one. Ends the one that has been
  * slowest of late, of some that have had a place for long; true when one was ended. */
 enum smtp_shed_for {
-    SMTP_SHED_FOR_ANY,  /* a slot or a block: every message has some */
-    SMTP_SHED_FOR_ROOM, /* of the part of memory for large mail */
+    SMTP_SHED_FOR_ANY,   /* a slot or a block: every message has some */
+    SMTP_SHED_FOR_ROOM,  /* of the part of memory for large mail */
+    SMTP_SHED_FOR_SHARE, /* of either part: a first share is wanted */
 };
 bool smtp_shed(struct smtp_call *call, enum smtp_shed_for what);
 

@@ -147,6 +147,12 @@ static inline uint32_t stream_readable(const struct stream *stream)
     return stream->kind == NULL ? tcp_readable(stream->connection) : stream->kind->readable(stream);
 }
 
+/* Blocks of received bytes that are held below it. */
+static inline uint32_t stream_held(const struct stream *stream)
+{
+    return tcp_held(stream->connection);
+}
+
 /* The contiguous piece that starts `skip` bytes after the first unconsumed byte, in a block that
  * may be held on to. False when there are no more than `skip` bytes. */
 static inline bool stream_peek(struct stream *stream, uint32_t skip, struct block_span *span)

@@ -29,6 +29,25 @@ void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct t
     age->count--;
 }
 
+void tcp_holder_reclass(struct tcp_connection *c, enum block_class class)
+{
+    for (unsigned i = 0; i < c->slot_count; i++)
+        block_reclass(c->endpoint->store, c->slots[i], class);
+}
+
+static void holder_count(struct tcp_connection *c, uint32_t slots)
+{
+    struct tcp_endpoint *endpoint = c->endpoint;
+    int32_t more = (int32_t)slots - c->command_slots;
+
+    /* The rest of a window turns out to be commands. */
+    if (c->command_slots == 0)
+        tcp_holder_reclass(c, BLOCK_FOR_COMMAND);
+    endpoint->command_slots += (uint32_t)more;
+    tcp_clients_hold_commands(&endpoint->clients, &c->client, more);
+    c->command_slots = (uint8_t)slots;
+}
+
 /* Without a deadline of the application's it is the peer that waits: for a verdict. */
 void tcp_holder_update(struct tcp_connection *c)
 {
@@ -37,8 +56,8 @@ void tcp_holder_update(struct tcp_connection *c)
     bool awaited = holds && c->deadline_ns[TCP_TIMER_APPLICATION] != 0;
     uint32_t slots = awaited ? c->slot_count : 0;
 
-    endpoint->command_slots += slots - c->command_slots;
-    c->command_slots = (uint8_t)slots;
+    if (slots != c->command_slots)
+        holder_count(c, slots);
     c->holds_waiting = holds && !awaited;
     if (awaited == c->holds_command)
         return;

@@ -202,6 +202,7 @@ static void client_count(struct tcp_clients *clients, uint32_t index, int64_t no
     if (entry->connections++ == 0) {
         client_idle_remove(clients, index);
         entry->held = 0;
+        entry->commands = 0;
     }
     if (entry->level != TCP_CLIENT_ADDRESS || clients->limits.rate == 0)
         return;
@@ -246,7 +247,7 @@ void tcp_clients_leave(struct tcp_clients *clients, const struct tcp_client_plac
         CHECK(entry->connections > 0);
         if (--entry->connections > 0)
             continue;
-        CHECK(entry->held == 0);
+        CHECK(entry->held == 0 && entry->commands == 0);
         client_idle_add(clients, place->entry[level]);
     }
 }
@@ -256,6 +257,13 @@ bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_clie
 {
     return clients->entries[place->entry[TCP_CLIENT_ADDRESS]].held < share &&
            clients->entries[place->entry[TCP_CLIENT_PREFIX]].held < 2 * share;
+}
+
+bool tcp_clients_commands_within(const struct tcp_clients *clients,
+                                 const struct tcp_client_place *place, uint32_t share)
+{
+    return clients->entries[place->entry[TCP_CLIENT_ADDRESS]].commands < share &&
+           clients->entries[place->entry[TCP_CLIENT_PREFIX]].commands < 2 * share;
 }
 
 /* What one fault costs of the bucket of an hour. */

@@ -28,10 +28,15 @@ struct tcp_client {
     uint32_t level : 1; /* enum tcp_client_level */
     uint32_t next;      /* hash chain, or free list */
     union {
-        uint32_t idle_next; /* those without connections, oldest first */
-        uint32_t held;      /* those with: blocks of received bytes their connections hold */
+        struct { /* those without connections, oldest first */
+            uint32_t idle_next;
+            uint32_t idle_previous;
+        };
+        struct {               /* those with: */
+            uint32_t held;     /* blocks of received bytes their connections hold */
+            uint32_t commands; /* of which those of commands whose rest we wait for */
+        };
     };
-    uint32_t idle_previous;
 };
 _Static_assert(TCP_CLIENT_LEVELS == 2, "one bit tells them apart");
 _Static_assert(sizeof(struct tcp_client) == 32, "every connection pays for two");
@@ -89,6 +94,13 @@ static inline void tcp_clients_hold(struct tcp_clients *clients,
         clients->entries[place->entry[level]].held += (uint32_t)more;
 }
 
+static inline void tcp_clients_hold_commands(struct tcp_clients *clients,
+                                             const struct tcp_client_place *place, int32_t more)
+{
+    for (uint32_t level = 0; level < TCP_CLIENT_LEVELS; level++)
+        clients->entries[place->entry[level]].commands += (uint32_t)more;
+}
+
 /* Faults of a client, as the application sees them: `an_hour` from one address (0: any number) and
  * TCP_CLIENT_FAULTS_PREFIX times as many from its neighbourhood, all at once or one by one; they
  * are remembered as long as the client is. Counts one; false when that is one too many. */
@@ -103,5 +115,9 @@ bool tcp_clients_faulty(const struct tcp_clients *clients, const struct tcp_clie
 /* Do the address and its neighbourhood hold less than `share` and twice that? */
 bool tcp_clients_within(const struct tcp_clients *clients, const struct tcp_client_place *place,
                         uint32_t share);
+
+/* The same of blocks of commands. */
+bool tcp_clients_commands_within(const struct tcp_clients *clients,
+                                 const struct tcp_client_place *place, uint32_t share);
 
 #endif

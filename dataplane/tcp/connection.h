@@ -39,10 +39,13 @@
 #define TCP_WINDOW_RETRY_NS  (10 * CLOCK_NS_PER_MS)
 #define TCP_EVICT_IDLE_NS    (10 * CLOCK_NS_PER_SECOND) /* younger ones are never evicted */
 #define TCP_EVICT_HOLDING_MS 100u /* the rest of a line comes at once, but for a loss */
-/* Commands hold at most a quarter of the blocks, so that nobody's unfinished lines can keep mail
- * out; a store too small to be divided is not. */
-#define TCP_COMMAND_SHARE     4u
-#define TCP_COMMAND_SHARE_MIN 32u /* blocks */
+/* Commands may hold a quarter of the blocks while half of all is free, half of that those that hold
+ * little. When less is free, they have their part (dataplane/message/store.h), and so much of it an
+ * address, twice that its neighbourhood. */
+#define TCP_COMMAND_SHARE        4u
+#define TCP_COMMAND_CLIENT       4u
+#define TCP_COMMAND_CLIENT_LEAST 4u /* blocks */
+#define TCP_EVICTIONS_A_TICK     8u
 /* Of one address's connections, received bytes that nobody has consumed: so much of all blocks, and
  * twice that of one neighbourhood's, when there is not plenty. */
 #define TCP_CLIENT_SHARE   16u
@@ -231,6 +234,8 @@ void tcp_age_remove(struct tcp_endpoint *endpoint, struct tcp_age *age, struct t
 /* Holders hold blocks of a command whose rest we wait for. To be called when what makes one has
  * changed: blocks, what is expected, or whether the application has a deadline. */
 void tcp_holder_update(struct tcp_connection *connection);
+/* Its blocks of received bytes are held for `class`. */
+void tcp_holder_reclass(struct tcp_connection *connection, enum block_class class);
 /* Who has been one for longest, but not `spared`; null when there is none. */
 struct tcp_connection *tcp_holder_oldest(const struct tcp_endpoint *endpoint,
                                          const struct tcp_connection *spared);

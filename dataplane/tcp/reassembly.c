@@ -21,7 +21,7 @@ static bool receive_within_share(const struct tcp_connection *c, bool plenty)
     const struct tcp_endpoint *endpoint = c->endpoint;
     uint32_t blocks = endpoint->store->block_count;
 
-    return plenty || blocks / TCP_COMMAND_SHARE < TCP_COMMAND_SHARE_MIN ||
+    return plenty || blocks < STORE_DIVIDED ||
            tcp_clients_within(&endpoint->clients, &c->client, blocks / TCP_CLIENT_SHARE);
 }
 
@@ -44,19 +44,6 @@ static bool receive_add_slot(struct tcp_connection *c, enum block_class class)
     return receive_add_slots(c, class, 1) == 1;
 }
 
-static bool receive_commands_may_hold(const struct tcp_endpoint *endpoint)
-{
-    uint32_t share = endpoint->store->block_count / TCP_COMMAND_SHARE;
-
-    return share < TCP_COMMAND_SHARE_MIN || endpoint->command_slots < share;
-}
-
-/* Half of the commands' share is for those within their own. */
-static bool receive_commands_plenty(const struct tcp_endpoint *endpoint)
-{
-    return endpoint->command_slots < endpoint->store->block_count / TCP_COMMAND_SHARE / 2;
-}
-
 /* How many blocks anybody may take: at least half of all is free before each. */
 static uint32_t receive_data_plenty(const struct tcp_endpoint *endpoint)
 {
@@ -65,21 +52,55 @@ static uint32_t receive_data_plenty(const struct tcp_endpoint *endpoint)
     return endpoint->store->free_count >= half ? endpoint->store->free_count - half + 1 : 0;
 }
 
-/* When there is none, or commands hold their share already, whoever has held one longest loses it.
- * What comes while nobody reads (the peer waits for a verdict, its next commands can, too) takes no
- * part in that, and only of what is plenty. */
+/* May this connection's client have another block of commands? While there is plenty, as of all
+ * blocks; else half of the part for commands is for those within their own share of it. */
+static bool receive_commands_within(const struct tcp_connection *c, bool plenty)
+{
+    const struct tcp_endpoint *endpoint = c->endpoint;
+    const struct store *store = endpoint->store;
+    uint32_t share = store->parts[BLOCK_FOR_COMMAND] / TCP_COMMAND_CLIENT;
+
+    if (share < TCP_COMMAND_CLIENT_LEAST)
+        share = TCP_COMMAND_CLIENT_LEAST;
+    if (plenty)
+        return receive_within_share(c, endpoint->command_slots <
+                                           store->block_count / TCP_COMMAND_SHARE / 2);
+    return block_plenty(store, BLOCK_FOR_COMMAND) || store->block_count < STORE_DIVIDED ||
+           tcp_clients_commands_within(&endpoint->clients, &c->client, share);
+}
+
+/* One that is not of the part for commands: lent, for tcp_evict_holder() can take it back. */
+static bool receive_borrow_slot(struct tcp_connection *c)
+{
+    const struct tcp_endpoint *endpoint = c->endpoint;
+
+    if (endpoint->command_slots >= endpoint->store->block_count / TCP_COMMAND_SHARE ||
+        !receive_add_slot(c, BLOCK_FOR_DATA))
+        return false;
+    block_reclass(endpoint->store, c->slots[c->slot_count - 1], BLOCK_FOR_COMMAND);
+    return true;
+}
+
+static bool receive_take_command_slot(struct tcp_connection *c, bool plenty)
+{
+    return receive_add_slot(c, BLOCK_FOR_COMMAND) || (plenty && receive_borrow_slot(c));
+}
+
+/* When there is none, whoever has held one longest loses it. What comes while nobody reads (the
+ * peer waits for a verdict, its next commands can, too) takes no part in that, and only of what is
+ * plenty. */
 static bool receive_add_command_slot(struct tcp_connection *c)
 {
     struct tcp_endpoint *endpoint = c->endpoint;
+    bool plenty = receive_data_plenty(endpoint) > 0;
 
     if (c->deadline_ns[TCP_TIMER_APPLICATION] == 0)
-        return receive_data_plenty(endpoint) > 0 && receive_within_share(c, false) &&
-               receive_add_slot(c, BLOCK_FOR_COMMAND);
-    if (!receive_within_share(c, receive_commands_plenty(endpoint)))
+        return plenty && block_plenty(endpoint->store, BLOCK_FOR_COMMAND) &&
+               receive_within_share(c, false) && receive_add_slot(c, BLOCK_FOR_COMMAND);
+    if (!receive_commands_within(c, plenty))
         return false;
-    if (receive_commands_may_hold(endpoint) && receive_add_slot(c, BLOCK_FOR_COMMAND))
-        return true;
-    return tcp_evict_holder(endpoint, c) && receive_add_slot(c, BLOCK_FOR_COMMAND);
+    return receive_take_command_slot(c, plenty) ||
+           (tcp_evict_holder(endpoint, c) && receive_take_command_slot(c, plenty));
 }
 
 static void receive_drop_slots(struct tcp_connection *c, uint32_t keep)
@@ -302,6 +323,11 @@ enum tcp_placed tcp_place(struct tcp_connection *c, uint32_t seq, const uint8_t 
     return TCP_PLACED_AHEAD;
 }
 
+uint32_t tcp_held(const struct tcp_connection *c)
+{
+    return c->slot_count;
+}
+
 uint32_t tcp_readable(const struct tcp_connection *c)
 {
     return tcp_unread(c);
@@ -352,6 +378,9 @@ static void receive_set_expect(struct tcp_connection *c, enum tcp_expect expect)
 {
     c->expect = (uint8_t)expect;
     tcp_holder_update(c);
+    /* What lies behind DATA already is data. */
+    if (expect == TCP_EXPECT_DATA)
+        tcp_holder_reclass(c, BLOCK_FOR_DATA);
 }
 
 bool tcp_expect(struct tcp_connection *c, enum tcp_expect expect)

@@ -77,9 +77,16 @@ static void sound_holder(const struct tcp_connection *c, struct sound_sums *sums
 {
     bool holds = c->expect == TCP_EXPECT_COMMANDS && c->slot_count > 0;
     bool awaited = c->deadline_ns[TCP_TIMER_APPLICATION] != 0;
+    const struct store *store = c->endpoint->store;
 
     CHECK(c->holds_command == (holds && awaited) && c->holds_waiting == (holds && !awaited));
     CHECK(!c->holds_command || c->state != TCP_STATE_TIME_WAIT);
+    CHECK(c->command_slots == (c->holds_command ? c->slot_count : 0));
+    for (unsigned i = 0; i < c->slot_count; i++) {
+        bool command = store->classes[c->slots[i] - store->block_first] == BLOCK_FOR_COMMAND;
+
+        CHECK(command ? c->expect != TCP_EXPECT_DATA : !c->holds_command);
+    }
     if (!c->holds_command)
         return;
     sums->holders++;
@@ -229,10 +236,12 @@ static void sound_clients(struct tcp_endpoint *endpoint)
                 if (turn == 0) {
                     entry->connections--;
                     entry->held -= c->slot_count;
-                    CHECK(entry->connections > 0 || entry->held == 0);
+                    entry->commands -= c->command_slots;
+                    CHECK(entry->connections > 0 || (entry->held == 0 && entry->commands == 0));
                 } else {
                     entry->connections++;
                     entry->held += c->slot_count;
+                    entry->commands += c->command_slots;
                 }
             }
         }

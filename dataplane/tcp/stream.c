@@ -76,11 +76,12 @@ uint32_t tcp_send_space(const struct tcp_connection *c)
 }
 
 /* Who offers no window cannot be sent anything: it takes no memory that others need for that. */
-static bool send_may_hold(const struct tcp_connection *c)
+static bool send_may_hold(const struct tcp_connection *c, enum block_class class)
 {
     const struct store *store = c->endpoint->store;
 
-    return c->send_window > 0 || store->free_count >= store->block_count / 2;
+    return c->send_window > 0 || block_plenty(store, class) ||
+           (class == BLOCK_FOR_PIECES && store->pieces.first != MESSAGE_BLOCK_NONE);
 }
 
 /* Takes a circle for `length` bytes more, in place of the one that has become too small. */
@@ -93,7 +94,9 @@ static bool send_make_room(struct tcp_connection *c, uint32_t length)
 
     if (!first && !c->send_small)
         return false;
-    if (!send_may_hold(c)) { /* until its acknowledgement opens the window */
+    if (!send_may_hold(c, small
+                              ? BLOCK_FOR_PIECES
+                              : BLOCK_FOR_REPLY)) { /* until its acknowledgement opens the window */
         count(c->endpoint->counters, COUNTER_REPLIES_WITHHELD);
         return false;
     }

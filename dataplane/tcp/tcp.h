@@ -125,6 +125,9 @@ bool tcp_peer_faulty(const struct tcp_connection *connection, uint32_t an_hour, 
 /* Unconsumed in-order bytes. */
 uint32_t tcp_readable(const struct tcp_connection *connection);
 
+/* Blocks that hold received bytes, or are reserved for them. */
+uint32_t tcp_held(const struct tcp_connection *connection);
+
 /* The contiguous piece that starts `skip` bytes after the first unconsumed byte, borrowed until
  * tcp_consume(). False when there are no more than `skip` bytes. */
 bool tcp_peek(struct tcp_connection *connection, uint32_t skip, struct block_span *span);

@@ -158,14 +158,25 @@ static bool wheel_cascade(struct tcp_endpoint *endpoint, unsigned budget, unsign
     return true;
 }
 
+/* What commands were lent is wanted back. */
+static void timers_overdrawn(struct tcp_endpoint *endpoint)
+{
+    for (unsigned i = 0; i < TCP_EVICTIONS_A_TICK && block_overdrawn(endpoint->store); i++) {
+        if (!tcp_evict_holder(endpoint, NULL))
+            return;
+    }
+}
+
 unsigned tcp_timers(struct tcp_endpoint *endpoint, int64_t now_ns, unsigned budget)
 {
     uint64_t until = (uint64_t)now_ns >> TCP_TICK_SHIFT;
     unsigned ran = 0;
 
     endpoint->now_ns = now_ns;
-    if (endpoint->tick != until)
+    if (endpoint->tick != until) {
         tcp_silent_look(endpoint);
+        timers_overdrawn(endpoint);
+    }
     ran += tcp_handshake_timers(endpoint, now_ns);
     for (;;) {
         uint32_t *head = &endpoint->wheel[0][endpoint->tick % TCP_WHEEL_SLOTS];

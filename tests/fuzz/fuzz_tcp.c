@@ -259,7 +259,7 @@ static void fuzz_shortage(uint8_t choice)
         rig.buffers = RIG_UNLIMITED;
     } else if (choice % 4 == 2) {
         for (uint8_t n = fuzz_byte() % FUZZ_BLOCKS; n > 0; n--) {
-            uint32_t block = block_take(&rig.store, BLOCK_FOR_REPLY);
+            uint32_t block = block_take(&rig.store, BLOCK_FOR_TABLE);
 
             if (block != MESSAGE_BLOCK_NONE)
                 model.taken[model.taken_count++] = block;

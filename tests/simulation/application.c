@@ -37,7 +37,8 @@ enum status __wrap_tcp_send(struct tcp_connection *c, const void *bytes, size_t 
         memcpy(x->replies + x->reply_count, bytes, length);
         x->reply_count += (int64_t)length;
     } else if (status == STATUS_NO_SPACE && length <= space && c->send_window > 0 &&
-               x->world->store.free_count > 0) {
+               block_available(&x->world->store, BLOCK_FOR_REPLY) > 0 &&
+               block_available(&x->world->store, BLOCK_FOR_PIECES) > 0) {
         world_fail(x->world, "#%u tcp_send refused %zu bytes though %u have room", x->index, length,
                    space);
     }

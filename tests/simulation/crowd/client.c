@@ -165,7 +165,8 @@ static void client_gone(struct client *client)
     crowd_live(crowd, client, false, false);
     client->data_ns = 0;
     client->state = CLIENT_GONE;
-    if (client->plan.retry_ns > 0 && client->code / 100 == 4 && !crowd->ending) {
+    if (client->plan.retry_ns > 0 && !crowd->ending &&
+        (client->code / 100 == 4 || client->plan.grab != GRAB_NOTHING || client->plan.mute)) {
         client->state = CLIENT_AWAY;
         events_add(&crowd->events, crowd->now_ns + client->plan.retry_ns, EVENT_START,
                    client->index, NULL);
@@ -198,6 +199,8 @@ static void client_connected(struct client *client, const struct wire_segment *s
     if (segment->has_mss && segment->mss < client->plan.mss)
         client->plan.mss = segment->mss;
     client_acknowledge(client);
+    dialogue_grab(client);
+    client_push(client);
 }
 
 static void client_acknowledged(struct client *client, const struct wire_segment *segment)
@@ -237,7 +240,8 @@ static void client_replies(struct client *client, const struct wire_segment *seg
 
     if (segment->payload_length == 0 && !(segment->flags & WIRE_FIN))
         return;
-    if (segment->seq != expected || client->heard_fin || client->plan.deaf) {
+    if (segment->seq != expected || client->heard_fin || client->plan.deaf ||
+        client->plan.grab == GRAB_REPLIES || (client->plan.mute && client->dot_ns != 0)) {
         client_acknowledge(client);
         return;
     }

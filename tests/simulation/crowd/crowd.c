@@ -143,7 +143,7 @@ void crowd_live(struct crowd *crowd, const struct client *client, bool begins, b
 {
     struct crowd_worker *worker = &crowd->workers[client->worker];
 
-    if (client->data_ns == 0 || client->plan.holds ||
+    if (client->data_ns == 0 || client->plan.holds || client->plan.mute ||
         crowd->plan.customer[client->plan.customer].hangs)
         return;
     if (begins && worker->live++ == 0)
@@ -186,7 +186,7 @@ static void crowd_look_late(struct crowd *crowd, const struct client *client)
     if (client->go_ns == 0 && client->taken_ns != 0 && crowd->now_ns - client->taken_ns > room_ns)
         crowd_fail(crowd, "client %u has waited for 354 for %.3f s", client->index,
                    (double)(crowd->now_ns - client->taken_ns) / 1e9);
-    if (client->dot_ns != 0 && crowd->now_ns - client->dot_ns > verdict_ns)
+    if (client->dot_ns != 0 && !client->plan.mute && crowd->now_ns - client->dot_ns > verdict_ns)
         crowd_fail(crowd, "client %u has waited for its verdict for %.3f s", client->index,
                    (double)(crowd->now_ns - client->dot_ns) / 1e9);
 }

@@ -42,17 +42,27 @@ struct frame {
 
 /* -- senders ----------------------------------------------------------------------------------- */
 
+/* What one without a mail is after: blocks that others need. It says all it has at once. */
+enum client_grab {
+    GRAB_NOTHING,
+    GRAB_COMMANDS,  /* begins a command and never ends it */
+    GRAB_REPLIES,   /* asks for very many, and acknowledges none */
+    GRAB_ENVELOPES, /* names as many recipients as it may, and sends nothing */
+};
+
 /* What one is going to do; fixed when the run is planned. */
 struct client_plan {
     int64_t start_ns;
     uint32_t address; /* a number: which host it is */
     uint32_t customer;
     uint32_t body_bytes;
-    bool announces;   /* SIZE= */
-    bool judged;      /* a good sender: what it hears and how long it takes is counted */
-    bool deaf;        /* its receive window is 0 for ever */
-    bool holds;       /* never says the final dot */
-    uint32_t behind;  /* bytes of commands said behind the final dot, without waiting */
+    bool announces;  /* SIZE= */
+    bool judged;     /* a good sender: what it hears and how long it takes is counted */
+    bool deaf;       /* its receive window is 0 for ever */
+    bool holds;      /* never says the final dot */
+    bool mute;       /* acknowledges nothing once that has left */
+    uint32_t behind; /* bytes of commands said behind the final dot, without waiting */
+    enum client_grab grab;
     int64_t rate;     /* bytes a second of its line */
     int64_t delay_ns; /* one way */
     int64_t retry_ns; /* comes again so long after a refusal; 0: never */
@@ -97,8 +107,9 @@ struct client {
     enum client_stage stage;
     char before[512];
     int64_t before_bytes;
-    int64_t body_at; /* position; -1: not yet */
-    char line[1024]; /* a reply that has not ended */
+    int64_t body_at;   /* position; -1: not yet */
+    const char *again; /* behind `before`, again and again: of one that grabs */
+    char line[1024];   /* a reply that has not ended */
     size_t line_bytes;
 
     /* What became of it. */
@@ -135,8 +146,9 @@ struct crowd_worker {
     bool poll_pending;
     uint8_t out[WIRE_FRAME_BYTES_MAX];
     uint32_t out_length;
-    uint32_t live;       /* senders in a transaction with data whose customer answers */
-    int64_t progress_ns; /* the latest completion, or when the first of those came */
+    uint32_t live;        /* senders in a transaction with data whose customer answers */
+    int64_t progress_ns;  /* the latest completion, or when the first of those came */
+    int64_t overdrawn_ns; /* since when commands hold what is not theirs; 0: they do not */
 };
 
 struct crowd_scanner {
@@ -240,6 +252,8 @@ void client_leave(struct client *client);
 
 /* dialogue.c */
 void dialogue_begin(struct client *client);
+/* It is connected: one that grabs says all it has. */
+void dialogue_grab(struct client *client);
 void dialogue_heard(struct client *client, const uint8_t *bytes, uint32_t length);
 /* More of what it said has come. */
 void dialogue_acknowledged(struct client *client);

@@ -41,6 +41,11 @@ void dialogue_bytes(const struct client *client, int64_t from, uint32_t length, 
 {
     int64_t total = client->plan.body_bytes;
 
+    while (length > 0 && client->again != NULL && from >= client->before_bytes) {
+        *to++ =
+            (uint8_t)client->again[(size_t)(from++ - client->before_bytes) % strlen(client->again)];
+        length--;
+    }
     while (length > 0 && (client->body_at < 0 || from < client->body_at)) {
         *to++ = (uint8_t)client->before[from++];
         length--;
@@ -58,11 +63,35 @@ void dialogue_bytes(const struct client *client, int64_t from, uint32_t length, 
         *to++ = dialogue_byte_behind(client, from - client->body_at);
 }
 
+void dialogue_grab(struct client *client)
+{
+    static const struct {
+        const char *before;
+        const char *again;
+        int64_t times;
+    } words[] = {
+        [GRAB_COMMANDS] = {"", "EHLO a", 1},
+        [GRAB_REPLIES] = {"EHLO a\r\n", "NOOP\r\n", 1300},
+        [GRAB_ENVELOPES] = {"EHLO a\r\nMAIL FROM:<ann@client.example>\r\n",
+                            "RCPT TO:<a-user-whose-name-has-as-many-octets-as-a-local-part-may-have"
+                            "@customer0.example>\r\n",
+                            1000},
+    };
+    enum client_grab grab = client->plan.grab;
+
+    if (grab == GRAB_NOTHING)
+        return;
+    dialogue_say(client, words[grab].before);
+    client->again = words[grab].again;
+    client->end += words[grab].times * (int64_t)strlen(client->again);
+}
+
 void dialogue_begin(struct client *client)
 {
     client->stage = STAGE_BANNER;
     client->before_bytes = 0;
     client->body_at = -1;
+    client->again = NULL;
     client->line_bytes = 0;
     client->data_ns = 0;
     client->taken_ns = 0;
@@ -174,6 +203,8 @@ static void dialogue_reply(struct client *client, unsigned code)
 
 void dialogue_heard(struct client *client, const uint8_t *bytes, uint32_t length)
 {
+    if (client->again != NULL)
+        return;
     for (uint32_t i = 0; i < length; i++) {
         CHECK(client->line_bytes < sizeof(client->line) - 1);
         client->line[client->line_bytes++] = (char)bytes[i];

@@ -46,6 +46,8 @@ static void progress_plan(struct crowd *crowd, uint32_t senders, bool tight)
     plan->blocks = (uint32_t)random_between(random, least, tight ? 3 * least / 2 : 4 * least);
     if (plan->blocks < 16 * (senders / plan->workers + 1))
         plan->blocks = 16 * (senders / plan->workers + 1);
+    if (plan->blocks < STORE_DIVIDED)
+        plan->blocks = STORE_DIVIDED;
 }
 
 static int64_t progress_transfer_ns(const struct client_plan *plan)
@@ -91,6 +93,47 @@ static int64_t progress_senders(struct crowd *crowd, uint32_t senders, bool tigh
     return longest_ns;
 }
 
+static void progress_grabber(struct crowd *crowd, unsigned kind)
+{
+    struct random *random = &crowd->random;
+    struct client_plan plan = {
+        .start_ns = random_between(random, 0, 10 * CROWD_SECOND),
+        .address = 1000 + (uint32_t)random_below(random, 100),
+        .grab = (enum client_grab)kind,
+        .rate = 10000000,
+        .delay_ns = 10 * CROWD_MS,
+        .retry_ns = 3 * CROWD_SECOND,
+        .mss = 1460,
+    };
+
+    if (kind == GRAB_NOTHING) {
+        plan.body_bytes = 500;
+        plan.behind = PROGRESS_WINDOW;
+        plan.mute = true;
+        plan.rate = INT64_C(1000000000000); /* all of it at once */
+        plan.mss = 8960;
+        plan.customer = (uint32_t)random_below(random, crowd->plan.customers);
+    }
+    (void)crowd_client(crowd, &plan);
+}
+
+/* Beside them, in some runs: those that want every block that is not granted to a mail, and those
+ * that hold what was granted to theirs. */
+static void progress_grabbers(struct crowd *crowd)
+{
+    struct random *random = &crowd->random;
+    uint32_t many = crowd->plan.workers * crowd->plan.blocks / 4;
+
+    if (many > 200)
+        many = 200;
+    for (unsigned kind = GRAB_NOTHING; kind <= GRAB_ENVELOPES; kind++) {
+        uint32_t count = (uint32_t)random_size(random, 1, many);
+
+        for (uint32_t i = 0; i < count; i++)
+            progress_grabber(crowd, kind);
+    }
+}
+
 static int64_t progress_patience_ns(const struct crowd *crowd, int64_t transfer_ns)
 {
     const struct crowd_plan *plan = &crowd->plan;
@@ -125,6 +168,8 @@ bool progress_run(struct crowd *crowd, uint64_t seed, bool trace)
     progress_plan(crowd, senders, tight);
     crowd_init(crowd);
     crowd->patience_ns = progress_patience_ns(crowd, progress_senders(crowd, senders, tight));
+    if (random_chance(&crowd->random, 3000))
+        progress_grabbers(crowd);
     crowd_run(crowd);
     if (!crowd->failed && crowd->completed == 0 && crowd->longest_ns > 0)
         crowd_fail(crowd, "none of %u messages has completed", senders);

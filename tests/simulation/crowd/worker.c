@@ -14,6 +14,7 @@
 #define WORKER_LOG_BUDGET   64u
 #define WORKER_CONNECTIONS  4096u
 #define WORKER_HALF_OPEN    1024u
+#define WORKER_OVERDRAWN_NS CROWD_SECOND
 #define WORKER_SOUND_ROUNDS 5000u /* what is walked whole is walked each so many rounds */
 
 static uint8_t *worker_begin(void *context, uint16_t port, uint32_t length)
@@ -222,9 +223,34 @@ void worker_poll(struct crowd_worker *worker)
         worker_poll_at(worker, crowd->now_ns + count * WORKER_FRAME_NS);
 }
 
+/* What is held for data was granted, so that what others hold beside it is all that could be
+ * missing; and of that no more is missing for long than is kept back. */
+static void worker_look_blocks(struct crowd_worker *worker)
+{
+    const struct store *store = &worker->store;
+    uint32_t data = store->block_count - store->free_count - store->beside_count;
+
+    if (data > store->admission.granted)
+        crowd_fail(worker->crowd, "worker %u: %u blocks are held for data, %u are granted",
+                   worker->number, data, store->admission.granted);
+    if (!block_overdrawn(store))
+        worker->overdrawn_ns = 0;
+    else if (worker->overdrawn_ns == 0)
+        worker->overdrawn_ns = worker->crowd->now_ns;
+    else if (worker->crowd->now_ns - worker->overdrawn_ns > WORKER_OVERDRAWN_NS)
+        crowd_fail(
+            worker->crowd,
+            "worker %u: %u blocks are held beside data, %u of them by %u commands, %u are kept "
+            "back",
+            worker->number, store->beside_count, store->held[BLOCK_FOR_COMMAND],
+            worker->endpoint.holders.count, store->kept);
+}
+
 void worker_tick(struct crowd_worker *worker)
 {
     worker_finish_round(worker);
+    if (worker->store.block_count >= STORE_DIVIDED)
+        worker_look_blocks(worker);
 }
 
 void worker_check_end(struct crowd_worker *worker)

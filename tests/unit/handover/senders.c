@@ -126,6 +126,11 @@ uint64_t tcp_peer_prefix(const struct tcp_connection *connection)
     return connection->prefix;
 }
 
+uint32_t tcp_held(const struct tcp_connection *connection)
+{
+    return connection->block != MESSAGE_BLOCK_NONE;
+}
+
 uint32_t tcp_readable(const struct tcp_connection *connection)
 {
     return connection->block == MESSAGE_BLOCK_NONE || connection->closed

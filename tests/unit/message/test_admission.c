@@ -211,15 +211,17 @@ static void test_no_client_keeps_the_others_out(void **state)
     struct admission_entry taken[16] = {0};
     struct admission_entry other = {0};
     struct admission_entry more = {0};
+    struct admission_client first = {0};
+    struct admission_client second = {0};
     struct admission_request request = {
-        .blocks = SHARE, .claim = LOT, .small = true, .client = 0x0a000001};
+        .blocks = SHARE, .claim = LOT, .small = true, .client = {&first}};
     unsigned count = 0;
 
     (void)state;
     while (count < 16 && admission_enter(&admission, &taken[count], &request, 1))
         count++;
     assert_int_equal(count, 6); /* 60 of 100 blocks: the sixth still found half of them free */
-    request.client = 0x0a000002;
+    request.client[0] = &second;
     assert_true(admission_enter(&admission, &other, &request, 2)); /* it has nothing yet */
     assert_false(admission_enter(&admission, &more, &request, 2)); /* 20 are over an eighth */
     /* What is complete is nobody's share. */
@@ -231,10 +233,48 @@ static void test_no_client_keeps_the_others_out(void **state)
         admission_leave(&admission, &taken[i]);
     admission_leave(&admission, &other);
     admission_leave(&admission, &more);
-    for (unsigned i = 0; i < ADMISSION_CLIENTS; i++)
-        assert_int_equal(admission.clients[i], 0);
+    assert_int_equal(first.granted, 0);
+    assert_int_equal(second.granted, 0);
     assert_int_equal(admission.granted, 0);
     assert_int_equal(admission.small_granted, 0);
+}
+
+/* What one address may not take, many of one neighbourhood may not take either. */
+static void test_no_neighbourhood_keeps_the_others_out(void **state)
+{
+    struct admission_client addresses[16] = {0};
+    struct admission_client around = {0};
+    struct admission_client stranger[2] = {0};
+    struct admission_entry taken[16] = {0};
+    struct admission_entry other = {0};
+    struct admission_request request = {.blocks = SHARE, .claim = LOT, .small = true};
+    unsigned count = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 16; i++) {
+        request.client[0] = &addresses[i];
+        request.client[1] = &around;
+        if (admission_enter(&admission, &taken[i], &request, 1))
+            count++;
+        else
+            assert_true(admission_crowds(&admission, &request));
+    }
+    assert_int_equal(count, 6);
+    assert_int_equal(around.granted, 6 * SHARE);
+    request.client[0] = &stranger[0];
+    request.client[1] = &stranger[1];
+    assert_false(admission_crowds(&admission, &request));
+    assert_true(admission_enter(&admission, &other, &request, 2));
+    /* Within a quarter it may. */
+    for (unsigned i = 0; i < 5; i++)
+        admission_leave(&admission, &taken[i]);
+    request.client[0] = &addresses[15];
+    request.client[1] = &around;
+    assert_true(admission_enter(&admission, &taken[15], &request, 3));
+    for (unsigned i = 0; i < 16; i++)
+        admission_leave(&admission, &taken[i]);
+    admission_leave(&admission, &other);
+    assert_int_equal(around.granted, 0);
 }
 
 /* What only waits for its server leaves the small part to those that come in. */
@@ -248,20 +288,45 @@ static void test_complete_mail_leaves_the_small_part(void **state)
         assert_true(enter_unsure(&done[i], 1));
         admission_complete(&admission, &done[i], SHARE);
         assert_true(admission_safe(&admission));
+        /* Half of it, and what has come in since. */
+        assert_in_range(admission.small_granted, SHARE, 60);
     }
-    assert_int_equal(admission.small_granted, 0);
     assert_true(enter_unsure(&next, 2));
     assert_int_equal(next.small, SHARE);
+    assert_int_equal(done[0].small, 0);
+    assert_int_equal(done[28].small, SHARE);
     /* But not where the oldest that grows may need the room. */
     assert_true(admission_grow(&admission, &next, SHARE + 1, 2));
-    assert_true(enter_unsure(&done[29], 3));
-    admission_complete(&admission, &done[29], SHARE);
-    assert_int_equal(done[29].small, SHARE);
-    for (unsigned i = 0; i < 30; i++)
+    for (unsigned i = 29; i < 33; i++) {
+        assert_true(enter_unsure(&done[i], 3));
+        admission_complete(&admission, &done[i], SHARE);
+        assert_int_equal(done[i].small, SHARE);
+    }
+    assert_int_equal(admission.small_granted, CAPACITY / 4);
+    for (unsigned i = 0; i < 33; i++)
         admission_leave(&admission, &done[i]);
+    assert_null(admission.complete.first);
     admission_leave(&admission, &next);
     assert_int_equal(admission.small_granted, 0);
     assert_int_equal(admission.granted, 0);
+}
+
+/* A message that needs all of the large part is not kept out by one block of a small one that is
+ * complete, while the small part has room for it. */
+static void test_complete_mail_stays_while_there_is_room(void **state)
+{
+    struct admission_entry done[4] = {0};
+    struct admission_entry large = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(enter_unsure(&done[i], 1));
+        admission_complete(&admission, &done[i], SHARE);
+    }
+    assert_true(enter_sure(&large, 300, 2));
+    admission_leave(&admission, &large);
+    for (unsigned i = 0; i < 4; i++)
+        admission_leave(&admission, &done[i]);
 }
 
 #define MANY 64u
@@ -355,6 +420,7 @@ static void test_mixes_of_chance(void **state)
         assert_int_equal(admission.unsure, 0);
         assert_null(admission.growing.first);
         assert_null(admission.waiting.first);
+        assert_null(admission.complete.first);
     }
 }
 
@@ -371,7 +437,9 @@ int main(void)
         TEST(test_larger_lot_later),
         TEST(test_the_sums_are_true),
         TEST(test_no_client_keeps_the_others_out),
+        TEST(test_no_neighbourhood_keeps_the_others_out),
         TEST(test_complete_mail_leaves_the_small_part),
+        TEST(test_complete_mail_stays_while_there_is_room),
         TEST(test_mixes_of_chance),
     };
 

@@ -30,7 +30,7 @@ static int tear_down(void **state)
 static void take(uint64_t prefix, unsigned count)
 {
     while (count-- > 0)
-        senders_take(&senders, prefix);
+        (void)senders_enter(&senders, prefix);
 }
 
 /* While more than a quarter is free nobody is asked how many it has. */
@@ -45,14 +45,16 @@ static void test_plenty(void **state)
 
 static void test_an_address(void **state)
 {
+    struct senders_place place;
+
     (void)state;
     for (unsigned held = 0; held < SLOTS / 16; held++) {
         assert_true(senders_admit(&senders, FIRST, 1));
-        senders_take(&senders, FIRST);
+        place = senders_enter(&senders, FIRST);
     }
     assert_false(senders_admit(&senders, FIRST, 1));
     assert_true(senders_admit(&senders, FIRST + 1, 1));
-    senders_give(&senders, FIRST);
+    senders_leave(&senders, &place, 1);
     assert_true(senders_admit(&senders, FIRST, 1));
 }
 
@@ -87,7 +89,7 @@ static void test_the_neighbourhood_is_no_address(void **state)
 /* All slots, each of another sender, again and again: entries always suffice and come back. */
 static void test_all_slots_of_strangers(void **state)
 {
-    uint64_t held[SLOTS];
+    struct senders_place held[SLOTS];
     uint32_t random = 3;
     unsigned count = 0;
 
@@ -97,17 +99,34 @@ static void test_all_slots_of_strangers(void **state)
 
         if (count == SLOTS || (count > 0 && random % 3 == 0)) {
             at %= count;
-            senders_give(&senders, held[at]);
+            senders_leave(&senders, &held[at], 1);
             held[at] = held[--count];
         } else {
-            held[count] = round % 2 == 0 ? random : IPV6 + (uint64_t)random * 65536;
-            senders_take(&senders, held[count++]);
+            held[count++] =
+                senders_enter(&senders, round % 2 == 0 ? random : IPV6 + (uint64_t)random * 65536);
         }
     }
     while (count > 0)
-        senders_give(&senders, held[--count]);
+        senders_leave(&senders, &held[--count], 1);
     for (unsigned i = 0; i < 2 * SLOTS; i++)
-        assert_int_equal(senders.entries[i].slots, 0);
+        assert_int_equal(senders.entries[i].held, 0);
+}
+
+/* Whoever has one may have more of the same: they count like slots, and go back with it. */
+static void test_more_of_one(void **state)
+{
+    struct senders_place place = senders_enter(&senders, FIRST);
+
+    (void)state;
+    for (unsigned i = 0; i < SLOTS / 16 - 1; i++) {
+        assert_true(senders_admit(&senders, FIRST, 1));
+        senders_add(&senders, &place);
+    }
+    assert_false(senders_admit(&senders, FIRST, 1));
+    assert_int_equal(senders_held(&senders, FIRST, true), SLOTS / 16);
+    senders_leave(&senders, &place, SLOTS / 16);
+    assert_int_equal(senders_held(&senders, FIRST, false), 0);
+    assert_int_equal(senders_held(&senders, FIRST, true), 0);
 }
 
 /* Of very few slots each may still have one. */
@@ -118,7 +137,7 @@ static void test_few_slots(void **state)
     (void)state;
     assert_int_equal(senders_init(&few, 4), STATUS_OK);
     assert_true(senders_admit(&few, FIRST, 1));
-    senders_take(&few, FIRST);
+    (void)senders_enter(&few, FIRST);
     assert_false(senders_admit(&few, FIRST, 1));
     senders_fini(&few);
 }
@@ -133,6 +152,7 @@ int main(void)
         TEST(test_a_neighbourhood),
         TEST(test_the_neighbourhood_is_no_address),
         TEST(test_all_slots_of_strangers),
+        TEST(test_more_of_one),
         TEST(test_few_slots),
     };
 

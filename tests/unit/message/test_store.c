@@ -394,7 +394,7 @@ static void test_exhaustion(void **state)
         assert_non_null(messages[i] = message_take(store));
     assert_null(message_take(store));
     block = block_take(store, BLOCK_FOR_DATA);
-    while ((blocks[count] = block_take(store, BLOCK_FOR_DATA)) != MESSAGE_BLOCK_NONE)
+    while ((blocks[count] = block_take(store, BLOCK_FOR_TABLE)) != MESSAGE_BLOCK_NONE)
         count++;
     /* No block for the extent table: refused, and the block is not held. */
     assert_int_equal(message_append(store, messages[0], block, 0, 10), STATUS_NO_SPACE);

@@ -39,8 +39,8 @@ static bool pipe_place(struct tcp_connection *pipe, const uint8_t *bytes, size_t
     uint32_t room;
 
     if (pipe->block_count == pipe->first || pipe->filled == pipe->options.block_use) {
-        uint32_t block = block_take(
-            pipe->store, pipe->expect == TCP_EXPECT_DATA ? BLOCK_FOR_DATA : BLOCK_FOR_COMMAND);
+        uint32_t block = block_take(pipe->store, pipe->expect == TCP_EXPECT_DATA ? BLOCK_FOR_DATA
+                                                                                 : BLOCK_FOR_TABLE);
 
         if (block == MESSAGE_BLOCK_NONE)
             return false;
@@ -170,6 +170,11 @@ bool tcp_peer_faulty(const struct tcp_connection *connection, uint32_t an_hour, 
 {
     (void)now_ns;
     return an_hour > 0 && connection->endpoint->faults >= an_hour;
+}
+
+uint32_t tcp_held(const struct tcp_connection *connection)
+{
+    return connection->block_count - connection->first;
 }
 
 uint32_t tcp_readable(const struct tcp_connection *connection)

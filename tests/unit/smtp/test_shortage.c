@@ -24,7 +24,7 @@ static void test_exhaustion(void **state)
         uint32_t count = 0;
 
         while (h.store.free_count > left)
-            taken[count++] = block_take(&h.store, BLOCK_FOR_REPLY);
+            taken[count++] = block_take(&h.store, BLOCK_FOR_TABLE);
         rig_open(&h, NULL);
         (void)converse(text, strlen(text), 11);
         if (strstr(h.pipe.sent, "452 4.3.1 Insufficient system storage\r\n") != NULL) {
@@ -375,6 +375,51 @@ static void test_larger_than_a_worker(void **state)
     assert_int_equal(h.store.admission.granted, 0);
 }
 
+/* What came behind the final dot lies in blocks that were granted for data, and stays counted as
+ * such while its sender waits; and the envelope with it, so that the next one has room. */
+static void test_behind_the_dot_is_counted(void **state)
+{
+    static const char behind[] =
+        "x\r\n.\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n";
+    struct pipe_options options = {5, 4, TCP_SEND_BYTES};
+    const struct store *store = &h.store;
+
+    (void)state;
+    h.config.limits.message_bytes = 5000000;
+    rig_open(&h, &options);
+    say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n");
+    rig_send(&h, behind, strlen(behind), SIZE_MAX);
+    assert_int_equal(h.submitted, 1);
+    assert_true(h.pipe.readable > 0);
+    assert_int_equal(store->held[BLOCK_FOR_ENVELOPE], 0);
+    assert_true(store->block_count - store->free_count - store->beside_count > 8);
+    assert_in_range(store->block_count - store->free_count - store->beside_count, 9,
+                    store->admission.granted);
+    assert_true(rig_finish(&h, &delivered));
+    rig_close(&h);
+    assert_int_equal(store->admission.granted, 0);
+}
+
+/* For room and then for a window is one wait. */
+static void test_one_wait(void **state)
+{
+    struct admission_entry other;
+    int64_t waited_ns;
+
+    (void)state;
+    occupy(&other);
+    rig_open(&h, NULL);
+    h.pipe.data_refused = true;
+    say(LARGE);
+    waited_ns = wait_for_reply(20 * SECOND_NS);
+    assert_string_equal(h.pipe.sent, LARGE_REPLY);
+    admission_leave(&h.store.admission, &other);
+    waited_ns += wait_for_reply(100 * SECOND_NS);
+    assert_true(waited_ns >= 30 * SECOND_NS && waited_ns < 31 * SECOND_NS);
+    assert_string_equal(h.pipe.sent, LARGE_REPLY NO_ROOM);
+    rig_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +431,8 @@ int main(void)
         DIALOGUE_TEST(test_growth_in_vain_with_a_trickle),
         DIALOGUE_TEST(test_more_than_announced),
         DIALOGUE_TEST(test_larger_than_a_worker),
+        DIALOGUE_TEST(test_behind_the_dot_is_counted),
+        DIALOGUE_TEST(test_one_wait),
         DIALOGUE_TEST(test_exhaustion),
         DIALOGUE_TEST(test_no_slot),
         DIALOGUE_TEST(test_crowding),

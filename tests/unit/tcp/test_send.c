@@ -262,7 +262,7 @@ static void test_send_without_a_block(void **state)
     uint32_t count = 0;
 
     (void)state;
-    while ((taken[count] = block_take(&rig.store, BLOCK_FOR_REPLY)) != MESSAGE_BLOCK_NONE)
+    while ((taken[count] = block_take(&rig.store, BLOCK_FOR_TABLE)) != MESSAGE_BLOCK_NONE)
         count++;
     assert_int_equal(tcp_send(rig.connection, reply, 1), STATUS_NO_SPACE);
     while (count > 0)
@@ -310,7 +310,7 @@ static void test_send_room_for_a_line(void **state)
 
     (void)state;
     assert_int_equal(tcp_send(rig.connection, reply, PIECE_BYTES - TCP_SEND_LINE), STATUS_OK);
-    while ((taken[count] = block_take(&rig.store, BLOCK_FOR_REPLY)) != MESSAGE_BLOCK_NONE)
+    while ((taken[count] = block_take(&rig.store, BLOCK_FOR_TABLE)) != MESSAGE_BLOCK_NONE)
         count++;
     assert_int_equal(tcp_send(rig.connection, reply, 0), STATUS_OK);
     assert_int_equal(tcp_send(rig.connection, reply, TCP_SEND_LINE + 1), STATUS_NO_SPACE);

@@ -114,7 +114,7 @@ static void test_data_window_is_reserved(void **state)
     edge = client_edge(&client, frame) - client.first;
     assert_in_range(edge, 65536 - TCP_EDGE_SLACK, 2 * 65536);
     /* Somebody takes everything there is: what was promised is backed all the same. */
-    while ((taken[count] = block_take(&rig.store, BLOCK_FOR_REPLY)) != MESSAGE_BLOCK_NONE)
+    while ((taken[count] = block_take(&rig.store, BLOCK_FOR_TABLE)) != MESSAGE_BLOCK_NONE)
         count++;
     for (at = 0; at < edge; at += 1000)
         assert_int_equal(client_stream(&client, at, edge - at < 1000 ? edge - at : 1000),
