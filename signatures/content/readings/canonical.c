@@ -59,17 +59,21 @@ bool canonical_full(const struct canonical *mail, size_t length)
            (mail->parts >= CANONICAL_PARTS || length > CANONICAL_BYTES - mail->content);
 }
 
-/* A type that is one, or the one for any bytes. What has parts of its own is written as those. */
+/* A type of content that all readers know, or the one for any bytes. What has parts of its own is
+ * written as those. */
 static const char *canonical_type(const char *type)
 {
-    const char *slash = strchr(type, '/');
-    size_t length = strlen(type);
+    static const char *const known[] = {"text/", "application/", "image/", "audio/", "video/"};
+    size_t major = 0;
 
-    if (slash == NULL || slash == type || slash[1] == '\0' ||
-        strncmp(type, "multipart/", 10) == 0 || strncmp(type, "message/", 8) == 0)
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strncmp(type, known[i], strlen(known[i])) == 0)
+            major = strlen(known[i]);
+    }
+    if (major == 0 || type[major] == '\0')
         return "application/octet-stream";
-    for (size_t i = 0; i < length; i++) {
-        if (type + i != slash && !mime_is_token((uint8_t)type[i]))
+    for (const char *at = type + major; *at != '\0'; at++) {
+        if (!mime_is_token((uint8_t)*at))
             return "application/octet-stream";
     }
     return type;
@@ -131,11 +135,18 @@ static void canonical_group(const uint8_t *from, size_t left, uint8_t *to)
     to[3] = left > 2 ? (uint8_t)letters[bits & 63] : '=';
 }
 
+/* The first line is one group alone: libclamav takes a first line that starts with "content" or
+ * "filename=" for more of the header, and base64 can spell the one. */
+static bool canonical_line_ends(size_t group, size_t groups)
+{
+    return group % (CANONICAL_LINE / 4) == 0 || group + 1 == groups;
+}
+
 static enum status canonical_body(struct canonical *mail, const uint8_t *bytes, size_t length)
 {
     size_t groups = (length + 2) / 3;
     enum status status =
-        canonical_reserve(mail, groups * 4 + groups / (CANONICAL_LINE / 4) * 2 + 4);
+        canonical_reserve(mail, groups * 4 + groups / (CANONICAL_LINE / 4) * 2 + 6);
     uint8_t *to = mail->bytes + mail->length;
 
     if (status != STATUS_OK)
@@ -143,7 +154,7 @@ static enum status canonical_body(struct canonical *mail, const uint8_t *bytes, 
     for (size_t group = 0; group < groups; group++) {
         canonical_group(bytes + group * 3, length - group * 3, to);
         to += 4;
-        if ((group + 1) % (CANONICAL_LINE / 4) == 0 || group + 1 == groups) {
+        if (canonical_line_ends(group, groups)) {
             *to++ = '\r';
             *to++ = '\n';
         }

@@ -66,7 +66,8 @@ static void test_round_trip(void **state)
           70, "text/pl ain", "\xc3\xa9"},
          "application/octet-stream",
          "__"},
-        {{(const uint8_t *)"message", 7, "message/rfc822", "=?utf-8?q?a?="},
+        /* base64: ContentA */
+        {{(const uint8_t *)"\x0a\x89\xed\x7a\x7b\x40", 6, "message/rfc822", "=?utf-8?q?a?="},
          "application/octet-stream",
          "__utf-8_q_a__"},
     };
