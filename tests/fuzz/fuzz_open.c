@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
 struct fuzz_open {
     struct opener opener;
+    struct open_sink sink;
     uint64_t bytes;
     unsigned entries;
     unsigned depth;
@@ -28,7 +29,7 @@ static enum open_verdict fuzz_content(struct fuzz_open *fuzz, const uint8_t *byt
 {
     struct open_finding finding;
     enum open_verdict verdict =
-        open_content(&fuzz->opener, bytes, length, name, fuzz->depth, &finding);
+        open_content(&fuzz->opener, &fuzz->sink, bytes, length, name, fuzz->depth, &finding);
 
     CHECK(finding.kind != NULL && verdict <= OPEN_STOPPED);
     CHECK((finding.reason != UNSCANNABLE_NONE) ==
@@ -67,10 +68,9 @@ static bool fuzz_file(void *context, const uint8_t *bytes, size_t length, const 
 
 static enum open_verdict fuzz_once(struct fuzz_open *fuzz, const uint8_t *input, size_t length)
 {
-    const struct open_sink sink = {fuzz, fuzz_mail, fuzz_file};
-
     memset(fuzz, 0, sizeof(*fuzz));
-    open_begin(&fuzz->opener, &fuzz_limits, &sink);
+    fuzz->sink = (struct open_sink){fuzz, fuzz_mail, fuzz_file};
+    open_begin(&fuzz->opener, &fuzz_limits);
     return fuzz_content(fuzz, input, length, "a.br");
 }
 

@@ -96,7 +96,8 @@ bool open_give_mail(struct opener *opener, struct open_span span)
     if (span.length == 0)
         return true;
     return open_count(opener, span.length) &&
-           open_given(opener, opener->sink.mail(opener->sink.context, span.at, span.length));
+           open_given(opener,
+                      opener->call.sink->mail(opener->call.sink->context, span.at, span.length));
 }
 
 bool open_give_file(struct opener *opener, struct open_span span, const char *name)
@@ -109,5 +110,6 @@ bool open_give_file(struct opener *opener, struct open_span span, const char *na
     memcpy(cut, name, length);
     cut[length] = '\0';
     return open_count(opener, span.length) &&
-           open_given(opener, opener->sink.file(opener->sink.context, span.at, span.length, cut));
+           open_given(opener, opener->call.sink->file(opener->call.sink->context, span.at,
+                                                      span.length, cut));
 }

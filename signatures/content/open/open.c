@@ -2,10 +2,9 @@
 
 #include "signatures/content/open/internal.h"
 
-void open_begin(struct opener *opener, const struct open_limits *limits,
-                const struct open_sink *sink)
+void open_begin(struct opener *opener, const struct open_limits *limits)
 {
-    *opener = (struct opener){.limits = *limits, .sink = *sink};
+    *opener = (struct opener){.limits = *limits};
 }
 
 /* Each looks whether it is its own; most contents are nobody's. */
@@ -15,13 +14,14 @@ static void open_each(struct opener *opener, struct open_span span, const char *
            armor_open(opener, span, name));
 }
 
-enum open_verdict open_content(struct opener *opener, const uint8_t *bytes, size_t length,
-                               const char *name, unsigned depth, struct open_finding *finding)
+enum open_verdict open_content(struct opener *opener, const struct open_sink *sink,
+                               const uint8_t *bytes, size_t length, const char *name,
+                               unsigned depth, struct open_finding *finding)
 {
     const struct open_call outer = opener->call;
     enum open_verdict verdict;
 
-    opener->call = (struct open_call){depth, OPEN_NOTHING, {UNSCANNABLE_NONE, ""}};
+    opener->call = (struct open_call){sink, depth, OPEN_NOTHING, {UNSCANNABLE_NONE, ""}};
     if (length > 0)
         open_each(opener, (struct open_span){bytes, length}, name);
     verdict = opener->call.verdict;

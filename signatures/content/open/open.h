@@ -67,24 +67,24 @@ struct open_finding {
 /* One message's. */
 struct opener {
     struct open_limits limits;
-    struct open_sink sink;
     unsigned entries; /* so far */
     uint64_t bytes;
     struct open_call {
+        const struct open_sink *sink;
         unsigned depth;
         enum open_verdict verdict;
         struct open_finding finding; /* the first of the verdict's */
     } call;                          /* the one at work */
 };
 
-/* Copies both. */
-void open_begin(struct opener *opener, const struct open_limits *limits,
-                const struct open_sink *sink);
+/* Copies the limits. */
+void open_begin(struct opener *opener, const struct open_limits *limits);
 
 /* Opens one content. `name` is what the mail or the archive calls it, "" for nothing: it is passed
  * on, and never decides alone. `depth`: 0 for what stands in the mail; deeper than the limit,
  * whatever can be opened is over a bound. */
-enum open_verdict open_content(struct opener *opener, const uint8_t *bytes, size_t length,
-                               const char *name, unsigned depth, struct open_finding *finding);
+enum open_verdict open_content(struct opener *opener, const struct open_sink *sink,
+                               const uint8_t *bytes, size_t length, const char *name,
+                               unsigned depth, struct open_finding *finding);
 
 #endif

@@ -79,7 +79,7 @@ bool collection_text(struct readings *readings, struct piece bytes, unsigned dep
                          sizeof(*readings->texts)))
         return false;
     readings->texts = memory;
-    readings->texts[readings->text_count++] = (struct text){bytes, depth};
+    readings->texts[readings->text_count++] = (struct text){bytes, depth, readings->opened};
     return true;
 }
 
@@ -151,7 +151,7 @@ static bool collection_insert(struct readings *readings, struct collected *part)
 bool collection_add(struct readings *readings, struct piece bytes, const char *type,
                     const char *name)
 {
-    struct collected part = {.bytes = bytes};
+    struct collected part = {.bytes = bytes, .opened = readings->opened};
 
     if (bytes.length == 0)
         return true;

@@ -2,6 +2,7 @@
 #ifndef SIGNATURES_CONTENT_READINGS_INTERNAL_H
 #define SIGNATURES_CONTENT_READINGS_INTERNAL_H
 
+#include "signatures/content/open/open.h"
 #include "signatures/content/readings/readings.h"
 #include "signatures/content/readings/variants.h"
 
@@ -20,19 +21,23 @@ struct collected {
     uint8_t digest[32];
     char *type;
     char *name;
+    bool opened;
     uint32_t next; /* of one hash, plus one; 0: the last */
 };
 
 struct text {
     struct piece bytes;
     unsigned depth;
+    bool opened;
 };
 
 struct readings {
     struct readings_limits limits;
     struct readings_report report;
     uint64_t work;
-    enum status end; /* why it has ended early; STATUS_OK: it has not */
+    struct opener opener; /* of what the engine does not open */
+    bool opened;          /* what is looked at has been in such a thing */
+    enum status end;      /* why it has ended early; STATUS_OK: it has not */
     struct collected *parts;
     unsigned part_room;
     uint32_t *table; /* by digest, plus one */

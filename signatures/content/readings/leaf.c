@@ -4,6 +4,8 @@
 #include "signatures/content/mime/text.h"
 #include "signatures/content/readings/internal.h"
 
+#define LEAF_WORK 200u /* looks at each byte that was opened */
+
 struct leaf_taker {
     struct readings *readings;
     const struct leaf *leaf;
@@ -44,6 +46,62 @@ static bool leaf_add(const struct leaf_taker *taker, struct piece bytes)
     return true;
 }
 
+static bool leaf_take(void *context, const uint8_t *bytes, size_t length);
+
+/* What has been opened goes the way of what was decoded. It has bounds of its own, so it adds to
+ * those of the message. */
+static bool leaf_opened(void *context, const uint8_t *bytes, size_t length, const char *name)
+{
+    const struct leaf_taker *outer = context;
+    struct readings *readings = outer->readings;
+    bool opened = readings->opened;
+    bool more;
+    struct leaf file = {.depth = outer->leaf->depth + 1, .name_count = 1};
+    struct leaf_taker taker = {readings, &file, true};
+
+    memcpy(file.names[0], name, strnlen(name, sizeof(file.names[0]) - 1));
+    readings->limits.parts++;
+    readings->limits.bytes += 2 * (uint64_t)length;
+    readings->limits.work += LEAF_WORK * (uint64_t)length;
+    readings->opened = true;
+    more = leaf_take(&taker, bytes, length);
+    readings->opened = opened;
+    return more;
+}
+
+static bool leaf_opened_mail(void *context, const uint8_t *bytes, size_t length)
+{
+    return leaf_opened(context, bytes, length, "");
+}
+
+/* Looks whether somebody can take something out of it that the engine cannot. */
+static bool leaf_open(const struct leaf_taker *taker, struct piece bytes)
+{
+    struct readings *readings = taker->readings;
+    const struct open_sink sink = {(void *)(uintptr_t)taker, leaf_opened_mail, leaf_opened};
+    struct open_finding finding;
+
+    switch (open_content(&readings->opener, &sink, bytes.at, bytes.length,
+                         taker->leaf->name_count > 0 ? taker->leaf->names[0] : "",
+                         taker->leaf->depth, &finding)) {
+    case OPEN_NOTHING:
+    case OPEN_FOUND:
+        return true;
+    case OPEN_FINDING:
+    case OPEN_OVER_BOUND:
+        if (readings->report.finding == UNSCANNABLE_NONE) {
+            readings->report.finding = finding.reason;
+            memcpy(readings->report.kind, finding.kind, strlen(finding.kind) + 1);
+        }
+        return true;
+    case OPEN_NO_MEMORY:
+        return readings_stop(readings, STATUS_NO_MEMORY);
+    case OPEN_STOPPED:
+        return readings_stop(readings, STATUS_NO_SPACE); /* unless there is a reason already */
+    }
+    return true;
+}
+
 static bool leaf_take(void *context, const uint8_t *bytes, size_t length)
 {
     const struct leaf_taker *taker = context;
@@ -64,6 +122,8 @@ static bool leaf_take(void *context, const uint8_t *bytes, size_t length)
         collection_return(taker->readings, length);
         return true;
     }
+    if (!leaf_open(taker, kept))
+        return false;
     return !taker->decoded || !leaf_may_be_mail(kept) ||
            collection_text(taker->readings, kept, taker->leaf->depth + 1);
 }

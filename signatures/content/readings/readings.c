@@ -125,11 +125,13 @@ enum status readings_collect(const uint8_t *message, size_t length,
     if (readings == NULL)
         return STATUS_NO_MEMORY;
     readings->limits = *limits;
+    open_begin(&readings->opener, &OPEN_LIMITS_DEFAULT);
     if (!collection_text(readings, whole, 0) || !readings_bare(readings, whole))
         return readings->end;
     while (readings->text_next < readings->text_count) {
         struct text text = readings->texts[readings->text_next++];
 
+        readings->opened = text.opened;
         if (!readings_text(readings, &text))
             return readings->end;
     }
@@ -167,5 +169,6 @@ struct reading_part readings_part(const struct readings *readings, unsigned numb
 {
     const struct collected *part = &readings->parts[number];
 
-    return (struct reading_part){part->bytes.at, part->bytes.length, part->type, part->name};
+    return (struct reading_part){part->bytes.at, part->bytes.length, part->type, part->name,
+                                 part->opened};
 }

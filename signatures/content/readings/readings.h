@@ -56,6 +56,7 @@ struct reading_part {
     size_t length;
     const char *type; /* "text/html", lower case; empty: none was named */
     const char *name; /* any bytes but zero; empty: none was named */
+    bool opened;      /* the engine does not find it in the message (signatures/content/open) */
 };
 
 struct readings_report {

@@ -14,6 +14,7 @@
 
 struct probe {
     struct opener opener;
+    struct open_sink sink;
     unsigned depth;
 };
 
@@ -64,7 +65,7 @@ static void probe_open(struct probe *probe, const uint8_t *bytes, size_t length,
                                            "over",    "no-memory", "stopped"};
     struct open_finding finding;
     enum open_verdict verdict =
-        open_content(&probe->opener, bytes, length, name, probe->depth, &finding);
+        open_content(&probe->opener, &probe->sink, bytes, length, name, probe->depth, &finding);
 
     if (verdict != OPEN_NOTHING || probe->depth == 0)
         printf("%u %s %s %s\n", probe->depth, verdicts[verdict], unscannable_text(finding.reason),
@@ -75,7 +76,6 @@ int main(int argc, char **argv)
 {
     struct open_limits limits = OPEN_LIMITS_DEFAULT;
     struct probe probe = {0};
-    const struct open_sink sink = {&probe, probe_mail, probe_file};
     static uint8_t buffer[64u << 20];
     FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
     size_t length;
@@ -93,7 +93,8 @@ int main(int argc, char **argv)
     bytes = malloc(length + 1);
     CHECK(bytes != NULL);
     memcpy(bytes, buffer, length);
-    open_begin(&probe.opener, &limits, &sink);
+    probe.sink = (struct open_sink){&probe, probe_mail, probe_file};
+    open_begin(&probe.opener, &limits);
     probe_open(&probe, bytes, length, argc > 2 ? argv[2] : "");
     free(bytes);
     return 0;
