@@ -106,6 +106,8 @@ static void conclude_log(struct handover *handover, const struct message *messag
         .outcome = outcome,
         .verdict = message->verdict,
         .scan_attempts = message->scan_attempts,
+        .readings = message->readings,
+        .reading = message->reading,
         .delay_envelope_us = record_delay(message->started_ns, message->data_ns),
         .delay_data_us = record_delay(message->data_ns, message->received_ns),
         .delay_scan_us = record_delay(message->received_ns, message->verdict_ns),
@@ -116,6 +118,7 @@ static void conclude_log(struct handover *handover, const struct message *messag
     record_text(record.decided_by, sizeof(record.decided_by), conclude_decided_by(message, result));
     if (result->decision != INSPECT_SETTLED && result->decision != INSPECT_CACHED)
         record_text(record.sent_on, sizeof(record.sent_on), result->reason);
+    record_text(record.doubt, sizeof(record.doubt), message->doubt);
     record_text(record.client, sizeof(record.client), message->client);
     record_text(record.helo, sizeof(record.helo), message->helo);
     record_text(record.from, sizeof(record.from), message->sender);

@@ -144,6 +144,9 @@ static void scan_believe(struct handover *handover, struct message *message, uin
     message->verdict = answer->verdict;
     message->reason = answer->verdict == VERDICT_UNSCANNABLE ? answer->reason : UNSCANNABLE_NONE;
     memcpy(message->verdict_name, answer->name, sizeof(message->verdict_name));
+    message->readings = answer->readings;
+    message->reading = answer->reading;
+    memcpy(message->doubt, answer->doubt, sizeof(message->doubt));
     memcpy(message->engine, handover->peers->slots[slot].engine, sizeof(message->engine));
     message->engine[sizeof(message->engine) - 1] = '\0';
 }

@@ -222,6 +222,11 @@ static void log_text_verdict(struct log_line *line, const struct log_record *rec
         log_print(line, ", ");
         log_put_bracketed(line, "sent_on", record->sent_on, sizeof(record->sent_on));
     }
+    if (record->doubt[0] != '\0') {
+        log_print(line, ", readings=%" PRIu32 ", reading=%" PRIu32 ", ", record->readings,
+                  record->reading);
+        log_put_bracketed(line, "doubt", record->doubt, sizeof(record->doubt));
+    }
 }
 
 static void log_text_message(struct log_line *line, const struct log_record *record)
@@ -364,6 +369,11 @@ static void log_json_message(struct log_line *line, const struct log_record *rec
     log_json_optional(line, "reason", unscannable ? record->name : "", sizeof(record->name));
     log_json_optional(line, "decided_by", record->decided_by, sizeof(record->decided_by));
     log_json_optional(line, "sent_on", record->sent_on, sizeof(record->sent_on));
+    if (record->doubt[0] != '\0') {
+        log_print(line, ",\"readings\":%" PRIu32 ",\"reading\":%" PRIu32, record->readings,
+                  record->reading);
+        log_json_string(line, "doubt", record->doubt, sizeof(record->doubt));
+    }
     log_print(line, ",\"scan_attempts\":%" PRIu32, record->scan_attempts);
     log_json_optional(line, "engine", record->engine, sizeof(record->engine));
     log_json_optional(line, "relay", record->relay, sizeof(record->relay));

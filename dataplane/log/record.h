@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LOG_RECIPIENTS_BYTES 1318u /* what the other fields take: five of the longest */
+#define LOG_RECIPIENTS_BYTES 1382u /* what the other fields take: five of the longest */
 
 enum log_kind {
     LOG_MESSAGE,    /* a message came to its end */
@@ -27,6 +27,8 @@ struct log_record {
     uint32_t outcome; /* enum mail_outcome */
     uint32_t verdict; /* enum verdict_kind, 0 = none reached */
     uint32_t scan_attempts;
+    uint32_t readings; /* byte strings scanned besides the message */
+    uint32_t reading;  /* the one the verdict is of; 0: the message as it came */
     /* Microseconds spent: MAIL to DATA, DATA to end of data, waiting+scanning, relaying. */
     uint32_t delay_envelope_us;
     uint32_t delay_data_us;
@@ -38,6 +40,7 @@ struct log_record {
             char command[12];    /* LOG_REJECT: which command was refused */
             char decided_by[12]; /* "prefilter", "cache", "scanner", "none" */
             char sent_on[96];    /* why the prefilter did not settle it; empty when it did */
+            char doubt[64];      /* why there were readings; empty when there were none */
             char client[46];
             char helo[256];
             char from[256];

@@ -106,10 +106,13 @@ struct message {
     bool all_readings; /* mail programs may differ on it: each reading is scanned */
     bool concluded;    /* counted and logged, but a peer still reads it */
     uint32_t scanner_slot;
-    uint32_t verdict;                  /* enum verdict_kind; 0 until known */
-    uint32_t reason;                   /* enum unscannable_reason */
-    uint64_t signatures;               /* that gave the verdict, or are to give it; 0: not known */
-    char verdict_name[160];            /* signature, or the engine's words */
+    uint32_t verdict;       /* enum verdict_kind; 0 until known */
+    uint32_t reason;        /* enum unscannable_reason */
+    uint64_t signatures;    /* that gave the verdict, or are to give it; 0: not known */
+    char verdict_name[160]; /* signature, or the engine's words */
+    uint32_t readings;      /* struct scan_result's, ... */
+    uint32_t reading;
+    char doubt[64];                    /* ... each */
     char engine[MESSAGE_ENGINE_BYTES]; /* what gave the verdict */
     /* For the log line. */
     char client[46];

@@ -92,12 +92,13 @@ void report_text(const struct report *report, FILE *to)
     if (report->scanned)
         fprintf(to, " time=%.1fms cpu=%.1fms", report_ms((uint64_t)report->scan_ns),
                 report_ms(report->cpu_ns));
-    if (report->scanned && report->all_readings)
-        fprintf(to, " readings=%u", report->readings);
     if (report->inspected && report->scanned)
         fprintf(to, " sent_on=<%s>", report_sent_on(report));
     else if (report->inspected)
         fprintf(to, " time=%.3fms", report_ms(report->inspect_ns));
+    if (report->doubt[0] != '\0')
+        fprintf(to, " readings=%u reading=%u doubt=<%s>", report->readings, report->reading,
+                report->doubt);
     fputc('\n', to);
 }
 
@@ -195,6 +196,14 @@ static bool report_json_inspection(json_t *object, const struct report *report)
             report_json_parts(object, inspection));
 }
 
+static bool report_json_readings(json_t *object, const struct report *report)
+{
+    return report->doubt[0] == '\0' ||
+           (json_object_set_new(object, "readings", json_integer(report->readings)) == 0 &&
+            json_object_set_new(object, "reading", json_integer(report->reading)) == 0 &&
+            json_object_set_new(object, "doubt", json_string(report->doubt)) == 0);
+}
+
 static bool report_json_scan(json_t *object, const struct report *report)
 {
     return !report->scanned ||
@@ -203,8 +212,7 @@ static bool report_json_scan(json_t *object, const struct report *report)
             json_object_set_new(object, "scan_ms", report_json_ms((uint64_t)report->scan_ns)) ==
                 0 &&
             json_object_set_new(object, "cpu_ms", report_json_ms(report->cpu_ns)) == 0 &&
-            (!report->all_readings ||
-             json_object_set_new(object, "readings", json_integer(report->readings)) == 0) &&
+            report_json_readings(object, report) &&
             json_object_set_new(object, "engine", json_string(report->engine)) == 0);
 }
 

@@ -30,8 +30,9 @@ struct report {
     bool scanned; /* a scanner was asked: the rest is known */
     int64_t scan_ns;
     uint64_t cpu_ns;
-    bool all_readings; /* each was scanned: */
-    uint32_t readings; /* that many byte strings */
+    uint32_t readings;            /* byte strings scanned besides the message */
+    uint32_t reading;             /* the one the verdict is of; 0: the message as it came */
+    char doubt[SCAN_DOUBT_BYTES]; /* why there were any; empty when there were none */
     char engine[LINK_TEXT_BYTES];
 };
 

@@ -77,6 +77,7 @@ static void scan_done(void *context, size_t tag, struct message *message,
     struct policy_decision decision =
         scan_decide(scan, &entry->report, answer->verdict, answer->reason);
 
+    message_give(&scan->store, message);
     scan->under_way--;
     entry->state = ENTRY_REPORT;
     (void)policy_learn(scan->prefilter.cache, &entry->report.inspection, scan->vouched,
@@ -86,11 +87,11 @@ static void scan_done(void *context, size_t tag, struct message *message,
     entry->report.scanned = answer->engine[0] != '\0';
     entry->report.scan_ns = answer->scan_ns;
     entry->report.cpu_ns = answer->cpu_ns;
-    entry->report.all_readings = message->all_readings;
     entry->report.readings = answer->readings;
+    entry->report.reading = answer->reading;
+    memcpy(entry->report.doubt, answer->doubt, sizeof(entry->report.doubt));
     memcpy(entry->report.name, answer->name, sizeof(entry->report.name));
     snprintf(entry->report.engine, sizeof(entry->report.engine), "%s", answer->engine);
-    message_give(&scan->store, message);
 }
 
 /* The next file has its verdict without a scanner. */

@@ -256,8 +256,10 @@ static unsigned scanners_take(struct scanners *scanners, uint32_t index, int64_t
                                       .scan_ns = now_ns - job.message->handed_ns,
                                       .cpu_ns = result.cpu_ns,
                                       .readings = result.readings,
+                                      .reading = result.reading,
                                       .engine = slot->engine};
     memcpy(answer.name, result.name, sizeof(answer.name));
+    memcpy(answer.doubt, result.doubt, sizeof(answer.doubt));
     scanners->done(scanners->context, job.tag, job.message, &answer);
     return 1;
 }

@@ -39,8 +39,10 @@ struct scanners_answer {
     char name[SCAN_NAME_BYTES]; /* signature; or the engine's words when unscannable; printable */
     int64_t scan_ns;            /* from the hand-over to the answer, of the last attempt */
     uint64_t cpu_ns;
-    uint32_t readings;  /* byte strings that were scanned besides the message */
-    const char *engine; /* borrowed for the call; empty when no child was asked */
+    uint32_t readings; /* struct scan_result's, ... */
+    uint32_t reading;
+    char doubt[SCAN_DOUBT_BYTES]; /* ... each */
+    const char *engine;           /* borrowed for the call; empty when no child was asked */
 };
 
 struct scanners_job {

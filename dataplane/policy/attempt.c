@@ -50,6 +50,15 @@ bool attempt_named(const struct message *message, const struct scan_result *answ
            answer->flags == attempt_flags(message) && answer->signatures == message->signatures;
 }
 
+static void attempt_printable(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+    }
+}
+
 bool attempt_sensible(struct scan_result *answer)
 {
     if (answer->verdict < VERDICT_CLEAN || answer->verdict > VERDICT_UNSCANNABLE)
@@ -57,11 +66,10 @@ bool attempt_sensible(struct scan_result *answer)
     if (answer->verdict == VERDICT_UNSCANNABLE &&
         (answer->reason == UNSCANNABLE_NONE || answer->reason >= UNSCANNABLE_COUNT))
         return false;
-    answer->name[SCAN_NAME_BYTES - 1] = '\0';
-    for (char *c = answer->name; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~')
-            *c = '?';
-    }
+    if (answer->reading > answer->readings)
+        return false;
+    attempt_printable(answer->name, sizeof(answer->name));
+    attempt_printable(answer->doubt, sizeof(answer->doubt));
     return answer->verdict != VERDICT_INFECTED || answer->name[0] != '\0';
 }
 

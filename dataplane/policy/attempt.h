@@ -35,8 +35,8 @@ bool attempt_busy(const struct channel *channel);
  * that name). */
 bool attempt_named(const struct message *message, const struct scan_result *answer, uint32_t slot);
 
-/* False when the words make no sense; otherwise they are made safe: the name is printable and ends.
- */
+/* False when the words make no sense; otherwise they are made safe: name and doubt are printable
+ * and end. */
 bool attempt_sensible(struct scan_result *answer) STATUS_CHECKED;
 
 /* Looks whether it is at work, which starts the clock; true once its time is over. */

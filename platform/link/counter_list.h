@@ -226,8 +226,13 @@
     X(TIMEOUTS, "scanner_timeouts", COUNTER, "jobs", SUM,                                        \
       "of the unscannable, those whose time was over")                                           \
     X(BYTES, "scanner_bytes", COUNTER, "bytes", SUM, "bytes of messages scanned")                \
-    X(READINGS, "scanner_readings", COUNTER, "parts", SUM,                                       \
-      "what mail programs may take out of messages, scanned besides")                            \
+    X(READ, "scanner_read", COUNTER, "jobs", SUM,                                                \
+      "jobs in which what mail programs may take out of the message was scanned besides")        \
+    X(READ_INFECTED, "scanner_read_infected", COUNTER, "jobs", SUM,                              \
+      "of the infected, those in which only that showed it")                                     \
+    X(READ_MALFORMED, "scanner_read_malformed", COUNTER, "jobs", SUM,                            \
+      "of the unscannable, those with more of it than is looked at")                             \
+    X(READINGS, "scanner_readings", COUNTER, "parts", SUM, "byte strings that were scanned so")  \
     X(BUSY_US, "scanner_busy_us", COUNTER, "microseconds", SUM, "time spent on jobs")            \
     X(KILLED, "scanner_killed", COUNTER, "processes", SUM,                                       \
       "times it was killed: over its time, or for what it answered")                             \

@@ -14,6 +14,7 @@
 #include "platform/link/verdict.h"
 
 #define SCAN_NAME_BYTES     160u /* signature name with its zero */
+#define SCAN_DOUBT_BYTES    64u  /* why there were readings, with its zero */
 #define SCAN_JOBS_PER_RING  8u   /* a worker uses one at a time: its other jobs go elsewhere */
 #define RELAY_TEXT_BYTES    448u /* reply text with its zero, lines separated by '\n' */
 #define RELAY_NAME_BYTES    96u  /* "host[address]:port" with its zero */
@@ -62,10 +63,13 @@ struct scan_result {
     uint32_t reason;   /* enum unscannable_reason when unscannable */
     uint32_t kind;     /* the job's */
     uint32_t flags;    /* the job's */
-    uint32_t readings; /* byte strings that were scanned besides */
+    uint32_t readings; /* byte strings that were scanned besides; 0: the message was clear */
+    uint32_t reading;  /* of these, the one that the verdict is of; 0: the message as it came */
+    uint32_t reserved; /* 0 */
     uint64_t cpu_ns;
-    uint64_t signatures;        /* that judged it */
-    char name[SCAN_NAME_BYTES]; /* signature name, or the engine's own words when unscannable */
+    uint64_t signatures;          /* that judged it */
+    char name[SCAN_NAME_BYTES];   /* signature name, or the engine's own words when unscannable */
+    char doubt[SCAN_DOUBT_BYTES]; /* why there were readings: a gate's words, or empty */
 };
 
 struct relay_job {

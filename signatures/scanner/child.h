@@ -20,7 +20,7 @@ enum child_said { CHILD_READY = 1, CHILD_FAILED, CHILD_FOUND };
 
 struct child_word {
     uint32_t said;             /* enum child_said */
-    struct scan_result result; /* FOUND: verdict, reason, name, flags, readings, cpu_ns; no more */
+    struct scan_result result; /* FOUND: what examine.h fills */
     char text[WHY_BYTES];      /* READY: steps not taken, or empty; FAILED: why */
 };
 

@@ -332,6 +332,11 @@ int64_t engine_time_limit(const struct engine *engine)
     return engine->time_limit_ns;
 }
 
+uint64_t engine_scan_bytes(const struct engine *engine)
+{
+    return engine->scan_bytes;
+}
+
 void engine_limit_time(struct engine *engine, int64_t ns)
 {
     engine->time_left_ns = ns;

@@ -70,6 +70,7 @@ void engine_quiet(void);
 /* What one message may take (scanner.time_limit), and how much of it there is for the scans to
  * come. */
 int64_t engine_time_limit(const struct engine *engine);
+uint64_t engine_scan_bytes(const struct engine *engine); /* of one scan */
 void engine_limit_time(struct engine *engine, int64_t ns);
 
 /* Where a message is read: up to `count` bytes from `offset` into `to`; how many, 0 at the end, -1

@@ -4,14 +4,20 @@
 
 #include "platform/clock.h"
 #include "signatures/content/readings/canonical.h"
+#include "signatures/content/readings/clear.h"
 #include "signatures/content/readings/readings.h"
 #include "signatures/scanner/verdict.h"
+
+/* What is in a mail of ours is scanned as it is written, decoded, and in normal forms. */
+#define EXAMINE_SHARE 8u
 
 struct examination {
     struct engine *engine;
     int64_t end_ns; /* its time is over */
-    struct canonical mail;
     struct scan_result *result;
+    const struct readings *readings;
+    struct canonical mail;
+    unsigned first; /* reading in the mail */
 };
 
 struct examine_bytes {
@@ -46,14 +52,17 @@ static unsigned examine_weight(const struct scan_result *result)
     return result->verdict == VERDICT_INFECTED ? 2 : result->verdict == VERDICT_UNSCANNABLE;
 }
 
-/* Keeps the worse of the two, the first of equal ones. */
-static void examine_worst(struct scan_result *result, const struct scan_result *other)
+/* Keeps the worse of the two, the first of equal ones. `reading`: whose the other one is, from 1.
+ */
+static void examine_worst(struct scan_result *result, const struct scan_result *other,
+                          unsigned reading)
 {
     result->cpu_ns += other->cpu_ns;
     if (examine_weight(other) <= examine_weight(result))
         return;
     result->verdict = other->verdict;
     result->reason = other->reason;
+    result->reading = reading;
     memcpy(result->name, other->name, sizeof(result->name));
 }
 
@@ -63,7 +72,7 @@ static void examine_unscannable(struct scan_result *result, enum unscannable_rea
     struct scan_result other = {0};
 
     verdict_unscannable(&other, reason, text);
-    examine_worst(result, &other);
+    examine_worst(result, &other, 0);
 }
 
 /* In what is left of its time. */
@@ -82,54 +91,84 @@ static void examine_bytes(struct examination *examination, const uint8_t *bytes,
     engine_scan(examination->engine, &input, result);
 }
 
-/* Scans what has been written so far. False: nothing can make it worse. */
-static bool examine_mail(struct examination *examination)
-{
-    struct scan_result other = {0};
-
-    if (examination->mail.parts == 0)
-        return true;
-    if (canonical_end(&examination->mail) != STATUS_OK)
-        verdict_unscannable(&other, UNSCANNABLE_ENGINE_ERROR, "no memory for a reading");
-    else
-        examine_bytes(examination, examination->mail.bytes, examination->mail.length, &other);
-    examine_worst(examination->result, &other);
-    return examination->result->verdict != VERDICT_INFECTED;
-}
-
-static bool examine_part(struct examination *examination, const struct reading_part *part)
+/* Writes the readings from the first of the mail up to `end` and scans them. */
+static void examine_mail(struct examination *examination, unsigned first, unsigned end,
+                         struct scan_result *result)
 {
     struct canonical *mail = &examination->mail;
+    enum status status = canonical_begin(mail);
 
-    if (mail->parts == 0 || canonical_full(mail, part->length)) {
-        if (!examine_mail(examination))
-            return false;
-        if (canonical_begin(mail) != STATUS_OK) {
-            examine_unscannable(examination->result, UNSCANNABLE_ENGINE_ERROR,
-                                "no memory for a reading");
-            return false;
-        }
+    for (unsigned i = first; i < end && status == STATUS_OK; i++) {
+        const struct reading_part part = readings_part(examination->readings, i);
+
+        status = canonical_add(mail, &part);
     }
-    if (canonical_add(mail, part) != STATUS_OK) {
-        examine_unscannable(examination->result, UNSCANNABLE_ENGINE_ERROR,
-                            "no memory for a reading");
-        return false;
-    }
-    examination->result->readings++;
-    return true;
+    if (status == STATUS_OK)
+        status = canonical_end(mail);
+    if (status == STATUS_OK)
+        examine_bytes(examination, mail->bytes, mail->length, result);
+    else
+        verdict_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "no memory for a reading");
 }
 
-static void examine_parts(struct examination *examination, const struct readings *readings)
+/* Many readings in one mail may be over a limit that none of them is over; and which of them is
+ * infected is worth to be known. So each is looked at alone. */
+static void examine_singly(struct examination *examination, unsigned first, unsigned end)
 {
-    unsigned count = readings_count(readings);
+    for (unsigned i = first; i < end && examination->result->verdict != VERDICT_INFECTED; i++) {
+        struct scan_result other = {0};
 
-    for (unsigned i = 0; i < count; i++) {
-        struct reading_part part = readings_part(readings, i);
+        examine_mail(examination, i, i + 1, &other);
+        examine_worst(examination->result, &other, i + 1);
+    }
+}
 
-        if (!examine_part(examination, &part))
+static void examine_together(struct examination *examination, unsigned first, unsigned end)
+{
+    struct scan_result other = {0};
+    bool limit;
+
+    examine_mail(examination, first, end, &other);
+    limit = other.verdict == VERDICT_UNSCANNABLE && other.reason == UNSCANNABLE_LIMIT;
+    if (end - first > 1 && (limit || other.verdict == VERDICT_INFECTED))
+        examine_singly(examination, first, end);
+    if (limit && end - first > 1)
+        examination->result->cpu_ns += other.cpu_ns;
+    else
+        examine_worst(examination->result, &other, first + 1);
+}
+
+/* As many of the readings from `first` on as go into one mail. */
+static unsigned examine_fill(const struct examination *examination, unsigned first)
+{
+    unsigned count = readings_count(examination->readings);
+    uint64_t room = engine_scan_bytes(examination->engine) / EXAMINE_SHARE;
+    uint64_t bytes = readings_part(examination->readings, first).length;
+    unsigned end = first + 1;
+
+    if (room > CANONICAL_BYTES)
+        room = CANONICAL_BYTES;
+    while (end < count && end - first < CANONICAL_PARTS) {
+        bytes += readings_part(examination->readings, end).length;
+        if (bytes > room)
+            break;
+        end++;
+    }
+    return end;
+}
+
+static void examine_all(struct examination *examination)
+{
+    unsigned count = readings_count(examination->readings);
+    unsigned end;
+
+    for (unsigned first = 0; first < count; first = end) {
+        end = examine_fill(examination, first);
+        examine_together(examination, first, end);
+        examination->result->readings = end;
+        if (examination->result->verdict == VERDICT_INFECTED)
             return;
     }
-    (void)examine_mail(examination);
 }
 
 /* What the collecting itself says of the message. */
@@ -158,8 +197,9 @@ static void examine_readings(struct examination *examination, const uint8_t *byt
     limits.context = examination;
     status = readings_collect(bytes, length, &limits, &readings);
     examination->result->cpu_ns += (uint64_t)(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - started_ns);
+    examination->readings = readings;
     if (readings != NULL)
-        examine_parts(examination, readings);
+        examine_all(examination);
     examine_outcome(examination->result, status, readings);
     canonical_free(&examination->mail);
     readings_free(readings);
@@ -173,10 +213,15 @@ void examine_message(struct engine *engine, const uint8_t *bytes, uint32_t lengt
         .end_ns = clock_monotonic_ns() + engine_time_limit(engine),
         .result = result,
     };
+    const char *doubt = NULL;
 
     result->flags = flags;
     result->readings = 0;
+    result->reading = 0;
     examine_bytes(&examination, bytes, length, result);
     if ((flags & SCAN_READINGS) != 0 && result->verdict != VERDICT_INFECTED)
+        doubt = clear_doubt(bytes, length);
+    verdict_printable(result->doubt, sizeof(result->doubt), doubt != NULL ? doubt : "");
+    if (doubt != NULL)
         examine_readings(&examination, bytes, length);
 }

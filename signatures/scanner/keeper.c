@@ -403,6 +403,16 @@ static unsigned keeper_outcome(const struct scan_result *result)
     }
 }
 
+static void keeper_count_readings(struct peer_row *row, const struct scan_result *result)
+{
+    row_add(row, SCANNER_COUNTER_READ, result->readings > 0);
+    row_add(row, SCANNER_COUNTER_READINGS, result->readings);
+    row_add(row, SCANNER_COUNTER_READ_INFECTED,
+            result->reading > 0 && result->verdict == VERDICT_INFECTED);
+    row_add(row, SCANNER_COUNTER_READ_MALFORMED,
+            result->verdict == VERDICT_UNSCANNABLE && result->reason == UNSCANNABLE_MALFORMED);
+}
+
 /* Each job is counted into one outcome, and before its answer can be seen. */
 static void keeper_count(struct keeper *keeper, const struct scan_result *result, bool taken,
                          int64_t took_ns)
@@ -411,7 +421,7 @@ static void keeper_count(struct keeper *keeper, const struct scan_result *result
 
     row_set(row, SCANNER_COUNTER_AT_WORK, 0);
     row_add(row, taken ? keeper_outcome(result) : (unsigned)SCANNER_COUNTER_REFUSED, 1);
-    row_add(row, SCANNER_COUNTER_READINGS, result->readings);
+    keeper_count_readings(row, result);
     if (taken && result->verdict == VERDICT_UNSCANNABLE && result->reason == UNSCANNABLE_TIME)
         row_add(row, SCANNER_COUNTER_TIMEOUTS, 1);
     row_add(row, SCANNER_COUNTER_BUSY_US, (uint64_t)(took_ns / CLOCK_NS_PER_US));

@@ -95,11 +95,16 @@ static bool verdict_is_name(const char *name)
 void verdict_take_word(const struct scan_result *word, struct scan_result *result)
 {
     char name[SCAN_NAME_BYTES];
+    char doubt[SCAN_DOUBT_BYTES];
 
     memcpy(name, word->name, sizeof(name));
     name[sizeof(name) - 1] = '\0';
     result->cpu_ns = word->cpu_ns;
     result->readings = word->readings;
+    result->reading = word->reading <= word->readings ? word->reading : 0;
+    memcpy(doubt, word->doubt, sizeof(doubt));
+    doubt[sizeof(doubt) - 1] = '\0';
+    verdict_printable(result->doubt, sizeof(result->doubt), doubt);
     if (word->verdict == VERDICT_CLEAN) {
         result->verdict = VERDICT_CLEAN;
     } else if (word->verdict == VERDICT_INFECTED) {

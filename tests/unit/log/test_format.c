@@ -143,6 +143,31 @@ static void test_unscannable(void **state)
                 "status=deferred (451 4.7.1 Cannot scan now)\n");
 }
 
+/* Where there were readings, the line says how many, which one showed it, and why. */
+static void test_readings(void **state)
+{
+    struct log_record record = message_record();
+    json_t *object;
+
+    (void)state;
+    record.readings = 45;
+    record.reading = 7;
+    SET(record.sent_on, "type: CL_TYPE_ZIP");
+    SET(record.doubt, "MIME field twice");
+    expect_text(&record,
+                "Nov 21 16:07:03 mx1 postern/smtpd[worker0]: 4ABC123: client=192.0.2.1, "
+                "helo=<mail.example.org>, from=<a@x.example>, to=<b@y.example>, nrcpt=1, "
+                "size=45012, tls=-, delay=0.42, delays=0.05/0.30/0.02/0.05, verdict=clean, sig=-, "
+                "decided_by=scanner, sent_on=<type: CL_TYPE_ZIP>, readings=45, reading=7, "
+                "doubt=<MIME field twice>, relay=10.0.0.5[10.0.0.5]:25, dsn=2.0.0, status=sent "
+                "(250 2.0.0 Ok: queued as 9F)\n");
+    object = parse(&record);
+    assert_int_equal(json_integer_value(json_object_get(object, "readings")), 45);
+    assert_int_equal(json_integer_value(json_object_get(object, "reading")), 7);
+    assert_string_equal(json_string_value(json_object_get(object, "doubt")), "MIME field twice");
+    json_decref(object);
+}
+
 static void test_reject(void **state)
 {
     struct log_record record = reject_record();
@@ -422,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_delivered),
         cmocka_unit_test(test_infected),
         cmocka_unit_test(test_unscannable),
+        cmocka_unit_test(test_readings),
         cmocka_unit_test(test_reject),
         cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_reply_of_several_lines),

@@ -82,6 +82,23 @@ static void test_infected(void **state)
                 "1.4.6/27813\"}\n");
 }
 
+static void test_readings(void **state)
+{
+    struct report report = clean_report("x");
+
+    (void)state;
+    report.readings = 45;
+    report.reading = 7;
+    snprintf(report.doubt, sizeof(report.doubt), "MIME field twice");
+    expect_text(&report, "x: clean decided_by=scanner time=12.3ms cpu=9.9ms readings=45 reading=7 "
+                         "doubt=<MIME field twice>\n");
+    expect_json(&report, "{\"path\":\"x\",\"type\":\"message\",\"size\":1234,\"verdict\":"
+                         "\"clean\",\"decided_by\":\"scanner\",\"sent_on_because\":\"no "
+                         "prefilter\",\"scan_ms\":12.346,\"cpu_ms\":9.877,\"readings\":45,"
+                         "\"reading\":7,\"doubt\":\"MIME field twice\",\"engine\":\"ClamAV "
+                         "1.4.6/27813\"}\n");
+}
+
 static void test_unscannable(void **state)
 {
     struct report report = clean_report("x");
@@ -141,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),
         cmocka_unit_test(test_infected),
+        cmocka_unit_test(test_readings),
         cmocka_unit_test(test_unscannable),
         cmocka_unit_test(test_path_of_any_bytes),
         cmocka_unit_test(test_sequences_that_are_no_utf8),

@@ -94,6 +94,13 @@ static void test_only_the_right_names(void **state)
     wrong.signatures = 1;
     assert_false(attempt_named(&rig->message, &wrong, SLOT));
     wrong = right;
+    wrong.flags = SCAN_READINGS; /* which were not asked for */
+    assert_false(attempt_named(&rig->message, &wrong, SLOT));
+    rig->message.all_readings = true; /* ... or which were, and it says nothing of them */
+    assert_true(attempt_named(&rig->message, &wrong, SLOT));
+    assert_false(attempt_named(&rig->message, &right, SLOT));
+    rig->message.all_readings = false;
+    wrong = right;
     wrong.job = 11;
     assert_false(attempt_named(&rig->message, &wrong, SLOT));
     wrong = right;
@@ -132,6 +139,35 @@ static void test_names_are_made_safe(void **state)
     assert_true(attempt_sensible(&answer));
     assert_int_equal(strlen(answer.name), SCAN_NAME_BYTES - 1);
     assert_int_equal(strspn(answer.name, "?"), SCAN_NAME_BYTES - 1);
+}
+
+static void test_readings_are_made_safe(void **state)
+{
+    struct scan_result answer = {.verdict = VERDICT_CLEAN, .readings = 3, .reading = 4};
+
+    (void)state;
+    assert_false(attempt_sensible(&answer)); /* in a reading that there is not */
+    answer.reading = 3;
+    memset(answer.doubt, '\x1b', sizeof(answer.doubt));
+    assert_true(attempt_sensible(&answer));
+    assert_int_equal(strspn(answer.doubt, "?"), SCAN_DOUBT_BYTES - 1);
+    assert_int_equal(strlen(answer.doubt), SCAN_DOUBT_BYTES - 1);
+}
+
+/* A job says so where every reading is to be scanned. */
+static void test_job_asks_for_readings(void **state)
+{
+    struct rig *rig = *state;
+    struct scan_job job;
+
+    begin(rig, 12, 50);
+    assert_int_equal(ring_pop(&rig->scanner.jobs, &job), STATUS_OK);
+    assert_int_equal(job.flags, 0);
+    rig->message.job = 0;
+    rig->message.all_readings = true;
+    begin(rig, 13, 50);
+    assert_int_equal(ring_pop(&rig->scanner.jobs, &job), STATUS_OK);
+    assert_int_equal(job.flags, SCAN_READINGS);
 }
 
 static void test_clock_starts_at_work(void **state)
@@ -216,7 +252,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_job_names_the_message),    CASE(test_scribbled_ring_gives_no_job),
         CASE(test_only_the_right_names),     CASE(test_only_three_verdicts),
-        CASE(test_names_are_made_safe),      CASE(test_clock_starts_at_work),
+        CASE(test_names_are_made_safe),      CASE(test_readings_are_made_safe),
+        CASE(test_job_asks_for_readings),    CASE(test_clock_starts_at_work),
         CASE(test_message_has_its_own_end),  CASE(test_two_attempts_at_work),
         CASE(test_waiting_costs_no_attempt), CASE(test_reason_of_the_last_attempt),
     };

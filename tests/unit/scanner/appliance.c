@@ -259,7 +259,8 @@ void appliance_hand_over(struct appliance *appliance, unsigned slot, unsigned wo
                            .generation = message->generation,
                            .length = message->shared->size,
                            .tier = SCAN_TIER_FULL,
-                           .kind = JOB_SCAN};
+                           .kind = JOB_SCAN,
+                           .flags = appliance->flags};
 
     appliance_push(appliance, slot, worker, &job);
 }

@@ -36,6 +36,7 @@ struct appliance {
     pid_t scanner;
     unsigned slots;
     uint64_t jobs;
+    uint32_t flags; /* of the jobs to come */
     struct appliance_slot slot[APPLIANCE_SLOTS];
 };
 
