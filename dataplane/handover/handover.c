@@ -191,9 +191,9 @@ void handover_configure(struct handover *handover, const struct config *config)
 }
 
 void handover_use_prefilter(struct handover *handover, struct inspector *inspector,
-                            struct cache *cache)
+                            struct cache *cache, const struct link_identity *expected)
 {
-    handover_inspect_use(handover, inspector, cache);
+    handover_inspect_use(handover, inspector, cache, expected);
     while (inspector == NULL && handover->inspecting.first != NULL) {
         struct message *message = handover->inspecting.first;
         bool complete = handover_passage(handover, message)->complete;
@@ -247,6 +247,7 @@ static void handover_publish_ready(struct handover *handover)
         scanners += peer_state_of(handover->slots[slot].life) == PEER_READY;
         candidates += peer_state_of(handover->slots[slot].life) == PEER_CANDIDATE;
     }
+    handover->scanners_seen = handover->scanners_seen || scanners > 0;
     count_set(handover->counters, COUNTER_SCANNERS_READY, scanners);
     count_set(handover->counters, COUNTER_SCANNERS_CANDIDATE, candidates);
     count_set(handover->counters, COUNTER_PEERS_REFUSED,

@@ -104,7 +104,8 @@ struct handover {
     struct inspector *inspector;
     struct cache *cache;
     bool vouched; /* every scanner that is ready, or the last ones that were, has the database the
-                     prefilter was made from */
+                     prefilter was made from; or the first ones will have it */
+    bool scanners_seen; /* one has been ready: from then on only what scanners say counts */
     char vouched_engine[PEERS_ENGINE_BYTES]; /* ... and this engine */
     uint64_t vouched_signatures;             /* link_signatures() of it */
     struct passage *passages;                /* [slot - store->slot_first] */
@@ -125,9 +126,10 @@ enum status handover_init(struct handover *handover, struct store *store, struct
 void handover_fini(struct handover *handover);
 
 /* Worker: another prefilter, or none (null), from now on. What the old inspector was looking at is
- * begun anew. Both are borrowed until the next call; the cache may be null. */
+ * begun anew. Both are borrowed until the next call; the cache may be null. `expected` is what the
+ * first scanners will have, for as long as none has been ready; null: not known. */
 void handover_use_prefilter(struct handover *handover, struct inspector *inspector,
-                            struct cache *cache);
+                            struct cache *cache, const struct link_identity *expected);
 
 /* Takes over the time limits of a (re)loaded configuration. */
 void handover_configure(struct handover *handover, const struct config *config);

@@ -253,8 +253,25 @@ void handover_inspect_vouch(struct handover *handover)
     handover->vouched_signatures = link_signatures(&ready->identity);
 }
 
+/* No scanner has been ready yet. What is expected of the first ones holds until they say what they
+ * have. */
+static void inspect_expect(struct handover *handover, const struct link_identity *expected)
+{
+    static const char words[] = "ClamAV ";
+
+    if (handover->scanners_seen || link_signatures(expected) == 0 ||
+        !inspector_speaks_for(handover->inspector, expected))
+        return;
+    _Static_assert(sizeof(words) + LINK_LIBRARY_BYTES <= PEERS_ENGINE_BYTES, "they fit");
+    handover->vouched = true;
+    handover->vouched_signatures = link_signatures(expected);
+    memcpy(handover->vouched_engine, words, sizeof(words) - 1);
+    memcpy(handover->vouched_engine + sizeof(words) - 1, expected->library, LINK_LIBRARY_BYTES);
+    handover->vouched_engine[sizeof(words) - 1 + LINK_LIBRARY_BYTES - 1] = '\0';
+}
+
 void handover_inspect_use(struct handover *handover, struct inspector *inspector,
-                          struct cache *cache)
+                          struct cache *cache, const struct link_identity *expected)
 {
     for (uint32_t i = 0; i < handover->store->slot_count; i++)
         inspect_drop(handover, &handover->passages[i]);
@@ -262,6 +279,8 @@ void handover_inspect_use(struct handover *handover, struct inspector *inspector
     handover->cache = cache;
     handover->vouched = false;
     handover_inspect_vouch(handover);
+    if (inspector != NULL && expected != NULL)
+        inspect_expect(handover, expected);
 }
 
 const struct station_row station_inspect = {

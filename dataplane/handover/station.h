@@ -127,7 +127,7 @@ void handover_inspect_begin(struct handover *handover);
 void handover_inspect_vouch(struct handover *handover);
 /* Takes the new prefilter in place of the old; what the old one was looking at is begun anew. */
 void handover_inspect_use(struct handover *handover, struct inspector *inspector,
-                          struct cache *cache);
+                          struct cache *cache, const struct link_identity *expected);
 /* The slot is used anew: forgets what was known of its last message. */
 void handover_passage_clear(struct passage *passage);
 

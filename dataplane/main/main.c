@@ -1,10 +1,24 @@
 /* postern-dataplane: the program. What its main thread does is in main_thread.h. */
 #include <stdio.h>
 
+#include "dataplane/main/library_version.h"
 #include "dataplane/main/main_thread.h"
 #include "platform/exit.h"
 #include "platform/program.h"
 #include "platform/role.h"
+
+/* So that what the prefilter settles need not wait for the first scanner. */
+static void main_ask_library(struct main_thread *thread)
+{
+    enum status status;
+
+    if (!thread->start_config->prefilter.enabled)
+        return;
+    status = library_version(thread->library, sizeof(thread->library));
+    if (status != STATUS_OK)
+        notice("which libclamav is installed is not known until a scanner is ready: %s",
+               status_text(status));
+}
 
 int main(int argc, char **argv)
 {
@@ -26,6 +40,7 @@ int main(int argc, char **argv)
         notice("%s", status_text(STATUS_NO_MEMORY));
         return EXIT_FAILED;
     }
+    main_ask_library(&thread);
     main_catch_signals();
     if (main_start(&thread) != STATUS_OK) {
         notice("%s", thread.why.text);

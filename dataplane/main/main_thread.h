@@ -56,7 +56,8 @@ struct main_thread {
     struct worker_settings *settings[MAIN_SETTINGS_MAX + 1];
     unsigned settings_count;
     struct prefilter_watch prefilter;
-    int64_t drain_end_ns; /* 0: not draining */
+    char library[LINK_LIBRARY_BYTES]; /* libclamav as installed; empty: not known */
+    int64_t drain_end_ns;             /* 0: not draining */
     struct why why;
 };
 

@@ -6,6 +6,7 @@
 
 #include "platform/log/notice.h"
 #include "platform/why.h"
+#include "signatures/prefilter/digest.h"
 
 /* A file limit below which a message's parts are never many for the engine: it counts more than the
  * parts (the forms of HTML, forced decodings). */
@@ -106,6 +107,28 @@ static bool prefilter_speaks(const struct prefilter_watch *watch,
     return any || nobody;
 }
 
+/* Before any scanner is ready: what the first ones will have loaded, the installed library and that
+ * database, if it is the one that the prefilter was made from. Reads the whole database, a second
+ * or so: nobody is served meanwhile who would not wait for scanners anyway. */
+static void prefilter_expect(const struct prefilter_watch *watch, struct worker_prefilter *made)
+{
+    const struct prefilter_header *header = made->prefilter.header;
+    const struct config_scanner *scanner = &watch->config->scanner;
+    uint8_t digest[PREFILTER_DIGEST_BYTES];
+
+    if (watch->library[0] == '\0' || prefilter_speaks(watch, made, false) ||
+        !prefilter_speaks(watch, made, true) ||
+        database_digest(scanner->database, digest) != STATUS_OK ||
+        memcmp(digest, header->database, sizeof(digest)) != 0)
+        return;
+    made->expected = (struct link_identity){.profile = header->profile,
+                                            .recursion_max = scanner->recursion_max,
+                                            .files_max = scanner->files_max,
+                                            .scan_bytes = scanner->scan_bytes_max};
+    memcpy(made->expected.database, digest, sizeof(digest));
+    memcpy(made->expected.library, watch->library, sizeof(made->expected.library));
+}
+
 /* Nothing is lost by waiting only while the one in force is of use. */
 static bool prefilter_too_early(const struct prefilter_watch *watch,
                                 const struct worker_prefilter *next)
@@ -135,6 +158,7 @@ static void prefilter_load(struct prefilter_watch *watch)
         made->generation = ++watch->generation;
         status = prefilter_make(watch, made);
         if (status == STATUS_OK) {
+            prefilter_expect(watch, made);
             if (prefilter_too_early(watch, made)) {
                 watch->held = made;
                 fprintf(stderr,

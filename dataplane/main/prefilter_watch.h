@@ -30,6 +30,7 @@ struct prefilter_watch {
         modified; /* of the file as last looked at; its number is 0 when there was none */
     ino_t number;
     const struct peers *peers;
+    char library[LINK_LIBRARY_BYTES]; /* installed when the program began; empty: not known */
     struct worker_prefilter *retired; /* waits until no worker uses it */
     struct worker_prefilter *held;    /* waits until the scanners have its signatures */
 };

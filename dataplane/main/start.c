@@ -145,6 +145,7 @@ static enum status start_workers(struct main_thread *thread)
         prefilter_watch_init(&thread->prefilter, thread->start_config, &thread->orders,
                              &thread->peers, thread->workers, setup.worker_count) != STATUS_OK)
         return STATUS_NO_MEMORY;
+    memcpy(thread->prefilter.library, thread->library, sizeof(thread->library));
     for (unsigned i = 0; i < setup.worker_count; i++) {
         thread->inboxes[i] = start_pass_ring("inbox", i);
         thread->outboxes[i] = start_pass_ring("outbox", i);

@@ -48,7 +48,7 @@ static void loop_switch_prefilter(struct worker *worker)
     if (next == worker->prefilter)
         return;
     handover_use_prefilter(&worker->handover, next == NULL ? NULL : next->inspectors[worker->index],
-                           worker->orders->cache);
+                           worker->orders->cache, next == NULL ? NULL : &next->expected);
     worker->prefilter = next;
     atomic_store_explicit(&worker->prefilter_seen, next == NULL ? 0 : next->generation,
                           memory_order_release);

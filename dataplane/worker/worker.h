@@ -40,6 +40,9 @@ struct worker_prefilter {
     uint32_t generation; /* from 1, rising */
     struct prefilter prefilter;
     struct inspector *inspectors[REGION_WORKERS_MAX];
+    /* What the first scanners will have loaded, as far as can be told before they have: until then
+     * it vouches for them. The database is all zero where it does not. */
+    struct link_identity expected;
 };
 
 /* What main tells all workers. Written by main, read by workers. */

@@ -199,6 +199,22 @@ class Vouching(WithPrefilter):
         self.assertIn("Postern.Test.More", record["sent_on"])
         self.check_sums()
 
+    def test_no_scanner_has_been_ready(self):
+        """The dataplane starts anew while no scanner comes: what is settled goes out, the rest waits."""
+        scanners = self.box.process_of("postern-scanner")
+        scanners.signal(signal.SIGSTOP)
+        self.addCleanup(scanners.signal, signal.SIGCONT)
+        dataplane = self.box.process_of("postern-dataplane")
+        dataplane.signal(signal.SIGKILL)
+        appliance.wait_for(lambda: self.box.log().count("in use:") == 2 and
+                           self.box.log().count("linked to the dataplane") == 2, 20, "its successor")
+        self.box.connect_neighbour()
+        record = self.send(mails.plain("c", b"clean\n", "8bit"), 250)
+        self.assertEqual(record["decided_by"], "prefilter")
+        self.assertEqual(self.box.status()["counters"]["scan_jobs"], 0)
+        scanners.signal(signal.SIGCONT)
+        self.assertEqual(self.send(mails.plain("v", TEXT, "8bit"), 554)["decided_by"], "scanner")
+
 
 class Bombs(WithPrefilter):
     """Mail made to cost much: bounded time, a full scan or unscannable, and others do not notice."""

@@ -21,23 +21,29 @@ static void begin(struct appliance *appliance, const char *fragment)
     rig_begin(&rig);
     rig_add(&rig, "Test.Vile", PREFILTER_RAW | PREFILTER_TEXT, 1, fragment);
     rig_open(&rig);
-    handover_use_prefilter(&appliance->workers[0].handover, rig.inspector, NULL);
+    handover_use_prefilter(&appliance->workers[0].handover, rig.inspector, NULL, NULL);
 }
 
-/* Scanners that have the prefilter's database, but for what `spoil` does to it. */
+/* What a scanner with the prefilter's database says of itself, but for what `spoil` does to it. */
+static struct link_identity identity_of(void (*spoil)(struct link_identity *identity))
+{
+    struct link_identity identity = {.profile = PREFILTER_PROFILE,
+                                     .recursion_max = 18,
+                                     .files_max = 1000000,
+                                     .scan_bytes = UINT64_C(1) << 40};
+
+    memcpy(identity.database, rig.prefilter.header->database, sizeof(identity.database));
+    memcpy(identity.library, PREFILTER_LIBRARY, sizeof(PREFILTER_LIBRARY));
+    if (spoil != NULL)
+        spoil(&identity);
+    return identity;
+}
+
 static void connect_scanners(struct appliance *appliance, uint32_t count,
                              void (*spoil)(struct link_identity *identity))
 {
     appliance_scanners(appliance, &scanners, count);
-    memcpy(scanners.identity.database, rig.prefilter.header->database,
-           sizeof(scanners.identity.database));
-    memcpy(scanners.identity.library, PREFILTER_LIBRARY, sizeof(PREFILTER_LIBRARY));
-    scanners.identity.profile = PREFILTER_PROFILE;
-    scanners.identity.recursion_max = 18;
-    scanners.identity.files_max = 1000000;
-    scanners.identity.scan_bytes = UINT64_C(1) << 40;
-    if (spoil != NULL)
-        spoil(&scanners.identity);
+    scanners.identity = identity_of(spoil);
     /* Their next lives say so. */
     for (uint32_t slot = 0; slot < count; slot++)
         peer_gone(&scanners, slot);
@@ -66,7 +72,7 @@ static void spoil_limit(struct link_identity *identity)
 
 static void end(struct appliance *appliance)
 {
-    handover_use_prefilter(&appliance->workers[0].handover, NULL, NULL);
+    handover_use_prefilter(&appliance->workers[0].handover, NULL, NULL, NULL);
     rig_close(&rig);
 }
 
@@ -187,6 +193,57 @@ static void test_no_scanner(void **state)
     end(appliance);
 }
 
+/* No scanner yet, and the first ones will have the prefilter's database: mail it settles does not
+ * wait for them. Once one has been ready, only what scanners say counts. */
+static void test_expected(void **state)
+{
+    struct appliance *appliance = *state;
+    struct handover *handover = &appliance->workers[0].handover;
+    struct link_identity expected;
+    struct tcp_connection *sender;
+
+    begin(appliance, "neverinthismail");
+    expected = identity_of(NULL);
+    handover_use_prefilter(handover, rig.inspector, NULL, &expected);
+    appliance_control(appliance, &control);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    appliance_settle(appliance);
+    deliver(appliance, sender);
+    assert_int_equal(appliance_count(appliance, COUNTER_PREFILTER_SETTLED), 1);
+    assert_string_equal(appliance_record(appliance)->engine, "ClamAV " PREFILTER_LIBRARY);
+    connect_scanners(appliance, 1, spoil_database);
+    appliance_lose(appliance, &scanners);
+    handover_use_prefilter(handover, rig.inspector, NULL, &expected);
+    sender = appliance_mail(appliance, 0, "defer.example");
+    appliance_settle(appliance);
+    appliance_silent(sender);
+    assert_int_equal(appliance_count(appliance, COUNTER_PREFILTER_SETTLED), 1);
+    end(appliance);
+}
+
+/* ... and not when they will have something else, or it is not known what. */
+static void test_not_expected(void **state)
+{
+    struct appliance *appliance = *state;
+    static void (*const spoils[])(struct link_identity *) = {spoil_database, spoil_library,
+                                                             spoil_profile, spoil_limit};
+    struct tcp_connection *sender;
+
+    begin(appliance, "neverinthismail");
+    appliance_control(appliance, &control);
+    for (unsigned i = 0; i <= 4; i++) {
+        struct link_identity expected = i < 4 ? identity_of(spoils[i]) : (struct link_identity){0};
+
+        handover_use_prefilter(&appliance->workers[0].handover, rig.inspector, NULL, &expected);
+        sender = appliance_mail(appliance, 0, "defer.example");
+        appliance_settle(appliance);
+        appliance_silent(sender);
+    }
+    assert_int_equal(appliance_count(appliance, COUNTER_PREFILTER_SETTLED), 0);
+    connect_scanners(appliance, 1, NULL);
+    end(appliance);
+}
+
 /* While the scanners start anew, what the prefilter settles does not wait for them; until one has
  * another database. */
 static void test_scanners_away(void **state)
@@ -221,14 +278,14 @@ static void test_switched(void **state)
     begin(appliance, "thebody.");
     connect_scanners(appliance, 1, NULL);
     appliance_control(appliance, &control);
-    handover_use_prefilter(&appliance->workers[0].handover, NULL, NULL);
+    handover_use_prefilter(&appliance->workers[0].handover, NULL, NULL, NULL);
     sender = appliance_mail(appliance, 0, "defer.example");
     appliance_settle(appliance);
     answer(appliance, VERDICT_CLEAN, "");
     deliver(appliance, sender);
     assert_int_equal(appliance_count(appliance, COUNTER_PREFILTER_ABSENT), 1);
     assert_string_equal(appliance_record(appliance)->sent_on, "no prefilter");
-    handover_use_prefilter(&appliance->workers[0].handover, rig.inspector, NULL);
+    handover_use_prefilter(&appliance->workers[0].handover, rig.inspector, NULL, NULL);
     sender = appliance_mail(appliance, 0, "defer.example");
     appliance_settle(appliance);
     answer(appliance, VERDICT_INFECTED, "Test.Vile");
@@ -243,6 +300,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sent_on, appliance_set_up, appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_not_vouched, appliance_set_up, appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_no_scanner, appliance_set_up, appliance_tear_down),
+        cmocka_unit_test_setup_teardown(test_expected, appliance_set_up, appliance_tear_down),
+        cmocka_unit_test_setup_teardown(test_not_expected, appliance_set_up, appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_scanners_away, appliance_set_up, appliance_tear_down),
         cmocka_unit_test_setup_teardown(test_switched, appliance_set_up, appliance_tear_down),
     };
