@@ -65,4 +65,50 @@ bool pgp_open(struct opener *opener, struct open_span span, bool armored, const 
 
 bool armor_open(struct opener *opener, struct open_span text, const char *name);
 
+/* --- unpack.c: archives and compressed files. --- */
+
+enum unpack_format {
+    UNPACK_RAR,
+    UNPACK_7ZIP,
+    UNPACK_ZIP,
+    UNPACK_AR,
+    UNPACK_WARC,
+    UNPACK_COMPRESSED, /* one file, whichever way */
+};
+
+/* Unpacks what begins there. What cannot be read of it is unsupported, of that kind, unless it is
+ * `doubtful` that it is one at all and not one entry could be read. False when the call is to
+ * end. */
+bool unpack_open(struct opener *opener, struct open_span span, enum unpack_format format,
+                 const char *kind, bool doubtful, const char *name);
+
+/* Opens it if its name and all of it say that it is brotli, which has no magic. */
+bool unpack_brotli(struct opener *opener, struct open_span span, const char *name);
+
+/* --- formats.c: which of the many formats it is. --- */
+
+bool formats_open(struct opener *opener, struct open_span span, const char *name);
+
+/* --- rar.c: finds encrypted entries, and unpacks the others. --- */
+
+bool rar_open(struct opener *opener, struct open_span span, bool doubtful, const char *name);
+
+/* --- arj.c: ARJ and ARC, whose headers tell what the engine does not. --- */
+
+/* ARJ is the engine's but for encrypted entries. */
+void arj_look(struct opener *opener, struct open_span span);
+
+/* Whether all of it is headers and entries of an ARC archive: the magic is one byte. */
+bool arc_is(struct open_span span);
+
+/* --- zip.c --- */
+
+/* Unpacks it where a method is in it that the engine does not know; finds encrypted documents. */
+bool zip_open(struct opener *opener, struct open_span span, const char *name);
+
+/* --- ole2.c: compound files ([MS-CFB]). --- */
+
+/* Finds encrypted documents ([MS-OFFCRYPTO]), of which the engine says nothing. */
+void ole2_look(struct opener *opener, struct open_span span);
+
 #endif

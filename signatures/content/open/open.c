@@ -11,7 +11,7 @@ void open_begin(struct opener *opener, const struct open_limits *limits)
 static void open_each(struct opener *opener, struct open_span span, const char *name)
 {
     (void)(cms_open(opener, span) && pgp_open(opener, span, false, name) &&
-           armor_open(opener, span, name));
+           formats_open(opener, span, name) && armor_open(opener, span, name));
 }
 
 enum open_verdict open_content(struct opener *opener, const struct open_sink *sink,

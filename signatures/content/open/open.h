@@ -7,6 +7,9 @@
  *
  *   encrypted     mail      S/MIME (RFC 5652: enveloped, encrypted, authenticated-enveloped data),
  *                           OpenPGP (RFC 9580), binary or armored, also inside a text
+ *                 archive   7z, RAR, ARJ, zip with an encrypted directory (what else is encrypted
+ * in zip the engine says itself) document  Office (MS-OFFCRYPTO), OpenDocument unsupported   rar,
+ * 7z, zip, lzop, ace, ...: the name of the format
  *
  * What decides is the content, never a label or a name. What libclamav opens is left to it; so is
  * what is nothing of all this. docs/opening.md has the whole table.

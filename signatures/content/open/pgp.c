@@ -208,8 +208,11 @@ static void pgp_compressed(struct pgp *pgp, struct open_span body)
     unsigned algorithm = body.length > 0 ? body.at[0] : 255;
     struct open_buffer plain = {0};
 
-    if (algorithm >= sizeof(streams) / sizeof(streams[0]))
+    if (algorithm >= sizeof(streams) / sizeof(streams[0])) {
+        if (pgp->believed && body.length > 0)
+            open_finds(pgp->opener, UNSCANNABLE_UNSUPPORTED, "mail");
         return;
+    }
     (void)pgp_step(&body, 1);
     if (algorithm == 0)
         (void)pgp_sequence(pgp, body);
