@@ -1,8 +1,14 @@
+/* Streams of SHA-256 without a heap: the newer interface has one. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "signatures/content/readings/internal.h"
+
+/* libclamav scans nothing that is smaller. */
+#define COLLECTION_LEAST 6u
 
 bool readings_stop(struct readings *readings, enum status why)
 {
@@ -69,17 +75,46 @@ void collection_return(struct readings *readings, size_t size)
     readings->report.bytes -= size;
 }
 
+/* The text without what line ends and the last of them make of it. */
+static void text_digest(struct piece text, uint8_t digest[32])
+{
+    SHA256_CTX context;
+    const uint8_t *end = text.at + text.length;
+    const uint8_t *next;
+
+    (void)SHA256_Init(&context);
+    while (end > text.at && (end[-1] == '\n' || end[-1] == '\r'))
+        end--;
+    for (const uint8_t *at = text.at; at < end; at = next) {
+        struct piece line = line_at(at, end, &next);
+
+        (void)SHA256_Update(&context, line.at, line.length);
+        (void)SHA256_Update(&context, "\n", 1);
+    }
+    (void)SHA256_Final(digest, &context);
+}
+
 bool collection_text(struct readings *readings, struct piece bytes, unsigned depth)
 {
     void *memory = readings->texts;
+    uint8_t digest[32];
 
+    if (!readings_work(readings, bytes.length + readings->text_count * sizeof(digest)))
+        return false;
+    text_digest(bytes, digest);
+    for (size_t i = 0; i < readings->text_count; i++) {
+        if (memcmp(readings->texts[i].digest, digest, sizeof(digest)) == 0)
+            return true;
+    }
     if (depth > readings->limits.depth)
         return readings_stop(readings, STATUS_NO_SPACE);
     if (!collection_room(readings, &memory, &readings->text_room, readings->text_count,
                          sizeof(*readings->texts)))
         return false;
     readings->texts = memory;
-    readings->texts[readings->text_count++] = (struct text){bytes, depth, readings->opened};
+    readings->texts[readings->text_count] =
+        (struct text){.bytes = bytes, .depth = depth, .opened = readings->opened};
+    memcpy(readings->texts[readings->text_count++].digest, digest, sizeof(digest));
     return true;
 }
 
@@ -153,7 +188,7 @@ bool collection_add(struct readings *readings, struct piece bytes, const char *t
 {
     struct collected part = {.bytes = bytes, .opened = readings->opened};
 
-    if (bytes.length == 0)
+    if (bytes.length < COLLECTION_LEAST)
         return true;
     if (!readings_work(readings, bytes.length))
         return false;

@@ -29,6 +29,7 @@ struct text {
     struct piece bytes;
     unsigned depth;
     bool opened;
+    uint8_t digest[32]; /* whatever its line ends */
 };
 
 struct readings {
@@ -68,7 +69,7 @@ uint8_t *collection_buffer(struct readings *readings, size_t size);
 /* The last buffer is not needed: what is in it was there already. */
 void collection_return(struct readings *readings, size_t size);
 
-/* Adds a text to be looked at. */
+/* Adds a text to be looked at, if it was not yet, with these line ends or others. */
 bool collection_text(struct readings *readings, struct piece bytes, unsigned depth);
 
 /* --- text.c: lines and words. --- */

@@ -9,7 +9,7 @@
 struct leaf_taker {
     struct readings *readings;
     const struct leaf *leaf;
-    bool decoded; /* it may be a mail, which nobody has looked at */
+    bool decoded; /* it may be a mail, or hold a file, which nobody has looked at */
 };
 
 /* Something of it may be a mail, or a part of one. */
@@ -124,8 +124,10 @@ static bool leaf_take(void *context, const uint8_t *bytes, size_t length)
     }
     if (!leaf_open(taker, kept))
         return false;
-    return !taker->decoded || !leaf_may_be_mail(kept) ||
-           collection_text(taker->readings, kept, taker->leaf->depth + 1);
+    if (!taker->decoded ||
+        (!leaf_may_be_mail(kept) && !variants_look_embedded(kept.at, kept.length)))
+        return true;
+    return collection_text(taker->readings, kept, taker->leaf->depth + 1);
 }
 
 static bool leaf_take_named(void *context, const uint8_t *bytes, size_t length, const char *name)
@@ -159,7 +161,7 @@ bool leaf_read(struct readings *readings, const struct leaf *leaf)
     if ((leaf->encodings & LEAF_QUOTED) != 0 &&
         !variants_quoted_printable(body.at, body.length, leaf_take, &taker))
         return leaf_ended(readings, false);
-    if (!variants_uuencode(body.at, body.length, leaf_take_named, &taker))
+    if (!variants_embedded(body.at, body.length, leaf_take_named, &taker))
         return leaf_ended(readings, false);
     taker.decoded = false; /* its cuts are those of the text it is in */
     return (leaf->encodings & LEAF_IDENTITY) == 0 ||

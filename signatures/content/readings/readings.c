@@ -7,14 +7,16 @@
 
 struct readings_limits readings_limits(size_t length)
 {
-    /* Honest mail: an attachment comes out once, a text in four ways of ending its lines; an
-     * archive of mails has some thousand parts. */
+    /* Honest mail: an attachment comes out once, a text in four ways of ending its lines. What is
+     * small has few parts, whatever it says. */
+    unsigned more = length / 64 > 20000 ? 20000 : (unsigned)(length / 64);
+
     return (struct readings_limits){
-        .depth = 16,
-        .forks = 20000,
-        .parts = 4000,
-        .bytes = 16 * (uint64_t)length + (4u << 20),
-        .work = 200 * (uint64_t)length + (64u << 20),
+        .depth = 8,
+        .forks = 2000 + more,
+        .parts = 2000 + more / 4,
+        .bytes = 16 * (uint64_t)length + (1u << 20),
+        .work = 200 * (uint64_t)length + (4u << 20),
     };
 }
 

@@ -191,3 +191,33 @@ bool variants_uuencode(const uint8_t *body, size_t length, variants_take_named *
     }
     return true;
 }
+
+bool variants_embedded(const uint8_t *text, size_t length, variants_take_named *take, void *context)
+{
+    return variants_uuencode(text, length, take, context) &&
+           variants_yenc(text, length, take, context) &&
+           variants_binhex(text, length, take, context);
+}
+
+/* Whether `word` stands at the start of a line. */
+static bool embedded_line(struct piece text, const char *word)
+{
+    const uint8_t *at = text.at;
+    const uint8_t *end = text.at + text.length;
+
+    while ((at = memmem(at, (size_t)(end - at), word, strlen(word))) != NULL) {
+        if (at == text.at || ways_line_end(at[-1]))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+bool variants_look_embedded(const uint8_t *text, size_t length)
+{
+    const struct piece whole = {text, length};
+
+    return embedded_line(whole, "begin ") || embedded_line(whole, "begin-base64 ") ||
+           embedded_line(whole, "=ybegin ") ||
+           memmem(text, length, "must be converted", 17) != NULL;
+}

@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VARIANTS_STRINGS_MAX 64u /* base64 strings in one body that are taken alone, too */
+#define VARIANTS_RUNS_MAX    (64u << 20) /* bytes that runs add to a file */
+#define VARIANTS_STRINGS_MAX 64u         /* base64 strings in one body that are taken alone, too */
 
 /* Borrowed bytes. False: it is to stop. */
 typedef bool variants_take(void *context, const uint8_t *bytes, size_t length);
@@ -24,11 +25,23 @@ bool variants_base64(const uint8_t *body, size_t length, variants_take *take, vo
 bool variants_quoted_printable(const uint8_t *body, size_t length, variants_take *take,
                                void *context);
 
-/* Every uuencoded file in it ("begin 644 name", "begin-base64 644 name"). */
+/* Every file in it that is uuencoded ("begin 644 name", "begin-base64 644 name"), in yEnc
+ * ("=ybegin"; each part alone and all together), in BinHex 4.0 (both forks). Names are those that
+ * stand there, any bytes but zero. Also false when runs of BinHex give more than VARIANTS_RUNS_MAX.
+ */
 typedef bool variants_take_named(void *context, const uint8_t *bytes, size_t length,
                                  const char *name);
+bool variants_embedded(const uint8_t *text, size_t length, variants_take_named *take,
+                       void *context);
+
+/* Whether there may be one. */
+bool variants_look_embedded(const uint8_t *text, size_t length);
+
+/* One kind of these. */
 bool variants_uuencode(const uint8_t *body, size_t length, variants_take_named *take,
                        void *context);
+bool variants_yenc(const uint8_t *text, size_t length, variants_take_named *take, void *context);
+bool variants_binhex(const uint8_t *text, size_t length, variants_take_named *take, void *context);
 
 /* Text, whose line ends readers write in their own way, and the last of which may be the boundary's
  * or the body's. */

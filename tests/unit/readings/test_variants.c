@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -132,13 +134,116 @@ static void test_uuencode(void **state)
     expect_uu("begin-base64 644 cat.txt\nQ2F0\n====\n", "Cat");
 }
 
+struct files {
+    unsigned count;
+    char name[8][32];
+    char text[8][128];
+    size_t length[8];
+};
+
+static bool keep(void *context, const uint8_t *bytes, size_t length, const char *name)
+{
+    struct files *files = context;
+
+    assert_true(files->count < 8 && length < sizeof(files->text[0]));
+    (void)snprintf(files->name[files->count], sizeof(files->name[0]), "%s", name);
+    memcpy(files->text[files->count], bytes, length);
+    files->length[files->count++] = length;
+    return true;
+}
+
+static void expect_file(const struct files *files, unsigned number, const char *name,
+                        const char *text, size_t length)
+{
+    assert_true(number < files->count);
+    assert_string_equal(files->name[number], name);
+    assert_int_equal(files->length[number], length);
+    assert_memory_equal(files->text[number], text, length);
+}
+
+/* Checked with uudeview 0.5.20. */
+static void test_yenc(void **state)
+{
+    static const char one[] = "words\r\n=ybegin line=128 size=5 name=cat dog.bin \r\n"
+                              "m\x8b\x9e=}=n\r\n=yend size=5\r\nmore\r\n";
+    static const char two[] = "=ybegin part=1 line=3 size=6 name=cat\n=ypart begin=1 end=3\n"
+                              "m\x8b\x9e\n=yend size=3 part=1\n"
+                              "=ybegin part=2 line=3 size=6 name=cat\n=ypart begin=4 end=6\n"
+                              "n\x99\x91\n=yend size=3 part=2\n";
+    struct files files = {0};
+
+    (void)state;
+    assert_true(variants_yenc((const uint8_t *)one, strlen(one), keep, &files));
+    assert_int_equal(files.count, 1);
+    expect_file(&files, 0, "cat dog.bin", "Cat\x13\x04", 5);
+    files.count = 0;
+    assert_true(variants_yenc((const uint8_t *)two, strlen(two), keep, &files));
+    assert_int_equal(files.count, 3);
+    expect_file(&files, 0, "cat", "Cat", 3);
+    expect_file(&files, 1, "cat", "Dog", 3);
+    expect_file(&files, 2, "cat", "CatDog", 6);
+    files.count = 0;
+    assert_true(variants_yenc((const uint8_t *)"=ybegin name=a\nm", 16, keep, &files));
+    expect_file(&files, 0, "a", "C", 1); /* no end */
+}
+
+/* Written by Convert::BinHex 1.125, read by hexbin of macutils 2.0b3. */
+static const char binhex[] = "(This file must be converted with BinHex 4.0)\r\n"
+                             ":\"f0KG#jdH(3!9%9B9(4dH(3!!!!!!#`!!!!0NUK$BA3JB@jN)'4[Cbk3!*!!)'&\r\n"
+                             "KB@&KB@&KB@&KB@&KB@&KB@&KB@&KB5\"PEQ3+PIjbCA0[GA*MC5\"QEh*VELS!:\r\n";
+
+static void test_binhex(void **state)
+{
+    static const char data[] = "Cat and dog.\x90\x90 aaaaaaaaaaaaaaaaaaaaaaaa end\n";
+    struct files files = {0};
+
+    (void)state;
+    assert_true(variants_binhex((const uint8_t *)binhex, strlen(binhex), keep, &files));
+    assert_int_equal(files.count, 2);
+    expect_file(&files, 0, "cat.txt", data, 44);
+    expect_file(&files, 1, "cat.txt", "resource fork", 13);
+    files.count = 0;
+    assert_true(variants_binhex((const uint8_t *)binhex, 150, keep, &files)); /* cut short */
+    assert_int_equal(files.count, 1);
+    assert_memory_equal(files.text[0], data, files.length[0]);
+    files.count = 0;
+    assert_true(variants_binhex((const uint8_t *)":words: and more\n:\n", 19, keep, &files));
+    assert_int_equal(files.count, 0);
+}
+
+/* Runs that would give more than there may be end it. */
+static void test_runs(void **state)
+{
+    const size_t groups = (VARIANTS_RUNS_MAX / 254 * 2) / 3 + 4096;
+    uint8_t *text = malloc(groups * 4 + 1);
+    struct files files = {0};
+
+    (void)state;
+    assert_non_null(text);
+    text[0] = ':';
+    for (size_t i = 0; i < groups; i++) /* 90 ff 90, ff 90 ff: each second byte says 255 */
+        memcpy(text + 1 + i * 4, i % 2 == 0 ? "N2q3" : "rj$r", 4);
+    assert_false(variants_binhex(text, groups * 4 + 1, keep, &files));
+    assert_int_equal(files.count, 0);
+    free(text);
+}
+
+static void test_look(void **state)
+{
+    (void)state;
+    assert_true(variants_look_embedded((const uint8_t *)"a\nbegin 644 a\n", 14));
+    assert_true(variants_look_embedded((const uint8_t *)"=ybegin a\n", 10));
+    assert_true(variants_look_embedded((const uint8_t *)binhex, strlen(binhex)));
+    assert_false(variants_look_embedded((const uint8_t *)"we begin 644 a\n", 15));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_quoted_printable),
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_uuencode),
+        cmocka_unit_test(test_base64), cmocka_unit_test(test_quoted_printable),
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_uuencode),
+        cmocka_unit_test(test_yenc),   cmocka_unit_test(test_binhex),
+        cmocka_unit_test(test_runs),   cmocka_unit_test(test_look),
     };
 
     (void)argc;
