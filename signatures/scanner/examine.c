@@ -219,8 +219,8 @@ void examine_message(struct engine *engine, const uint8_t *bytes, uint32_t lengt
     result->readings = 0;
     result->reading = 0;
     examine_bytes(&examination, bytes, length, result);
-    if ((flags & SCAN_READINGS) != 0 && result->verdict != VERDICT_INFECTED)
-        doubt = clear_doubt(bytes, length);
+    if (result->verdict != VERDICT_INFECTED)
+        doubt = clear_doubt(bytes, length, (flags & SCAN_READINGS) == 0);
     verdict_printable(result->doubt, sizeof(result->doubt), doubt != NULL ? doubt : "");
     if (doubt != NULL)
         examine_readings(&examination, bytes, length);

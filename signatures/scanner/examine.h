@@ -4,6 +4,7 @@
  * them would take out of it is collected (signatures/content/readings), written as canonical mails
  * and scanned, too. They may where the job says so (SCAN_READINGS), unless the strict parser finds
  * no doubt in it here either (clear.h): where nobody has looked at it before, most mail is clear.
+ * Whatever the job says, so it is where something is in it that libclamav does not open.
  * The worst verdict is the message's: infected before unscannable before clean. Readings past their
  * bounds are unscannable(malformed).
  *

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "platform/check.h"
+#include "signatures/content/hint/hint.h"
 #include "signatures/content/inspect/inspection.h"
 
 /* Gates do not end the structure's being looked at; what is in the parts matters no more. */
@@ -31,6 +32,9 @@ static void inspect_name(struct inspection *inspection, const struct mime_part *
     uint32_t signature;
 
     inspect_name_rule(inspection, bench->rules.made_name);
+    if (hint_name(part->name, part->name_length))
+        subjects_doubt(&inspection->subjects, INSPECT_CAUSE_NAME, "brotli, by its name", GATE_SCAN,
+                       false);
     CHECK(part->name_length <= sizeof(clean));
     type_clean_name(part->name, part->name_length, clean);
     if (searcher_name(&bench->searcher, clean, part->name_length, &signature))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "platform/check.h"
+#include "signatures/content/hint/hint.h"
 #include "signatures/content/inspect/normal.h"
 
 static void subject_html_nocomment(void *context, const uint8_t *bytes, size_t length)
@@ -365,10 +366,35 @@ static void subject_bytes(struct subjects *all, struct subject *subject, const u
     }
 }
 
+/* Something in it may be out of libclamav's reach, and none of the types it knows. What is forced
+ * nobody else takes for base64. */
+static bool subject_may_be_closed(const struct subject *subject)
+{
+    if (subject->forced)
+        return false;
+    switch (subject->type.class) {
+    case PREFILTER_CLASS_TEXT:
+        if (!subject->in_raw && hint_text(subject->look, subject->look_length))
+            return true;
+        return hint_content(subject->look, subject->look_length);
+    case PREFILTER_CLASS_BINARY:
+    case PREFILTER_CLASS_IGNORED:
+        return hint_content(subject->look, subject->look_length);
+    case PREFILTER_CLASS_HTML:
+    case PREFILTER_CLASS_IMAGE:
+    case PREFILTER_CLASS_ESCALATE:
+        break;
+    }
+    return false;
+}
+
 static void subject_type(struct subjects *all, struct subject *subject, bool whole)
 {
     subject->type = type_of(all->bench->rules.types, subject->look, subject->look_length, whole);
     subject_open(all, subject);
+    if (subject_may_be_closed(subject))
+        subjects_doubt(all, INSPECT_CAUSE_TYPE, "content that libclamav may not open", GATE_SCAN,
+                       false);
     subject_bytes(all, subject, subject->look, subject->look_length);
 }
 

@@ -60,6 +60,7 @@ enum gate_class { GATE_SCAN, GATE_READERS };
     X(BASE64_LINE, GATE_READERS, "base64 with a line that is none")                 \
     X(EMBEDDED_HEADER, GATE_SCAN, "MIME field in a body")                           \
     X(EMBEDDED_FILE, GATE_SCAN, "uuencode, yEnc or BinHex")                         \
+    X(EMBEDDED_ARMOR, GATE_SCAN, "OpenPGP or CMS in a text")                        \
     X(EMPTY_OPTIONS, GATE_SCAN, "lines of semicolons")                              \
     X(FOLDS, GATE_SCAN, "too many indented lines")
 

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "signatures/content/hint/hint.h"
 #include "signatures/content/mime/parts.h"
 #include "signatures/content/mime/start.h"
 
@@ -310,6 +311,10 @@ static bool parser_options_line(struct mime_parser *parser, const uint8_t *line,
 static void parser_watched_line(struct mime_parser *parser, const uint8_t *line, size_t length)
 {
     switch (line[0]) {
+    case '-':
+        if (hint_line(line, length))
+            parser_gate_line(parser, MIME_GATE_EMBEDDED_ARMOR);
+        break;
     case 'b':
     case 'B':
         if (mime_starts(line, length, "begin ") && length > 6 && line[6] >= '0' && line[6] <= '9')

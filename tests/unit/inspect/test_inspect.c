@@ -84,7 +84,6 @@ static void test_malformed_wins(void **state)
     rig_expect(&rig, INSPECT_SENT_ON, "gate: MIME field twice");
     for (size_t piece = 1; piece < 200; piece += 13)
         assert_false(rig_run(&rig, sample.bytes, sample.length, piece).clear);
-    /* A feed says so too: the structure matters to the end. */
     rig_close(&rig);
 }
 
@@ -123,6 +122,28 @@ static void test_clear_structure(void **state)
     sample.length = 0;
     mail_text(&sample, "Subject: none of ours\r\n\r\nhello\r\n");
     assert_false(clear(&rig));
+    rig_close(&rig);
+}
+
+/* What libclamav may not open is sent on, though its form is clear. */
+static void test_closed(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_begin(&rig);
+    rig_open(&rig);
+    mail_multipart(&sample);
+    mail_part_base64(&sample, OCTETS, "\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03", 13);
+    mail_end(&sample);
+    rig_expect(&rig, INSPECT_SENT_ON, "type: content that libclamav may not open");
+    assert_true(clear(&rig));
+    mail_of_text(PLAIN EIGHT, "Hello,\r\n-----BEGIN PGP MESSAGE-----\r\n");
+    rig_expect(&rig, INSPECT_SENT_ON, "gate: OpenPGP or CMS in a text");
+    mail_multipart(&sample);
+    mail_part(&sample, OCTETS "Content-Disposition: inline; filename=a.br\r\n", "\x0b\x02", 2);
+    mail_end(&sample);
+    rig_expect(&rig, INSPECT_SENT_ON, "name: brotli, by its name");
     rig_close(&rig);
 }
 
@@ -562,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_structure),
         cmocka_unit_test(test_malformed_wins),
         cmocka_unit_test(test_clear_structure),
+        cmocka_unit_test(test_closed),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_always),
         cmocka_unit_test(test_planted),

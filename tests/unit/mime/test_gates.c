@@ -132,6 +132,8 @@ static const struct gate_case structure_cases[] = {
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "--EDGE\r\n"},
     /* A harmless doubt does not hide it. */
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "begin 644 x\r\n--EDGE\r\n"},
+    {MIME_GATE_EMBEDDED_ARMOR, MIXED PART "-----BEGIN PGP MESSAGE-----\r\n--edge--\r\n"},
+    {MIME_GATE_EMBEDDED_ARMOR, RECEIVED "\r\na\r\n-----BEGIN PKCS7-----\r\n"},
     {MIME_GATE_EMBEDDED_FILE, MIXED PART "begin 644 x\r\n--edge--\r\n"},
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "--edge\t\r\n"},
     {MIME_GATE_BOUNDARY_LINE, MIXED PART "---edge\r\n"},

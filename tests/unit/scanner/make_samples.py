@@ -98,6 +98,20 @@ def picture():
             chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
+def der(tag, *inside):
+    """A value of DER, of less than 64 KiB."""
+    content = b"".join(inside)
+    return bytes([tag, 0x82]) + struct.pack(">H", len(content)) + content
+
+
+def smime(kind, content):
+    """S/MIME of that kind of PKCS #7 with `content` where signed data has it, and nobody's signature."""
+    def identifier(last):
+        return b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" + bytes([last])
+    inner = der(0x30, identifier(1), der(0xa0, der(0x04, content)))
+    return der(0x30, identifier(kind), der(0xa0, der(0x30, b"\x02\x01\x01", b"\x31\x00", inner, b"\x31\x00")))
+
+
 def samples():
     eicar_zip = zip_of([("eicar.com", EICAR)])
     words = b"The quick brown fox jumps over the lazy dog, and nothing else happens here.\r\n"
@@ -127,6 +141,9 @@ def samples():
         [("eicar.com", EICAR)]))])
     yield "many-parts", mail_with([attachment("f%d.bin" % i, b"file number %d " % i * 20)
                                    for i in range(300)] + [attachment("eicar.com", EICAR)])
+    yield "mail-attached", mail_with([attachment("a.eml", mail_with([b"Content-Type: text/plain\r\n\r\nplain\r\n"]))])
+    yield "signed", mail_with([attachment("smime.p7m", smime(2, attachment("eicar.com", EICAR)))])
+    yield "enveloped", mail_with([attachment("smime.p7m", smime(3, b"nobody knows"))])
     yield "slow", mail_with([attachment("slow.zip", slow())])
     yield "bomb-eicar", mail_with([attachment("bomb.zip", zip_of(
         [("zeros", bytes(64 << 20) + EICAR)]))])

@@ -21,12 +21,19 @@ static void scan(struct appliance *appliance, const char *path, uint32_t flags,
     assert_true(result->reading <= result->readings);
 }
 
+static const char *malformed(void)
+{
+    const char *folder = getenv("MALFORMED");
+
+    return folder != NULL ? folder : "";
+}
+
 static void scan_malformed(struct appliance *appliance, const char *name, uint32_t flags,
                            struct scan_result *result)
 {
     char path[4096];
 
-    (void)snprintf(path, sizeof(path), "%s/%s", getenv("MALFORMED"), name);
+    (void)snprintf(path, sizeof(path), "%s/%s", malformed(), name);
     scan(appliance, path, flags, result);
 }
 
@@ -57,7 +64,7 @@ static void hidden_is_found(void **state)
     struct scan_result result;
     struct dirent *entry;
     unsigned count = 0;
-    DIR *folder = opendir(getenv("MALFORMED"));
+    DIR *folder = opendir(malformed());
 
     (void)state;
     assert_non_null(folder);
@@ -94,6 +101,44 @@ static void found_as_it_came(void **state)
     assert_int_equal(appliance_stop(&appliance), 0);
 }
 
+/* What libclamav calls clean without having opened it is opened, or has a name, asked or not. */
+static void closed_is_opened(void **state)
+{
+    static const char closed[] = "content that the engine does not open";
+    struct appliance appliance;
+    struct scan_result result;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    for (uint32_t flags = 0; flags <= SCAN_READINGS; flags += SCAN_READINGS) {
+        scan(&appliance, sample("signed.eml"), flags, &result);
+        assert_int_equal(result.verdict, VERDICT_INFECTED);
+        assert_string_equal(result.name, "Test.Eicar.UNOFFICIAL");
+        assert_true(result.reading > 0);
+        assert_string_equal(result.doubt, closed);
+        scan(&appliance, sample("enveloped.eml"), flags, &result);
+        assert_int_equal(result.verdict, VERDICT_UNSCANNABLE);
+        assert_int_equal(result.reason, UNSCANNABLE_ENCRYPTED);
+        assert_string_equal(result.doubt, closed);
+    }
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+/* A mail that is attached, encoded, is read in every way, too. */
+static void attached_mail_is_read(void **state)
+{
+    struct appliance appliance;
+    struct scan_result result;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    scan(&appliance, sample("mail-attached.eml"), 0, &result);
+    assert_int_equal(result.verdict, VERDICT_CLEAN);
+    assert_string_equal(result.doubt, "message inside the message");
+    assert_true(result.readings > 1);
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
 /* A limit that all readings are over together, and none alone: no limit of the message's. */
 static void limits_are_of_each(void **state)
 {
@@ -112,10 +157,9 @@ static void limits_are_of_each(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clear_mail_has_none),
-        cmocka_unit_test(hidden_is_found),
-        cmocka_unit_test(found_as_it_came),
-        cmocka_unit_test(limits_are_of_each),
+        cmocka_unit_test(clear_mail_has_none),   cmocka_unit_test(hidden_is_found),
+        cmocka_unit_test(found_as_it_came),      cmocka_unit_test(closed_is_opened),
+        cmocka_unit_test(attached_mail_is_read), cmocka_unit_test(limits_are_of_each),
     };
 
     return cmocka_run_group_tests(tests, samples_make, samples_remove);
