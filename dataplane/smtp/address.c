@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dataplane/smtp/text.h"
+
 /* How far `length` bytes have been read. */
 struct address_cursor {
     const char *text;
@@ -174,13 +176,133 @@ enum status smtp_path_parse(const char *text, size_t length, struct smtp_path *p
     return STATUS_OK;
 }
 
-size_t smtp_local_unquoted(const struct smtp_path *path, char to[SMTP_LOCAL_BYTES])
+static void address_skip_blanks(struct address_cursor *cursor)
+{
+    while (address_peek(cursor) == ' ')
+        cursor->at++;
+}
+
+/* A local part of atoms and dots in any order; quoted when RFC 5321 has no other way to write it.
+ */
+static bool loosely_local(struct address_cursor *cursor, struct smtp_text *to)
+{
+    size_t start = cursor->at;
+    char before = '.';
+    bool quoted = false;
+
+    if (address_peek(cursor) == '"') {
+        if (!address_quoted(cursor))
+            return false;
+        smtp_text_put(to, cursor->text + start, cursor->at - start);
+        return true;
+    }
+    while (address_atext(address_peek(cursor)) || address_peek(cursor) == '.') {
+        quoted = quoted || (before == '.' && cursor->text[cursor->at] == '.');
+        before = cursor->text[cursor->at++];
+    }
+    quoted = quoted || before == '.';
+    if (quoted)
+        smtp_text_string(to, "\"");
+    smtp_text_put(to, cursor->text + start, cursor->at - start);
+    if (quoted)
+        smtp_text_string(to, "\"");
+    return cursor->at > start;
+}
+
+/* Without the dot that stands behind it when somebody took it from DNS. */
+static bool loosely_domain(struct address_cursor *cursor, struct smtp_text *to)
+{
+    size_t start = cursor->at;
+    bool literal = address_peek(cursor) == '[';
+    size_t end;
+
+    if (literal ? !address_literal(cursor) : !address_domain(cursor)) {
+        /* What stopped it may be that dot. */
+        if (literal || cursor->at < start + 2 || cursor->text[cursor->at - 1] != '.')
+            return false;
+    }
+    end = cursor->text[cursor->at - 1] == '.' ? cursor->at - 1 : cursor->at;
+    smtp_text_put(to, cursor->text + start, end - start);
+    return true;
+}
+
+static bool loosely_mailbox(struct address_cursor *cursor, struct smtp_path *path, char *to)
+{
+    struct smtp_text text = {to, SMTP_MAILBOX_BYTES, 0};
+    size_t start = cursor->at;
+
+    if (!loosely_local(cursor, &text))
+        return false;
+    path->local = to;
+    path->local_length = text.used;
+    if (address_peek(cursor) == '@') {
+        cursor->at++;
+        smtp_text_string(&text, "@");
+        path->literal = address_peek(cursor) == '[';
+        if (!loosely_domain(cursor, &text))
+            return false;
+        path->domain = to + path->local_length + 1;
+        path->domain_length = text.used - path->local_length - 1;
+    }
+    path->mailbox = to;
+    path->mailbox_length = text.used;
+    /* Two quotes are all that may be added: where the text was cut, there is no room for them. */
+    return cursor->at - start + 2 <= SMTP_MAILBOX_BYTES;
+}
+
+enum status smtp_path_parse_loosely(const char *text, size_t length, struct smtp_path *path,
+                                    char to[SMTP_MAILBOX_BYTES], size_t *used)
+{
+    struct address_cursor cursor = {text, length, 0};
+    bool framed = address_peek(&cursor) == '<';
+
+    *path = (struct smtp_path){.mailbox = "", .local = "", .domain = ""};
+    *used = 0;
+    if (framed) {
+        cursor.at++;
+        address_skip_blanks(&cursor);
+        if (address_peek(&cursor) == '@' && !address_route(&cursor))
+            return STATUS_BAD_FORMAT;
+    }
+    if (!(framed && address_peek(&cursor) == '>') && !loosely_mailbox(&cursor, path, to))
+        return STATUS_BAD_FORMAT;
+    if (framed) {
+        address_skip_blanks(&cursor);
+        if (address_peek(&cursor) != '>')
+            return STATUS_BAD_FORMAT;
+        cursor.at++;
+    } else if (cursor.at < length && text[cursor.at] != ' ') {
+        return STATUS_BAD_FORMAT;
+    }
+    *used = cursor.at;
+    return STATUS_OK;
+}
+
+enum status smtp_path_complete(struct smtp_path *path, const char *domain,
+                               char to[SMTP_MAILBOX_BYTES])
+{
+    struct smtp_text text = {to, SMTP_MAILBOX_BYTES, path->local_length};
+    size_t length = strlen(domain);
+
+    if (path->local_length + 1 + length > SMTP_MAILBOX_BYTES)
+        return STATUS_BAD_FORMAT;
+    memmove(to, path->local, path->local_length);
+    smtp_text_string(&text, "@");
+    smtp_text_put(&text, domain, length);
+    path->mailbox = path->local = to;
+    path->mailbox_length = text.used;
+    path->domain = to + path->local_length + 1;
+    path->domain_length = length;
+    return STATUS_OK;
+}
+
+size_t smtp_local_unquoted(const struct smtp_path *path, char to[SMTP_MAILBOX_BYTES])
 {
     size_t length = 0;
     bool quoted = path->local_length >= 2 && path->local[0] == '"';
     size_t end = quoted ? path->local_length - 1 : path->local_length;
 
-    for (size_t i = quoted ? 1 : 0; i < end && length < SMTP_LOCAL_BYTES; i++) {
+    for (size_t i = quoted ? 1 : 0; i < end && length < SMTP_MAILBOX_BYTES; i++) {
         if (quoted && path->local[i] == '\\' && i + 1 < end)
             i++;
         to[length++] = path->local[i];

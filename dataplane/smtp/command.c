@@ -12,16 +12,21 @@ void smtp_command_garbled(struct smtp_call *call)
     smtp_command_bad(call, "500 5.5.2 Syntax error: no command, or line too long");
 }
 
-/* Loose: what it says is logged and written into Received, so it has to be one printable word
- * that cannot pass for something else there. Whether it is true is nobody's reason to refuse. */
-static bool command_helo_fits(const char *text, size_t length)
+/* Would pass for something else in the log and in Received, where the name is written. */
+static bool command_helo_odd(char byte)
 {
     static const bool odd[UINT8_MAX + 1] = {
         ['<'] = true,  ['>'] = true, ['('] = true, [')'] = true, ['['] = true, [']'] = true,
         ['\\'] = true, ['"'] = true, [','] = true, [';'] = true, ['@'] = true,
     };
 
-    if (length == 0 || length >= SMTP_HELO_BYTES)
+    return byte <= ' ' || byte > '~' || odd[(uint8_t)byte];
+}
+
+/* One printable word, or an address literal. Whether it is true is nobody's reason to refuse. */
+static bool command_helo_fits(const char *text, size_t length)
+{
+    if (length >= SMTP_HELO_BYTES)
         return false;
     if (text[0] == '[') {
         if (length < 3 || text[length - 1] != ']')
@@ -30,10 +35,19 @@ static bool command_helo_fits(const char *text, size_t length)
         length -= 2;
     }
     for (size_t i = 0; i < length; i++) {
-        if (text[i] <= ' ' || text[i] > '~' || odd[(uint8_t)text[i]])
+        if (command_helo_odd(text[i]))
             return false;
     }
     return true;
+}
+
+/* Any other name is taken, too, unless we are to be strict, and then written down changed. */
+static bool command_helo_taken(struct smtp_argument *argument)
+{
+    if (argument->length == 0)
+        return false;
+    argument->odd = !command_helo_fits(argument->text, argument->length);
+    return !argument->odd || !argument->config->smtp.strict_addresses;
 }
 
 static void command_ehlo_reply(struct smtp_call *call)
@@ -55,23 +69,28 @@ static void command_ehlo_reply(struct smtp_call *call)
 /* RFC 2034 4: no enhanced codes in answers to HELO and EHLO. */
 static const char *command_ehlo_check(struct smtp_argument *argument)
 {
-    return command_helo_fits(argument->text, argument->length) ? NULL : "501 Syntax: EHLO hostname";
+    return command_helo_taken(argument) ? NULL : "501 Syntax: EHLO hostname";
 }
 
 static const char *command_helo_check(struct smtp_argument *argument)
 {
-    return command_helo_fits(argument->text, argument->length) ? NULL : "501 Syntax: HELO hostname";
+    return command_helo_taken(argument) ? NULL : "501 Syntax: HELO hostname";
 }
 
 static void command_greet(struct smtp_call *call, const struct smtp_argument *argument, bool esmtp)
 {
     struct smtp_session *session = call->session;
+    size_t length = argument->length < SMTP_HELO_BYTES ? argument->length : SMTP_HELO_BYTES - 1;
 
     smtp_transaction_end(call, MAIL_CUT_OFF, "250 Reset by a new greeting");
-    memcpy(session->text, argument->text, argument->length);
-    session->text[argument->length] = '\0';
-    session->text[argument->length + 1] = '\0'; /* no sender */
-    session->helo_length = (uint16_t)argument->length;
+    memcpy(session->text, argument->text, length);
+    for (size_t i = 0; argument->odd && i < length; i++) {
+        if (command_helo_odd(session->text[i]))
+            session->text[i] = '?';
+    }
+    session->text[length] = '\0';
+    session->text[length + 1] = '\0'; /* no sender */
+    session->helo_length = (uint16_t)length;
     session->esmtp = esmtp;
     if (session->state == SMTP_CONNECTED)
         smtp_move(call, SMTP_GREETED);
@@ -256,6 +275,7 @@ void smtp_command_line(struct smtp_call *call, const char *line, size_t length)
     command = command_find(line, verb);
     argument.text = line + text;
     argument.length = length - text;
+    argument.config = smtp_config(call);
     if (command == NULL)
         smtp_command_bad(call, "500 5.5.1 Command unrecognized");
     else

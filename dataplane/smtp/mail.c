@@ -3,19 +3,27 @@
 
 #include "dataplane/smtp/state.h"
 
+_Static_assert(SMTP_MAILBOX_BYTES < SMTP_SENDER_BYTES, "every sender fits a session");
+
 const char *smtp_mail_check(struct smtp_argument *argument)
 {
+    const struct config *config = argument->config;
     struct smtp_path *path = &argument->path;
+    bool strict = config->smtp.strict_addresses;
     size_t used;
 
     if (!smtp_argument_keyword(argument, "FROM:"))
         return "501 5.5.4 Syntax: MAIL FROM:<address>";
-    if (smtp_path_parse(argument->text, argument->length, path, &used) != STATUS_OK ||
-        (path->mailbox_length > 0 && path->domain_length == 0) ||
-        path->mailbox_length >= SMTP_SENDER_BYTES)
+    if (smtp_argument_path(argument, &used) != STATUS_OK)
+        return "501 5.1.7 Bad sender address syntax";
+    /* No path of RFC 5321 lacks a domain. Whoever would send a bounce there asks us for it, as if
+     * we had been the first host that the mail came to. */
+    if (path->mailbox_length > 0 && path->domain_length == 0 &&
+        (strict || smtp_path_complete(path, config->hostname, argument->mailbox) != STATUS_OK))
         return "501 5.1.7 Bad sender address syntax";
     return smtp_parameters_parse(&argument->parameters, argument->text + used,
-                                 argument->length - used);
+                                 argument->length - used,
+                                 strict ? SMTP_UNOFFERED_NONE : SMTP_UNOFFERED_MAIL);
 }
 
 void smtp_mail(struct smtp_call *call, const struct smtp_argument *argument)

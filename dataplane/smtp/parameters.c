@@ -25,9 +25,27 @@ static bool parameter_is(const char *text, size_t length, const char *word)
     return length == strlen(word) && strncasecmp(text, word, length) == 0;
 }
 
+static bool parameter_passes(const char *text, size_t length, enum smtp_unoffered pass)
+{
+    static const struct {
+        char key[7];
+        enum smtp_unoffered of;
+    } harmless[] = {
+        {"AUTH", SMTP_UNOFFERED_MAIL},  {"RET", SMTP_UNOFFERED_MAIL},
+        {"ENVID", SMTP_UNOFFERED_MAIL}, {"NOTIFY", SMTP_UNOFFERED_RCPT},
+        {"ORCPT", SMTP_UNOFFERED_RCPT},
+    };
+
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+        if (harmless[i].of == pass && parameter_is(text, length, harmless[i].key))
+            return true;
+    }
+    return false;
+}
+
 /* One "KEY[=VALUE]". Returns null, or the reply that refuses it. */
 static const char *parameter_take(struct smtp_parameters *parameters, const char *text,
-                                  size_t length)
+                                  size_t length, enum smtp_unoffered pass)
 {
     const char *equals = memchr(text, '=', length);
     size_t key = equals == NULL ? length : (size_t)(equals - text);
@@ -48,12 +66,14 @@ static const char *parameter_take(struct smtp_parameters *parameters, const char
         parameters->has_body = true;
         return NULL;
     }
+    if (value_length > 0 && parameter_passes(text, key, pass))
+        return NULL;
     return "555 5.5.4 Unsupported parameter";
 }
 
 /* Parameters follow the path after a blank. */
 const char *smtp_parameters_parse(struct smtp_parameters *parameters, const char *text,
-                                  size_t length)
+                                  size_t length, enum smtp_unoffered pass)
 {
     size_t at = 0;
 
@@ -71,7 +91,7 @@ const char *smtp_parameters_parse(struct smtp_parameters *parameters, const char
             at++;
         if (at == start)
             break;
-        refused = parameter_take(parameters, text + start, at - start);
+        refused = parameter_take(parameters, text + start, at - start, pass);
         if (refused != NULL)
             return refused;
     }

@@ -1,5 +1,6 @@
 /* RCPT: who is to have it; with the first one a message slot is taken. */
 #include <string.h>
+#include <strings.h>
 
 #include "dataplane/counting.h"
 #include "dataplane/message/share.h"
@@ -183,7 +184,7 @@ recipient_customer(struct smtp_call *call, const struct smtp_path *path, const c
     const struct smtp_customers *customers = call->server->customers;
     const struct smtp_customer *customer =
         path->literal ? NULL : smtp_customers_find(customers, path->domain, path->domain_length);
-    char local[SMTP_LOCAL_BYTES];
+    char local[SMTP_MAILBOX_BYTES];
     size_t length = smtp_local_unquoted(path, local);
 
     if (customer == NULL || recipient_routes(customer, local, length)) {
@@ -258,6 +259,12 @@ static bool recipient_postmaster(struct smtp_call *call, struct smtp_path *path)
     return true;
 }
 
+/* The one recipient that may come without a domain. */
+static bool recipient_is_postmaster(const struct smtp_path *path)
+{
+    return path->local_length == 10 && strncasecmp(path->local, "postmaster", 10) == 0;
+}
+
 const char *smtp_recipient_check(struct smtp_argument *argument)
 {
     struct smtp_path *path = &argument->path;
@@ -266,11 +273,12 @@ const char *smtp_recipient_check(struct smtp_argument *argument)
 
     if (!smtp_argument_keyword(argument, "TO:"))
         return "501 5.5.4 Syntax: RCPT TO:<address>";
-    if (smtp_path_parse(argument->text, argument->length, path, &used) != STATUS_OK ||
-        path->mailbox_length == 0)
+    if (smtp_argument_path(argument, &used) != STATUS_OK || path->mailbox_length == 0 ||
+        (path->domain_length == 0 && !recipient_is_postmaster(path)))
         return "501 5.1.3 Bad recipient address syntax";
-    refused = smtp_parameters_parse(&argument->parameters, argument->text + used,
-                                    argument->length - used);
+    refused = smtp_parameters_parse(
+        &argument->parameters, argument->text + used, argument->length - used,
+        argument->config->smtp.strict_addresses ? SMTP_UNOFFERED_NONE : SMTP_UNOFFERED_RCPT);
     if (refused == NULL && (argument->parameters.has_size || argument->parameters.has_body))
         refused = "555 5.5.4 Unsupported parameter";
     return refused;

@@ -165,8 +165,11 @@ struct smtp_line {
 struct smtp_argument {
     const char *text;
     size_t length;
+    const struct config *config;
+    bool odd; /* HELO: what would pass for something else is to be replaced */
     struct smtp_path path;
     struct smtp_parameters parameters;
+    char mailbox[SMTP_MAILBOX_BYTES]; /* of the path, where it is not the text's */
 };
 
 /* The files of this folder in their order: each calls only those before it.
@@ -207,6 +210,8 @@ void smtp_transaction_bad(struct smtp_call *call, const char *command, const cha
 /* Takes `keyword` ("FROM:", "TO:", in any case) off the front, and blanks after it, which RFC 5321
  * forbids and senders use. False when it is not there. */
 bool smtp_argument_keyword(struct smtp_argument *argument, const char *keyword);
+/* Parses the path at the front, as strictly as is configured; *used is its length. */
+enum status smtp_argument_path(struct smtp_argument *argument, size_t *used) STATUS_CHECKED;
 
 /* shed.c: there is no room for another message, or for more of one. Ends the one that has been
  * slowest of late, of some that have had a place for long; true when one was ended. */

@@ -61,3 +61,13 @@ bool smtp_argument_keyword(struct smtp_argument *argument, const char *keyword)
     argument->length -= length;
     return true;
 }
+
+enum status smtp_argument_path(struct smtp_argument *argument, size_t *used)
+{
+    enum status status = smtp_path_parse(argument->text, argument->length, &argument->path, used);
+
+    if (status == STATUS_OK || argument->config->smtp.strict_addresses)
+        return status;
+    return smtp_path_parse_loosely(argument->text, argument->length, &argument->path,
+                                   argument->mailbox, used);
+}

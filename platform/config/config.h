@@ -105,6 +105,10 @@ struct config_limits {
     int64_t verdict_timeout_ns;    /* end of data to reply, all waiting included; then 451 */
 };
 
+struct config_smtp {
+    bool strict_addresses; /* paths, HELO names and parameters as RFC 5321 has them, and no other */
+};
+
 struct config_scanner {
     unsigned processes;               /* 0 = automatic */
     char database[CONFIG_PATH_BYTES]; /* file or directory of signatures */
@@ -188,6 +192,7 @@ struct config {
     struct config_cores cores;
     struct config_memory memory;
     struct config_limits limits;
+    struct config_smtp smtp;
     struct config_scanner scanner;
     struct config_prefilter prefilter;
     enum config_policy unscannable[CONFIG_REASONS]; /* where a customer does not say */

@@ -116,6 +116,15 @@ static const struct schema_key limits_keys[] = {
      .about = "time from the end of a message to the reply, scan and relay included; then 451"},
 };
 
+#define SMTP(member) MEMBER(struct config_smtp, member)
+static const struct schema_key smtp_keys[] = {
+    {"strict_addresses", SCHEMA_CHOICE, false, SMTP(strict_addresses), .fallback = "no",
+     .choices = yes_no,
+     .about =
+         "whether addresses, HELO names and parameters are refused that break RFC 5321 but are "
+         "understood"},
+};
+
 #define SCANNER(member) MEMBER(struct config_scanner, member)
 static const struct schema_key scanner_keys[] = {
     {"processes", SCHEMA_COUNT_OR_AUTO, false, SCANNER(processes), .min = 1, .max = 256,
@@ -254,6 +263,7 @@ static const struct schema_group port_group = {KEYS(port_keys)};
 static const struct schema_group cores_group = {KEYS(cores_keys)};
 static const struct schema_group memory_group = {KEYS(memory_keys)};
 static const struct schema_group limits_group = {KEYS(limits_keys)};
+static const struct schema_group smtp_group = {KEYS(smtp_keys)};
 static const struct schema_group scanner_group = {KEYS(scanner_keys)};
 static const struct schema_group prefilter_group = {KEYS(prefilter_keys)};
 static const struct schema_group control_group = {KEYS(control_keys)};
@@ -284,6 +294,8 @@ static const struct schema_key file_keys[] = {
      .about = "memory taken at the start"},
     {"limits", SCHEMA_GROUP, false, TOP(limits), .group = &limits_group,
      .about = "what senders may have"},
+    {"smtp", SCHEMA_GROUP, false, TOP(smtp), .group = &smtp_group,
+     .about = "how senders are spoken with"},
     {"scanner", SCHEMA_GROUP, false, TOP(scanner), .group = &scanner_group, .restart = true,
      .about = "signatures, and limits of a scan"},
     {"prefilter", SCHEMA_GROUP, false, TOP(prefilter), .group = &prefilter_group, .restart = true,

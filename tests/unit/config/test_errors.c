@@ -171,6 +171,7 @@ static const struct breakage limit_cases[] = {
     {"command_timeout: 2m", "command_timeout: ~120", {"(limits.command_timeout)", "1s to 1h"}},
     {"command_timeout: 2m", "command_timeout: ~2d", {"(limits.command_timeout)", "1s to 1h"}},
     {"data_timeout: 90s", "data_timeout: ~999ms", {"(limits.data_timeout)", "1s to 1h"}},
+    {"strict_addresses: yes", "strict_addresses: ~true", {"(smtp.strict_addresses)", "yes or no"}},
     {"verdict_timeout: 8m", "verdict_timeout: ~11m", {"(limits.verdict_timeout)", "1s to 10m"}},
     {"verdict_timeout: 8m", "verdict_timeout: ~10m", {"(limits.verdict_timeout)", "less than 10m"}},
     {"verdict_timeout: 8m",

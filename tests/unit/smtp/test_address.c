@@ -129,7 +129,7 @@ static void test_path_limit(void **state)
 static void test_unquoted(void **state)
 {
     struct smtp_path path;
-    char local[SMTP_LOCAL_BYTES];
+    char local[SMTP_MAILBOX_BYTES];
     size_t used;
 
     (void)state;
