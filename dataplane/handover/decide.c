@@ -69,6 +69,7 @@ static enum station decide_start(struct handover *handover, struct message *mess
     passage->result = (struct mail_result){
         .outcome = decision.outcome,
         .action = decision.action,
+        .reason = decision.reason,
         .name = decision.verdict == VERDICT_INFECTED ? message->verdict_name
                                                      : unscannable_text(decision.reason),
     };

@@ -31,7 +31,11 @@ enum config_reason policy_reason(enum unscannable_reason reason)
 {
     switch (reason) {
     case UNSCANNABLE_ENCRYPTED:
-        return CONFIG_REASON_ENCRYPTED;
+        return CONFIG_REASON_ENCRYPTED_ARCHIVE;
+    case UNSCANNABLE_ENCRYPTED_MAIL:
+        return CONFIG_REASON_ENCRYPTED_MAIL;
+    case UNSCANNABLE_ENCRYPTED_DOCUMENT:
+        return CONFIG_REASON_ENCRYPTED_DOCUMENT;
     case UNSCANNABLE_MALFORMED:
         return CONFIG_REASON_MALFORMED;
     case UNSCANNABLE_UNSUPPORTED:

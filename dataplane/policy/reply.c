@@ -108,6 +108,26 @@ static void reply_ours(struct smtp_text *text, const struct message *message, co
     smtp_text_string(text, "\r\n");
 }
 
+/* Refused for good: what it is about the message, and what its sender can do. */
+static void reply_unscannable(struct smtp_text *text, const struct message *message,
+                              enum unscannable_reason reason)
+{
+    static const char *const advice[UNSCANNABLE_COUNT] = {
+        [UNSCANNABLE_ENCRYPTED] = "; send it without a password",
+        [UNSCANNABLE_ENCRYPTED_DOCUMENT] = "; send it without a password",
+        [UNSCANNABLE_ENCRYPTED_MAIL] = "; the recipient takes no encrypted mail",
+        [UNSCANNABLE_UNSUPPORTED] = "; pack what is attached in another way, as .zip say",
+        [UNSCANNABLE_PARTIAL] = "; send it whole, in one message",
+        [UNSCANNABLE_LIMIT] = "; send less of it in one message",
+        [UNSCANNABLE_MALFORMED] =
+            "; mail programs would read it in too many ways, send it with another one",
+    };
+    const char *end = advice[reason] != NULL ? advice[reason] : "";
+
+    reply_ours(text, message, reason == UNSCANNABLE_MALFORMED ? "554 5.6.0" : "554 5.7.1",
+               "Message rejected, it cannot be scanned: ", unscannable_text(reason), end);
+}
+
 /* Not relayed: with control's own enhanced code, where it gave one. */
 static void reply_no_relay(struct smtp_text *text, const struct message *message,
                            const struct mail_result *result)
@@ -143,7 +163,7 @@ size_t policy_reply(const struct message *message, const struct mail_result *res
         break;
     case MAIL_UNSCANNABLE:
         if (result->action == POLICY_REJECT)
-            reply_ours(&text, message, "554 5.7.1", "Message rejected: ", name, "");
+            reply_unscannable(&text, message, result->reason);
         else
             reply_ours(&text, message, "451 4.7.1", "Cannot scan now: ", name, "");
         break;

@@ -18,6 +18,7 @@ struct mail_result {
     unsigned code;             /* RELAY_*: the customer's code */
     const char *text;          /* RELAY_*, DELIVERED: the customer's text, '\n' between lines */
     const char *name;          /* INFECTED: signature; UNSCANNABLE: reason in words */
+    enum unscannable_reason reason; /* UNSCANNABLE */
 };
 
 /* Writes the reply `result` calls for, CRLF included, into `text` (`size` >= 512; not

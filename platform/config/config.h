@@ -132,18 +132,24 @@ struct config_prefilter {
 /* What to do with unscannable mail. */
 enum config_policy { CONFIG_POLICY_DEFER, CONFIG_POLICY_REJECT, CONFIG_POLICY_DELIVER };
 
-/* Why mail is unscannable, as far as policies tell reasons apart. X(UPPER, key) */
-#define CONFIG_REASON_LIST(X)                                                       \
-    X(ENCRYPTED, encrypted)     /* nobody without the key can look inside */        \
-    X(UNSUPPORTED, unsupported) /* a form the engine does not know */               \
-    X(MALFORMED, malformed)     /* mail programs would read it in different ways */ \
-    X(LIMIT, limit)             /* over a limit of the scan: size, depth, files */  \
-    X(PARTIAL, partial)         /* a part could not be looked at */                 \
-    X(FAILED, failed)           /* no engine, or it died: another time may do better */
+/* Why mail is unscannable, as far as policies tell reasons apart. The first are kinds of one,
+ * `encrypted`: nobody without the key can look inside. X(UPPER, key) */
+#define CONFIG_ENCRYPTED_LIST(X)                                   \
+    X(ENCRYPTED_MAIL, mail)         /* S/MIME, OpenPGP */          \
+    X(ENCRYPTED_ARCHIVE, archive)   /* with a password; or else */ \
+    X(ENCRYPTED_DOCUMENT, document) /* of an office, or a PDF */
+
+/* X(UPPER, key, DEFAULT) */
+#define CONFIG_REASON_LIST(X)                                                                \
+    X(UNSUPPORTED, unsupported, "reject") /* a form that cannot be opened here */            \
+    X(MALFORMED, malformed, "reject")     /* more readings than are looked at */             \
+    X(LIMIT, limit, "reject")             /* over a limit of the scan: size, depth, files */ \
+    X(PARTIAL, partial, "reject")         /* a piece of a message, or a mention of one */    \
+    X(FAILED, failed, "defer")            /* no engine, no time, or it died: it may do better */
 
 enum config_reason {
-#define X(upper, lower) CONFIG_REASON_##upper,
-    CONFIG_REASON_LIST(X)
+#define X(upper, ...) CONFIG_REASON_##upper,
+    CONFIG_ENCRYPTED_LIST(X) CONFIG_REASON_LIST(X)
 #undef X
         CONFIG_REASONS
 };

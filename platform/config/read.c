@@ -108,22 +108,39 @@ static void read_value(struct reader *reader, const struct part *part, const str
 static void read_keys(struct reader *reader, const struct part *part);
 
 /* One text for every key of the group. */
+static bool read_word_to(const struct schema_group *group, const char *text, void *base)
+{
+    for (unsigned i = 0; i < group->count; i++) {
+        const struct schema_key *key = &group->keys[i];
+        bool right = key->type == SCHEMA_GROUP
+                         ? read_word_to(key->group, text, (char *)base + key->offset)
+                         : values_parse(key, text, base);
+
+        if (!right)
+            return false;
+    }
+    return true;
+}
+
+/* A key of the group, or of one in it, that has a value. */
+static const struct schema_key *read_some_key(const struct schema_group *group)
+{
+    const struct schema_key *key = &group->keys[0];
+
+    return key->type == SCHEMA_GROUP ? read_some_key(key->group) : key;
+}
+
 static void read_word(struct reader *reader, const struct part *part)
 {
     const char *text = locate_text(reader->locate, part->node);
     char wanted[VALUES_WANTED_BYTES];
 
-    for (unsigned i = 0; i < part->group->count; i++) {
-        const struct schema_key *key = &part->group->keys[i];
-
-        if (values_parse(key, text, part->base))
-            continue;
-        values_wanted(key, wanted);
-        (void)locate_fail(reader->locate, part->node,
-                          "\"%.60s\" is not valid (%s); %s, or a mapping with keys such as %s",
-                          text, reader->path, wanted, key->name);
+    if (read_word_to(part->group, text, part->base))
         return;
-    }
+    values_wanted(read_some_key(part->group), wanted);
+    (void)locate_fail(reader->locate, part->node,
+                      "\"%.60s\" is not valid (%s); %s, or a mapping with keys such as %s", text,
+                      reader->path, wanted, part->group->keys[0].name);
 }
 
 static void read_group(struct reader *reader, const struct part *part)
@@ -150,7 +167,7 @@ static void read_inner_group(struct reader *reader, const struct part *outer,
         .node = locate_child(reader->locate, outer->node, key->name),
         .parent = outer->node ? outer->node : outer->parent,
         .base = (char *)outer->base + key->offset,
-        .inherited = key->inherits != 0,
+        .inherited = outer->inherited || key->inherits != 0,
     };
     size_t used = read_enter(reader, "%s%s", read_dot(reader), key->name);
 
@@ -307,6 +324,10 @@ void read_defaults(const struct schema_group *group, void *base)
     for (unsigned i = 0; i < group->count; i++) {
         const struct schema_key *key = &group->keys[i];
 
+        if (key->type == SCHEMA_GROUP) {
+            read_defaults(key->group, (char *)base + key->offset);
+            continue;
+        }
         CHECK(!key->mandatory && key->fallback != NULL);
         CHECK(values_parse(key, key->fallback, base));
     }

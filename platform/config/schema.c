@@ -195,15 +195,32 @@ static const struct schema_key port_keys[] = {
      .choices = checksums, .about = "whether checksums of received packets are verified"},
 };
 
+#define POLICY_OF(upper, from)                                               \
+    .offset = (CONFIG_REASON_##upper - (from)) * sizeof(enum config_policy), \
+    .size = sizeof(enum config_policy), .choices = policies
+
+/* Between a sender and a recipient who hold the keys it is nobody else's business; what has a
+ * password is how viruses come. */
+static const struct schema_key encrypted_keys[] = {
+    {"mail", SCHEMA_CHOICE, false, POLICY_OF(ENCRYPTED_MAIL, CONFIG_REASON_ENCRYPTED_MAIL),
+     .fallback = "deliver", .about = "S/MIME and OpenPGP"},
+    {"archive", SCHEMA_CHOICE, false, POLICY_OF(ENCRYPTED_ARCHIVE, CONFIG_REASON_ENCRYPTED_MAIL),
+     .fallback = "reject",
+     .about = "archives with a password, and all that is no mail or document"},
+    {"document", SCHEMA_CHOICE, false, POLICY_OF(ENCRYPTED_DOCUMENT, CONFIG_REASON_ENCRYPTED_MAIL),
+     .fallback = "reject", .about = "office documents and PDF with a password"},
+};
+static const struct schema_group encrypted_group = {KEYS(encrypted_keys), .word = true};
+
 static const struct schema_key unscannable_keys[] = {
-#define X(upper, lower)                                            \
-    {#lower,                                                       \
-     SCHEMA_CHOICE,                                                \
-     false,                                                        \
-     .offset = CONFIG_REASON_##upper * sizeof(enum config_policy), \
-     .size = sizeof(enum config_policy),                           \
-     .fallback = "defer",                                          \
-     .choices = policies,                                          \
+    {"encrypted", SCHEMA_GROUP, false, .offset = 0, .group = &encrypted_group,
+     .about = "what cannot be looked into without a key"},
+#define X(upper, lower, word) \
+    {#lower,                  \
+     SCHEMA_CHOICE,           \
+     false,                   \
+     POLICY_OF(upper, 0),     \
+     .fallback = (word),      \
      .about = "when it could not be scanned for this reason"},
     CONFIG_REASON_LIST(X)
 #undef X

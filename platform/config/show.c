@@ -43,15 +43,18 @@ static void show_group(struct page *page, const struct schema_group *group, cons
 static bool show_group_word(const struct schema_group *group, const void *base,
                             char word[VALUES_TEXT_BYTES])
 {
-    if (!group->word || !values_format(&group->keys[0], base, word))
-        return false;
-    for (unsigned i = 1; i < group->count; i++) {
+    for (unsigned i = 0; group->word && i < group->count; i++) {
+        const struct schema_key *key = &group->keys[i];
         char text[VALUES_TEXT_BYTES];
+        bool one = key->type == SCHEMA_GROUP
+                       ? show_group_word(key->group, (const char *)base + key->offset, text)
+                       : values_format(key, base, text);
 
-        if (!values_format(&group->keys[i], base, text) || strcmp(text, word) != 0)
+        if (!one || (i > 0 && strcmp(text, word) != 0))
             return false;
+        memcpy(word, text, VALUES_TEXT_BYTES);
     }
-    return true;
+    return group->word;
 }
 
 static void show_inner_group(struct page *page, const struct schema_key *key, const void *base)

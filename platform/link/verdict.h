@@ -22,7 +22,9 @@ enum verdict_kind { VERDICT_CLEAN = 1, VERDICT_INFECTED, VERDICT_UNSCANNABLE };
     X(BUSY, "scanners busy")                 \
     X(MALFORMED, "malformed")                \
     X(UNSUPPORTED, "unsupported")            \
-    X(PARTIAL, "partial")
+    X(PARTIAL, "partial")                    \
+    X(ENCRYPTED_MAIL, "encrypted mail")      \
+    X(ENCRYPTED_DOCUMENT, "encrypted document")
 
 enum unscannable_reason {
 #define X(name, text) UNSCANNABLE_##name,

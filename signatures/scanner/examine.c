@@ -171,6 +171,17 @@ static void examine_all(struct examination *examination)
     }
 }
 
+/* What nobody can read, or not from this message. */
+static void examine_finding(struct scan_result *result, const struct readings_report *report)
+{
+    enum unscannable_reason reason = report->finding;
+
+    if (reason == UNSCANNABLE_ENCRYPTED)
+        reason = verdict_encrypted(report->kind);
+    if (reason != UNSCANNABLE_NONE)
+        examine_unscannable(result, reason, report->kind);
+}
+
 /* What the collecting itself says of the message. */
 static void examine_outcome(struct scan_result *result, enum status status,
                             const struct readings *readings)
@@ -181,9 +192,8 @@ static void examine_outcome(struct scan_result *result, enum status status,
         examine_unscannable(result, UNSCANNABLE_TIME, "no time was left for a reading");
     else if (status != STATUS_OK)
         examine_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "no memory for a reading");
-    else if (readings_report(readings)->finding != UNSCANNABLE_NONE)
-        examine_unscannable(result, readings_report(readings)->finding,
-                            readings_report(readings)->kind);
+    else
+        examine_finding(result, readings_report(readings));
 }
 
 static void examine_readings(struct examination *examination, const uint8_t *bytes, size_t length)

@@ -31,6 +31,15 @@ void verdict_unscannable(struct scan_result *result, enum unscannable_reason rea
     verdict_printable(result->name, sizeof(result->name), text != NULL ? text : "");
 }
 
+enum unscannable_reason verdict_encrypted(const char *what)
+{
+    if (strcmp(what, "mail") == 0)
+        return UNSCANNABLE_ENCRYPTED_MAIL;
+    return strcmp(what, "document") == 0 || strcmp(what, "PDF") == 0
+               ? UNSCANNABLE_ENCRYPTED_DOCUMENT
+               : UNSCANNABLE_ENCRYPTED;
+}
+
 static void verdict_named(struct scan_result *result, const char *virus)
 {
     if (begins(virus, NAME_LIMIT_TIME)) {
@@ -42,7 +51,7 @@ static void verdict_named(struct scan_result *result, const char *virus)
         return;
     }
     if (begins(virus, NAME_ENCRYPTED)) {
-        verdict_unscannable(result, UNSCANNABLE_ENCRYPTED, virus);
+        verdict_unscannable(result, verdict_encrypted(virus + strlen(NAME_ENCRYPTED)), virus);
         return;
     }
     result->verdict = VERDICT_INFECTED;

@@ -18,6 +18,10 @@ void verdict_from_engine(int code, const char *virus, struct scan_result *result
 void verdict_unscannable(struct scan_result *result, enum unscannable_reason reason,
                          const char *text);
 
+/* Which kind of encrypted it is: the kind in a word ("mail", "archive", "document"), or what stands
+ * behind "Heuristics.Encrypted." in libclamav's name. */
+enum unscannable_reason verdict_encrypted(const char *what);
+
 /* Copies `from`, cut to `size`, each byte outside 0x20..0x7e as '?'. */
 void verdict_printable(char *to, size_t size, const char *from);
 

@@ -2,6 +2,7 @@
 customer's policy; and `postern scan` says what clamscan says.
 """
 
+import base64
 import io
 import json
 import os
@@ -142,6 +143,7 @@ class Eicar(unittest.TestCase):
         entries = [appliance.customer(policy, [policy + ".example"], cls.customer.port,
                                       unscannable=policy)
                    for policy in ("defer", "reject", "deliver")]
+        entries.append(appliance.customer("usual", ["usual.example"], cls.customer.port))
         cls.appliance = appliance.Appliance(entries, {"limits": {"message_size": "10M"},
                                                      "scanner": {"scan_size": "20M"}})
         cls.addClassCleanup(cls.appliance.stop)
@@ -210,6 +212,25 @@ class Eicar(unittest.TestCase):
             archive = pathlib.Path(folder, "secret.zip").read_bytes()
         self.by_policy(mails.attachment("encrypted", "secret.zip", archive, "application/zip"),
                        "encrypted")
+
+    def test_usual_policies(self):
+        """What is wrong with the message is refused with what can be done; end-to-end encrypted mail
+        is for its recipient to judge."""
+        # A session key for somebody, and what is encrypted with it (RFC 9580 5.1, 5.13).
+        packets = (bytes((0x85, 1, 12, 3)) + b"somebody" + bytes((1, 7, 255)) + bytes(range(256)) +
+                   bytes((0xd2, 60, 1)) + bytes(range(59)))
+        armored = (b"-----BEGIN PGP MESSAGE-----\r\n\r\n%s-----END PGP MESSAGE-----\r\n" %
+                   base64.encodebytes(packets).replace(b"\n", b"\r\n"))
+        partial = mails.head("p", content_type='message/partial; id="a"; number=1; total=2')
+        code, text = self.appliance.send(partial + b"Subject: x\r\n\r\nhalf of it\r\n",
+                                         recipients=["a@usual.example"])
+        self.assertEqual(code, 554, text)
+        self.assertRegex(text, r"^5\.7\.1 .*partial; send it whole")
+        message = mails.plain("pgp", armored)
+        code, text = self.appliance.send(message, recipients=["a@usual.example"])
+        self.assertEqual(code, 250, text)
+        self.assertEqual(dict(self.customer.taken[self.before].fields)["x-virus-status"],
+                         "Unscanned (encrypted mail)")
 
     def test_nested_too_deep(self):
         content = b"the bottom of it\n" * 10

@@ -40,6 +40,15 @@ static void assert_policies(const enum config_policy *policies, enum config_poli
         assert_int_equal(policies[reason], expected);
 }
 
+static void assert_default_policies(const enum config_policy *policies)
+{
+    for (unsigned reason = 0; reason < CONFIG_REASONS; reason++)
+        assert_int_equal(policies[reason], reason == CONFIG_REASON_ENCRYPTED_MAIL
+                                               ? CONFIG_POLICY_DELIVER
+                                           : reason == CONFIG_REASON_FAILED ? CONFIG_POLICY_DEFER
+                                                                            : CONFIG_POLICY_REJECT);
+}
+
 static void full_file_ports(void **state)
 {
     static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0x1f};
@@ -173,9 +182,10 @@ static void full_file_customers(void **state)
     assert_string_equal(customer->route.servers[0].host, "::1");
     assert_int_equal(customer->route.servers[0].port, 25);
     customer = &config->customers[2];
-    assert_int_equal(customer->unscannable[CONFIG_REASON_ENCRYPTED], CONFIG_POLICY_DELIVER);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_ENCRYPTED_MAIL], CONFIG_POLICY_DELIVER);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_ENCRYPTED_ARCHIVE], CONFIG_POLICY_DELIVER);
     assert_int_equal(customer->unscannable[CONFIG_REASON_UNSUPPORTED], CONFIG_POLICY_DEFER);
-    assert_int_equal(customer->unscannable[CONFIG_REASON_MALFORMED], CONFIG_POLICY_DEFER);
+    assert_int_equal(customer->unscannable[CONFIG_REASON_MALFORMED], CONFIG_POLICY_REJECT);
     assert_int_equal(customer->unscannable[CONFIG_REASON_LIMIT], CONFIG_POLICY_REJECT);
     assert_int_equal(customer->unscannable[CONFIG_REASON_PARTIAL], CONFIG_POLICY_REJECT);
     assert_int_equal(customer->unscannable[CONFIG_REASON_FAILED], CONFIG_POLICY_REJECT);
@@ -215,8 +225,8 @@ static void minimal_file_gets_defaults(void **state)
     assert_int_equal(config->memory.messages_bytes, 256u << 20);
     assert_int_equal(config->memory.packets_bytes, 128u << 20);
     assert_int_equal(config->version, 1);
-    assert_policies(config->unscannable, CONFIG_POLICY_DEFER);
-    assert_policies(config->customers[0].unscannable, CONFIG_POLICY_DEFER);
+    assert_default_policies(config->unscannable);
+    assert_default_policies(config->customers[0].unscannable);
     assert_true(config->customers[0].any_recipient);
     config_free(config);
 }
@@ -406,9 +416,32 @@ static void free_takes_null(void **state)
     config_free(NULL);
 }
 
+/* A word for all kinds, a word for one; what a customer does not name is as at the top. */
+static void kinds_of_encrypted(void **state)
+{
+    char *text = sample_replace(sample_full, "  encrypted: reject\n",
+                                "  encrypted: {mail: reject, document: defer}\n");
+    char *inner = sample_replace(text, "{encrypted: deliver, unsupported: defer}",
+                                 "{encrypted: {archive: deliver}, unsupported: defer}");
+    struct config *config = load(inner);
+    const enum config_policy *third = config->customers[2].unscannable;
+
+    (void)state;
+    assert_int_equal(config->unscannable[CONFIG_REASON_ENCRYPTED_MAIL], CONFIG_POLICY_REJECT);
+    assert_int_equal(config->unscannable[CONFIG_REASON_ENCRYPTED_ARCHIVE], CONFIG_POLICY_REJECT);
+    assert_int_equal(config->unscannable[CONFIG_REASON_ENCRYPTED_DOCUMENT], CONFIG_POLICY_DEFER);
+    assert_int_equal(third[CONFIG_REASON_ENCRYPTED_MAIL], CONFIG_POLICY_REJECT);
+    assert_int_equal(third[CONFIG_REASON_ENCRYPTED_ARCHIVE], CONFIG_POLICY_DELIVER);
+    assert_int_equal(third[CONFIG_REASON_ENCRYPTED_DOCUMENT], CONFIG_POLICY_DEFER);
+    config_free(config);
+    free(inner);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kinds_of_encrypted),
         cmocka_unit_test(full_file_ports),
         cmocka_unit_test(full_file_process_settings),
         cmocka_unit_test(full_file_limits),

@@ -74,8 +74,7 @@ static void has_every_value_of_the_full_sample(void **state)
         "  message_size: 20M\n",
         "  time_limit: 1500ms\n",
         "  use: no\n",
-        "unscannable:\n  encrypted: reject\n  unsupported: defer\n  malformed: defer\n  limit: "
-        "reject\n",
+        "unscannable: reject\ncustomers:\n",
         "    domains:\n      - example.org\n      - example.net\n"
         "    recipients:\n      - alice\n      - 'bob@example.net'\n    unscannable: reject\n",
         "    route:\n      host: relay.example.org\n      port: 2526\n      connections: 7\n",

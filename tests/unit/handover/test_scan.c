@@ -132,7 +132,9 @@ static void test_policy_by_reason(void **state)
         enum unscannable_reason reason;
         enum config_reason kind;
     } cases[] = {
-        {UNSCANNABLE_ENCRYPTED, CONFIG_REASON_ENCRYPTED},
+        {UNSCANNABLE_ENCRYPTED, CONFIG_REASON_ENCRYPTED_ARCHIVE},
+        {UNSCANNABLE_ENCRYPTED_MAIL, CONFIG_REASON_ENCRYPTED_MAIL},
+        {UNSCANNABLE_ENCRYPTED_DOCUMENT, CONFIG_REASON_ENCRYPTED_DOCUMENT},
         {UNSCANNABLE_MALFORMED, CONFIG_REASON_MALFORMED},
         {UNSCANNABLE_LIMIT, CONFIG_REASON_LIMIT},
         {UNSCANNABLE_TIME, CONFIG_REASON_FAILED},
@@ -150,7 +152,8 @@ static void test_policy_by_reason(void **state)
         struct tcp_connection *sender = appliance_mail(appliance, 0, "defer.example");
 
         answer(appliance, VERDICT_UNSCANNABLE, cases[i].reason, "");
-        appliance_expect(sender, "554 5.7.1 [");
+        appliance_expect(sender,
+                         cases[i].reason == UNSCANNABLE_MALFORMED ? "554 5.6.0 [" : "554 5.7.1 [");
         policy[cases[i].kind] = CONFIG_POLICY_DEFER;
         sender = appliance_mail(appliance, 0, "defer.example");
         answer(appliance, VERDICT_UNSCANNABLE, cases[i].reason, "");

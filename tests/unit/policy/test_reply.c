@@ -34,8 +34,15 @@ static const struct {
      "550 5.7.123 [ID] no\r\n"},
     {{.outcome = MAIL_INFECTED, .name = "Win.Test.EICAR_HDB-1"},
      "554 5.7.1 [ID] Message rejected: virus found (Win.Test.EICAR_HDB-1)\r\n"},
-    {{.outcome = MAIL_UNSCANNABLE, .name = "encrypted", .action = POLICY_REJECT},
-     "554 5.7.1 [ID] Message rejected: encrypted\r\n"},
+    {{.outcome = MAIL_UNSCANNABLE, .reason = UNSCANNABLE_ENCRYPTED, .action = POLICY_REJECT},
+     "554 5.7.1 [ID] Message rejected, it cannot be scanned: encrypted; send it without a "
+     "password\r\n"},
+    {{.outcome = MAIL_UNSCANNABLE, .reason = UNSCANNABLE_MALFORMED, .action = POLICY_REJECT},
+     "554 5.6.0 [ID] Message rejected, it cannot be scanned: malformed; mail programs would read "
+     "it "
+     "in too many ways, send it with another one\r\n"},
+    {{.outcome = MAIL_UNSCANNABLE, .reason = UNSCANNABLE_TIME, .action = POLICY_REJECT},
+     "554 5.7.1 [ID] Message rejected, it cannot be scanned: time limit\r\n"},
     {{.outcome = MAIL_UNSCANNABLE, .name = "no engine", .action = POLICY_DEFER},
      "451 4.7.1 [ID] Cannot scan now: no engine\r\n"},
     {{.outcome = MAIL_NO_RELAY},

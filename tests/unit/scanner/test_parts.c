@@ -55,7 +55,9 @@ static void heuristics_have_their_reasons(void **state)
            UNSCANNABLE_TIME);
     expect(CL_VIRUS, "Heuristics.Limits.Exceeded.MaxFiles", VERDICT_UNSCANNABLE, UNSCANNABLE_LIMIT);
     expect(CL_VIRUS, "Heuristics.Limits.Exceeded", VERDICT_UNSCANNABLE, UNSCANNABLE_LIMIT);
-    expect(CL_VIRUS, "Heuristics.Encrypted.PDF", VERDICT_UNSCANNABLE, UNSCANNABLE_ENCRYPTED);
+    expect(CL_VIRUS, "Heuristics.Encrypted.PDF", VERDICT_UNSCANNABLE,
+           UNSCANNABLE_ENCRYPTED_DOCUMENT);
+    expect(CL_VIRUS, "Heuristics.Encrypted.Zip", VERDICT_UNSCANNABLE, UNSCANNABLE_ENCRYPTED);
     expect(CL_VIRUS, "Heuristics.Phishing.Email", VERDICT_INFECTED, UNSCANNABLE_NONE);
     expect(CL_ETIMEOUT, NULL, VERDICT_UNSCANNABLE, UNSCANNABLE_TIME);
     expect(CL_EMAXREC, NULL, VERDICT_UNSCANNABLE, UNSCANNABLE_LIMIT);
