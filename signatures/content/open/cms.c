@@ -74,6 +74,7 @@ static bool cms_string(struct cms *cms, struct open_span *span, struct open_buff
         return open_over_bound(cms->opener);
     for (;;) {
         struct open_span *inside = value.indefinite ? span : &value.content;
+        const uint8_t *before = inside->at;
 
         if (inside->length < 2)
             return true;
@@ -84,6 +85,8 @@ static bool cms_string(struct cms *cms, struct open_span *span, struct open_buff
         }
         if (!cms_string(cms, inside, buffer, depth + 1))
             return false;
+        if (inside->at == before)
+            return true; /* there is no value */
     }
 }
 
