@@ -30,6 +30,8 @@ struct engine {
     char text[128];
     struct link_identity identity;
     char identity_why[128];
+    engine_look *look; /* may be null */
+    void *look_context;
     bool image_hashes; /* some signature may ask for fuzzy hashes of images */
 };
 
@@ -344,6 +346,30 @@ void engine_limit_time(struct engine *engine, int64_t ns)
                             ns / CLOCK_NS_PER_MS > 0 ? ns / CLOCK_NS_PER_MS : 1);
 }
 
+static cl_error_t engine_shows(int fd, const char *type, const char **ancestors, size_t parent_size,
+                               const char *name, size_t size, const char *bytes, uint32_t level,
+                               uint32_t attributes, void *context)
+{
+    const struct engine *engine = context;
+
+    (void)fd;
+    (void)type;
+    (void)ancestors;
+    (void)parent_size;
+    (void)level;
+    if (engine != NULL && engine->look != NULL && bytes != NULL &&
+        (attributes & LAYER_ATTRIBUTES_NORMALIZED) == 0)
+        engine->look(engine->look_context, (const uint8_t *)bytes, size, name != NULL ? name : "");
+    return CL_CLEAN;
+}
+
+void engine_watch(struct engine *engine, engine_look *look, void *context)
+{
+    engine->look = look;
+    engine->look_context = context;
+    cl_engine_set_clcb_file_inspection(engine->library, engine_shows);
+}
+
 void engine_scan(struct engine *engine, const struct engine_input *input,
                  struct scan_result *result)
 {
@@ -365,8 +391,8 @@ void engine_scan(struct engine *engine, const struct engine_input *input,
                             shortage_seen() != NULL ? UNSCANNABLE_LIMIT : UNSCANNABLE_ENGINE_ERROR,
                             "message could not be mapped");
     } else {
-        code =
-            cl_scanmap_callback(map, NULL, &virus, &scanned, engine->library, &engine->scan, NULL);
+        code = cl_scanmap_callback(map, NULL, &virus, &scanned, engine->library, &engine->scan,
+                                   engine);
         verdict_from_engine(code, virus, result);
         cl_fmap_close(map);
         engine_doubt(engine, clock_monotonic_ns() - started_ns, result);

@@ -73,6 +73,12 @@ int64_t engine_time_limit(const struct engine *engine);
 uint64_t engine_scan_bytes(const struct engine *engine); /* of one scan */
 void engine_limit_time(struct engine *engine, int64_t ns);
 
+/* Child: shows each file that the library looks at from now on, the outermost one too, as it was
+ * taken out (not what it makes of it to match better). Borrowed for the call; the name is empty
+ * when there is none. Null: nobody looks any more. */
+typedef void engine_look(void *context, const uint8_t *bytes, size_t length, const char *name);
+void engine_watch(struct engine *engine, engine_look *look, void *context);
+
 /* Where a message is read: up to `count` bytes from `offset` into `to`; how many, 0 at the end, -1
  * when it cannot be. libclamav asks for what it looks at, often more than once. */
 struct engine_input {

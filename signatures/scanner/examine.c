@@ -6,6 +6,7 @@
 #include "signatures/content/readings/canonical.h"
 #include "signatures/content/readings/clear.h"
 #include "signatures/content/readings/readings.h"
+#include "signatures/scanner/opened.h"
 #include "signatures/scanner/verdict.h"
 
 /* What is in a mail of ours is scanned as it is written, decoded, and in normal forms. */
@@ -18,6 +19,7 @@ struct examination {
     const struct readings *readings;
     struct canonical mail;
     unsigned first; /* reading in the mail */
+    struct opened opened;
 };
 
 struct examine_bytes {
@@ -215,6 +217,57 @@ static void examine_readings(struct examination *examination, const uint8_t *byt
     readings_free(readings);
 }
 
+static void examine_look(void *context, const uint8_t *bytes, size_t length, const char *name)
+{
+    opened_look(context, bytes, length, name);
+}
+
+/* What was opened is scanned as a file of that name, or read as a mail. */
+static void examine_item(struct examination *examination, const struct opened_item *item)
+{
+    const struct reading_part part = {item->bytes, item->length, "", item->name};
+    struct scan_result other = {0};
+    enum status status;
+
+    if (item->mail) {
+        examine_readings(examination, item->bytes, item->length);
+        return;
+    }
+    status = canonical_begin(&examination->mail);
+    if (status == STATUS_OK)
+        status = canonical_add(&examination->mail, &part);
+    if (status == STATUS_OK)
+        status = canonical_end(&examination->mail);
+    if (status == STATUS_OK)
+        examine_bytes(examination, examination->mail.bytes, examination->mail.length, &other);
+    else
+        verdict_unscannable(&other, UNSCANNABLE_ENGINE_ERROR, "no memory for what was opened");
+    examine_worst(examination->result, &other, 0);
+    canonical_free(&examination->mail);
+}
+
+/* Also what is opened on the way. Which readings there are is said of the message alone. */
+static void examine_opened(struct examination *examination)
+{
+    struct opened *opened = &examination->opened;
+    struct scan_result *result = examination->result;
+    uint32_t readings = result->readings;
+    uint32_t reading = result->reading;
+
+    for (unsigned i = 0; i < opened->count && result->verdict != VERDICT_INFECTED; i++) {
+        struct opened_item item = opened->items[i]; /* they may move */
+
+        opened->depth = item.depth;
+        examine_item(examination, &item);
+    }
+    result->readings = readings;
+    result->reading = reading;
+    if (opened->finding.reason != UNSCANNABLE_NONE)
+        examine_unscannable(result, opened->finding.reason, opened->finding.kind);
+    if (opened->no_memory)
+        examine_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "no memory for what was opened");
+}
+
 void examine_message(struct engine *engine, const uint8_t *bytes, uint32_t length, uint32_t flags,
                      struct scan_result *result)
 {
@@ -228,10 +281,15 @@ void examine_message(struct engine *engine, const uint8_t *bytes, uint32_t lengt
     result->flags = flags;
     result->readings = 0;
     result->reading = 0;
+    opened_begin(&examination.opened);
+    engine_watch(engine, examine_look, &examination.opened);
     examine_bytes(&examination, bytes, length, result);
     if (result->verdict != VERDICT_INFECTED)
         doubt = clear_doubt(bytes, length, (flags & SCAN_READINGS) == 0);
     verdict_printable(result->doubt, sizeof(result->doubt), doubt != NULL ? doubt : "");
     if (doubt != NULL)
         examine_readings(&examination, bytes, length);
+    examine_opened(&examination);
+    engine_watch(engine, NULL, NULL);
+    opened_end(&examination.opened);
 }

@@ -4,9 +4,10 @@
  * them would take out of it is collected (signatures/content/readings), written as canonical mails
  * and scanned, too. They may where the job says so (SCAN_READINGS), unless the strict parser finds
  * no doubt in it here either (clear.h): where nobody has looked at it before, most mail is clear.
- * Whatever the job says, so it is where something is in it that libclamav does not open.
- * The worst verdict is the message's: infected before unscannable before clean. Readings past their
- * bounds are unscannable(malformed).
+ * Whatever the job says, so it is where something is in it that libclamav does not open. What the
+ * engine takes out of any of it and does not open itself is opened and scanned, or is the reason
+ * why the message is unscannable (opened.h). The worst verdict is the message's: infected before
+ * unscannable before clean. Readings past their bounds are unscannable(malformed).
  *
  * Threads: the child's one. Memory: heap, within what a child may have. The engine's time limit
  * holds for all of it together.
