@@ -172,6 +172,26 @@ class Decisions(WithPrefilter):
         self.check_sums()
 
 
+class WithoutPrefilter(unittest.TestCase):
+    def test_readings_do_not_depend_on_it(self):
+        """Nobody has looked at the mail: what readers differ on is found, what is clear is scanned once."""
+        customer = Customer()
+        self.addCleanup(customer.stop)
+        box = appliance.Appliance([appliance.customer("example", ["example.org"], customer.port)],
+                                  {"prefilter": {"use": "no"}})
+        self.addCleanup(box.stop)
+        (pathlib.Path(box.config["scanner"]["database"]) / "test.ndb").write_text(SIGNATURES)
+        box.start()
+        self.assertEqual(box.send(mails.plain("a", b"Hello\n"))[0], 250)
+        self.assertEqual(box.status()["scanner_counters"]["scanner_read"], 0)
+        message = (MALFORMED / "type-twice.eml").read_bytes().replace(b"\n", b"\r\n")
+        self.assertEqual(box.send(message)[0], 554)
+        self.assertEqual(box.send(harmless(message))[0], 250)
+        box.wait_idle()
+        scanner = box.status()["scanner_counters"]
+        self.assertEqual((scanner["scanner_read"], scanner["scanner_read_infected"]), (2, 1))
+
+
 class Vouching(WithPrefilter):
     changes = {"scanner": {"processes": 1}}
 
