@@ -233,6 +233,10 @@
     X(READ_MALFORMED, "scanner_read_malformed", COUNTER, "jobs", SUM,                            \
       "of the unscannable, those with more of it than is looked at")                             \
     X(READINGS, "scanner_readings", COUNTER, "parts", SUM, "byte strings that were scanned so")  \
+    X(NAMES_UNKNOWN, "scanner_names_unknown", COUNTER, "jobs", SUM,                              \
+      "of the infected, those whose name no signature has")                                      \
+    X(CANARIES_LOST, "scanner_canaries_lost", COUNTER, "processes", SUM,                         \
+      "engines that know the EICAR test file and did not find it: they get no mail")             \
     X(BUSY_US, "scanner_busy_us", COUNTER, "microseconds", SUM, "time spent on jobs")            \
     X(KILLED, "scanner_killed", COUNTER, "processes", SUM,                                       \
       "times it was killed: over its time, or for what it answered")                             \

@@ -11,6 +11,7 @@
 #include "platform/why.h"
 #include "signatures/prefilter/digest.h"
 #include "signatures/read/source.h"
+#include "signatures/scanner/known.h"
 #include "signatures/scanner/shortage.h"
 #include "signatures/scanner/verdict.h"
 
@@ -32,6 +33,7 @@ struct engine {
     char identity_why[128];
     engine_look *look; /* may be null */
     void *look_context;
+    struct known names;
     bool image_hashes; /* some signature may ask for fuzzy hashes of images */
 };
 
@@ -157,13 +159,35 @@ void engine_options_set(struct engine_options *options, const struct config_scan
     };
 }
 
+/* The library asks whether to load it: yes. In answers it adds a word to names that are not signed;
+ * some it gives with it already. */
+static int engine_signature(const char *type, const char *name, unsigned custom, void *context)
+{
+    static const char word[] = ".UNOFFICIAL";
+    struct engine *engine = context;
+    char whole[SCAN_NAME_BYTES + sizeof(word)];
+    size_t length = name != NULL ? strlen(name) : 0;
+    bool said = length >= sizeof(word) && strcmp(name + length - (sizeof(word) - 1), word) == 0;
+
+    (void)type;
+    if (length == 0)
+        return 0;
+    (void)snprintf(whole, sizeof(whole), "%.*s%s", (int)SCAN_NAME_BYTES, name,
+                   custom != 0 && !said ? word : "");
+    known_add(&engine->names, whole);
+    return 0;
+}
+
 static enum status engine_new(struct engine *engine, struct why *why)
 {
     if (engine->library != NULL)
         (void)cl_engine_free(engine->library);
+    known_fini(&engine->names);
     engine->library = cl_engine_new();
-    if (engine->library != NULL)
+    if (engine->library != NULL) {
+        cl_engine_set_clcb_sigload(engine->library, engine_signature, engine);
         return STATUS_OK;
+    }
     why_set(why, "libclamav does not start");
     return STATUS_NO_MEMORY;
 }
@@ -207,6 +231,10 @@ static enum status engine_load(struct engine *engine, const struct engine_option
                        known == STATUS_AGAIN ? "it kept changing while it was loaded"
                                              : status_text(known));
     engine->image_hashes = engine->image_hashes || known != STATUS_OK;
+    if (status == STATUS_OK && known_seal(&engine->names) != STATUS_OK) {
+        why_set(why, "no memory for the names of the signatures");
+        return STATUS_NO_MEMORY;
+    }
     return status;
 }
 
@@ -279,6 +307,7 @@ void engine_close(struct engine *engine)
         return;
     if (engine->library != NULL)
         (void)cl_engine_free(engine->library);
+    known_fini(&engine->names);
     free(engine);
 }
 
@@ -300,6 +329,26 @@ const char *engine_identity_why(const struct engine *engine)
 bool engine_hashes_images(const struct engine *engine)
 {
     return engine->image_hashes;
+}
+
+bool engine_knows_name(const struct engine *engine, const char *name)
+{
+    return known_has(&engine->names, name);
+}
+
+bool engine_knows_eicar(const struct engine *engine)
+{
+    return engine->names.eicar;
+}
+
+size_t engine_names_bytes(const struct engine *engine)
+{
+    return known_bytes(&engine->names);
+}
+
+enum status engine_keep_names(const struct engine *engine)
+{
+    return known_keep_from_children(&engine->names) ? STATUS_OK : STATUS_SYSTEM;
 }
 
 unsigned engine_signatures(const struct engine *engine)

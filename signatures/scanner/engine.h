@@ -57,6 +57,19 @@ const char *engine_identity_why(const struct engine *engine);
  * is not certain. Otherwise none is computed, which no verdict can depend on. */
 bool engine_hashes_images(const struct engine *engine);
 
+/* Whether a result may be called that: some signature is, or the library calls something so itself
+ * (known.h). */
+bool engine_knows_name(const struct engine *engine, const char *name);
+
+/* Whether the signatures know the EICAR test file, by the names that the official set gives it. */
+bool engine_knows_eicar(const struct engine *engine);
+
+/* Bytes that the names take. */
+size_t engine_names_bytes(const struct engine *engine);
+
+/* Keeper: children forked from now on have no names to choose from. STATUS_SYSTEM. */
+enum status engine_keep_names(const struct engine *engine) STATUS_CHECKED;
+
 unsigned engine_signatures(const struct engine *engine);
 
 /* Child, after the fork: temporary files go to `directory`, which no other process may use (two

@@ -201,8 +201,10 @@ static int run(struct arguments *arguments)
         scanner_note("%s", why.text);
         return EXIT_CONFIG;
     }
-    scanner_note("%u signatures loaded, %s%s", engine_signatures(engine), engine_text(engine),
-                 engine_hashes_images(engine) ? ", with fuzzy hashes of images" : "");
+    scanner_note("%u signatures loaded, %s%s; their names take %zu KiB", engine_signatures(engine),
+                 engine_text(engine),
+                 engine_hashes_images(engine) ? ", with fuzzy hashes of images" : "",
+                 engine_names_bytes(engine) / 1024);
     if (engine_identity_why(engine)[0] != '\0')
         scanner_note("nobody can rely on which signatures these are, no prefilter can be used: %s",
                      engine_identity_why(engine));

@@ -40,6 +40,15 @@ enum unscannable_reason verdict_encrypted(const char *what)
                : UNSCANNABLE_ENCRYPTED;
 }
 
+void verdict_name(char to[SCAN_NAME_BYTES], const char *virus)
+{
+    verdict_printable(to, SCAN_NAME_BYTES, virus);
+    for (char *c = to; *c != '\0'; c++) {
+        if (*c == ' ')
+            *c = '_'; /* one word, for replies and log lines */
+    }
+}
+
 static void verdict_named(struct scan_result *result, const char *virus)
 {
     if (begins(virus, NAME_LIMIT_TIME)) {
@@ -56,11 +65,7 @@ static void verdict_named(struct scan_result *result, const char *virus)
     }
     result->verdict = VERDICT_INFECTED;
     result->reason = UNSCANNABLE_NONE;
-    verdict_printable(result->name, sizeof(result->name), virus);
-    for (char *c = result->name; *c != '\0'; c++) {
-        if (*c == ' ')
-            *c = '_'; /* one word, for replies and log lines */
-    }
+    verdict_name(result->name, virus);
 }
 
 void verdict_from_engine(int code, const char *virus, struct scan_result *result)
@@ -119,7 +124,7 @@ void verdict_take_word(const struct scan_result *word, struct scan_result *resul
     } else if (word->verdict == VERDICT_INFECTED) {
         result->verdict = VERDICT_INFECTED;
         (void)snprintf(result->name, sizeof(result->name), "%s",
-                       verdict_is_name(name) ? name : "unknown");
+                       verdict_is_name(name) ? name : VERDICT_NAME_UNKNOWN);
     } else if (word->verdict == VERDICT_UNSCANNABLE && word->reason > UNSCANNABLE_NONE &&
                word->reason < UNSCANNABLE_COUNT) {
         verdict_unscannable(result, (enum unscannable_reason)word->reason, name);

@@ -10,6 +10,8 @@
 
 #include "platform/link/channel.h"
 
+#define VERDICT_NAME_UNKNOWN "unknown" /* of what a child calls something that has no such name */
+
 /* Fills verdict, reason and name of `result` from a cl_error_t and the name that came with it
  * (null: none). Names are cut to SCAN_NAME_BYTES and made printable ASCII without spaces. */
 void verdict_from_engine(int code, const char *virus, struct scan_result *result);
@@ -21,6 +23,9 @@ void verdict_unscannable(struct scan_result *result, enum unscannable_reason rea
 /* Which kind of encrypted it is: the kind in a word ("mail", "archive", "document"), or what stands
  * behind "Heuristics.Encrypted." in libclamav's name. */
 enum unscannable_reason verdict_encrypted(const char *what);
+
+/* What a signature of that name is called in a result: one word of printable ASCII. */
+void verdict_name(char to[SCAN_NAME_BYTES], const char *virus);
 
 /* Copies `from`, cut to `size`, each byte outside 0x20..0x7e as '?'. */
 void verdict_printable(char *to, size_t size, const char *from);

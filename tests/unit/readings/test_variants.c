@@ -221,8 +221,10 @@ static void test_runs(void **state)
     (void)state;
     assert_non_null(text);
     text[0] = ':';
-    for (size_t i = 0; i < groups; i++) /* 90 ff 90, ff 90 ff: each second byte says 255 */
-        memcpy(text + 1 + i * 4, i % 2 == 0 ? "N2q3" : "rj$r", 4);
+    for (size_t i = 0; i < groups; i++) { /* 90 ff 90, ff 90 ff: each second byte says 255 */
+        for (unsigned k = 0; k < 4; k++)
+            text[1 + i * 4 + k] = (uint8_t)(i % 2 == 0 ? "N2q3" : "rj$r")[k];
+    }
     assert_false(variants_binhex(text, groups * 4 + 1, keep, &files));
     assert_int_equal(files.count, 0);
     free(text);

@@ -136,8 +136,8 @@ static void wait_ready(struct appliance *appliance, unsigned slot)
     }
 }
 
-void appliance_start(struct appliance *appliance, const char *database, unsigned slots,
-                     const char *const *arguments)
+static void begin(struct appliance *appliance, const char *database, unsigned slots,
+                  const char *const *arguments)
 {
     struct region_plan plan = {APPLIANCE_WORKERS, MESSAGES, BLOCKS};
     int pair[2];
@@ -157,6 +157,12 @@ void appliance_start(struct appliance *appliance, const char *database, unsigned
     expect_hello(appliance);
     for (unsigned i = 0; i < slots; i++)
         offer(appliance, i);
+}
+
+void appliance_start(struct appliance *appliance, const char *database, unsigned slots,
+                     const char *const *arguments)
+{
+    begin(appliance, database, slots, arguments);
     for (unsigned i = 0; i < slots; i++)
         wait_ready(appliance, i);
 }
@@ -182,6 +188,13 @@ void appliance_wait_gone(struct appliance *appliance, unsigned slot)
         assert_true(appliance_hear(appliance, 100));
         assert_true(clock_monotonic_ns() < deadline_ns);
     }
+}
+
+void appliance_start_lost(struct appliance *appliance, const char *database)
+{
+    begin(appliance, database, 1, NULL);
+    appliance_wait_gone(appliance, 0);
+    assert_false(appliance->slot[0].ready);
 }
 
 void appliance_revive(struct appliance *appliance, unsigned slot)

@@ -48,6 +48,9 @@ const char *scanner_program(void);
 void appliance_start(struct appliance *appliance, const char *database, unsigned slots,
                      const char *const *arguments);
 
+/* The same with one child, which ends before it is ready. */
+void appliance_start_lost(struct appliance *appliance, const char *database);
+
 /* The next scanners run as that user (root only); 0: as we are. */
 void appliance_run_as(uid_t uid);
 

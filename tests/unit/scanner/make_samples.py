@@ -5,6 +5,7 @@ The EICAR string is put together from halves, so that no file of the tree is its
 usage: make_samples.py DIRECTORY [CLAMAV_TESTFILES]
 """
 import base64
+import hashlib
 import io
 import os
 import random
@@ -158,6 +159,8 @@ def samples():
 
 def main():
     directory = sys.argv[1]
+    with open(os.path.join(directory, "canary.hdb"), "w", encoding="ascii") as file:
+        file.write("%s:%d:Eicar-Test-Signature\n" % (hashlib.md5(EICAR).hexdigest(), len(EICAR)))
     with open(os.path.join(directory, "test.ndb"), "w", encoding="ascii") as file:
         file.write("Test.Pattern:0:*:%s\n" % PATTERN.hex())
         file.write("Test.Eicar:0:*:%s\n" % EICAR.hex())

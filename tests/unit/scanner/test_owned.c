@@ -55,6 +55,12 @@ static void one_message_and_no_other(void **state)
     assert_int_equal(appliance_stop(&appliance), 0);
 }
 
+static uint64_t counted(const struct appliance *appliance, unsigned counter)
+{
+    return __atomic_load_n(&channel_row(&appliance->slot[0].memory)->value[counter],
+                           __ATOMIC_RELAXED);
+}
+
 /* Its words are held to the words there are. */
 static void words_are_checked(void **state)
 {
@@ -66,11 +72,37 @@ static void words_are_checked(void **state)
     scan_text(&appliance, HEADER "shout", &result);
     assert_int_equal(result.verdict, VERDICT_INFECTED);
     assert_string_equal(result.name, "unknown");
+    assert_int_equal(counted(&appliance, SCANNER_COUNTER_NAMES_UNKNOWN), 1);
+    scan_text(&appliance, HEADER "call it", &result);
+    assert_int_equal(result.verdict, VERDICT_INFECTED);
+    assert_string_equal(result.name, "unknown");
+    assert_int_equal(counted(&appliance, SCANNER_COUNTER_NAMES_UNKNOWN), 2);
     scan_text(&appliance, HEADER "invent", &result);
     assert_int_equal(result.verdict, VERDICT_UNSCANNABLE);
     assert_int_equal(result.reason, UNSCANNABLE_ENGINE_ERROR);
     expect_infected(&appliance);
     assert_int_equal(appliance_stop(&appliance), 0);
+}
+
+/* An engine that finds nothing is told from one that has nothing to find. */
+static void canary(void **state)
+{
+    struct appliance appliance;
+    struct scan_result result;
+
+    (void)state;
+    appliance_start(&appliance, sample("canary.hdb"), 1, NULL);
+    appliance_scan_file(&appliance, sample("eicar-attached.eml"), &result);
+    assert_string_equal(result.name, "Eicar-Test-Signature.UNOFFICIAL");
+    assert_int_equal(appliance_stop(&appliance), 0);
+    assert_int_equal(setenv("OWNED_DEAF", "1", 1), 0);
+    appliance_start_lost(&appliance, sample("canary.hdb"));
+    assert_non_null(strstr(appliance.slot[0].text, "EICAR"));
+    assert_int_equal(counted(&appliance, SCANNER_COUNTER_CANARIES_LOST), 1);
+    assert_int_equal(appliance_stop(&appliance), 0);
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL); /* knows no EICAR by that name */
+    assert_int_equal(appliance_stop(&appliance), 0);
+    assert_int_equal(unsetenv("OWNED_DEAF"), 0);
 }
 
 /* It ends its keeper, and the dataplane hears how. */
@@ -167,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_message_and_no_other),
         cmocka_unit_test(words_are_checked),
+        cmocka_unit_test(canary),
         cmocka_unit_test(death_is_told),
         cmocka_unit_test(no_byte_of_another_message),
     };
