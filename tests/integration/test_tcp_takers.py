@@ -85,19 +85,35 @@ class Takers(unittest.TestCase):
             thread.join()
         return seconds, wrong
 
+    def cores(self, box):
+        """ms that the dataplane's threads have run, and have waited for a core."""
+        tasks = pathlib.Path("/proc/%d/task" % box.process_of("postern-dataplane").pid)
+        each = [(task / "schedstat").read_text().split() for task in tasks.iterdir()]
+        return [sum(int(one[i]) for one in each) / 1e6 for i in range(2)]
+
+    def watch(self, box):
+        ran, waited = self.cores(box)
+        seconds, wrong = self.serve(box)
+        then = self.cores(box)
+        return seconds, wrong, (then[0] - ran, then[1] - waited)
+
     def report(self, what, counters, before, during):
-        (median, most, _), (median_then, most_then, _) = map(bed.percentiles, (before, during))
+        (median, most, _), (median_then, most_then, _) = (bed.percentiles(each[0])
+                                                          for each in (before, during))
         print("   %s; %d of %d blocks free; good mails before %.1f / %.1f ms (p50 / p99), during "
-              "%.1f / %.1f ms: %.1f and %.1f times as much" %
+              "%.1f / %.1f ms: %.1f and %.1f times as much; the dataplane ran %d, then %d ms, and waited "
+              "for a core %d, then %d ms" %
               (what, counters["blocks_free"], counters["blocks_total"], median, most, median_then,
-               most_then, median_then / median, most_then / most), flush=True)
+               most_then, median_then / median, most_then / most, before[2][0], during[2][0],
+               before[2][1], during[2][1]), flush=True)
 
     def during(self, box, take, what):
-        before, wrong = self.serve(box)
-        self.assertEqual(wrong, [])
+        before = self.watch(box)
+        self.assertEqual(before[1], [])
         said = take()
         held = box.counters()
-        during, wrong = self.serve(box)
+        during = self.watch(box)
+        wrong = during[1]
         self.report(what % said, held, before, during)
         self.assertEqual(collections.Counter(wrong), {})
         bed.check_books(box)

@@ -37,14 +37,25 @@ static uint8_t dialogue_byte_behind(const struct client *client, int64_t at)
     return (uint8_t)dialogue_quit[(at - client->plan.behind) % 6];
 }
 
+static void dialogue_bytes_again(const struct client *client, int64_t from, uint32_t length,
+                                 uint8_t *to)
+{
+    size_t times = strlen(client->again);
+
+    for (uint32_t i = 0; i < length; i++, from++) {
+        int64_t at = from - client->before_bytes;
+
+        to[i] = (uint8_t)(at < 0 ? client->before[from] : client->again[(size_t)at % times]);
+    }
+}
+
 void dialogue_bytes(const struct client *client, int64_t from, uint32_t length, uint8_t *to)
 {
     int64_t total = client->plan.body_bytes;
 
-    while (length > 0 && client->again != NULL && from >= client->before_bytes) {
-        *to++ =
-            (uint8_t)client->again[(size_t)(from++ - client->before_bytes) % strlen(client->again)];
-        length--;
+    if (client->again != NULL) {
+        dialogue_bytes_again(client, from, length, to);
+        return;
     }
     while (length > 0 && (client->body_at < 0 || from < client->body_at)) {
         *to++ = (uint8_t)client->before[from++];
@@ -70,6 +81,7 @@ void dialogue_grab(struct client *client)
         const char *again;
         int64_t times;
     } words[] = {
+        [GRAB_NOTHING] = {"", "", 0},
         [GRAB_COMMANDS] = {"", "EHLO a", 1},
         [GRAB_REPLIES] = {"EHLO a\r\n", "NOOP\r\n", 1300},
         [GRAB_ENVELOPES] = {"EHLO a\r\nMAIL FROM:<ann@client.example>\r\n",

@@ -16,6 +16,8 @@
 #define TRIAL_POOL          (256u << 20)
 #define TRIAL_SLOTS         1024u
 #define TRIAL_MESSAGE       (50u << 20)
+#define TRIAL_PORT_POOL     (128u << 20) /* a worker */
+#define TRIAL_PORT_MESSAGE  (1u << 20)
 #define TRIAL_LARGE         45000000u
 #define TRIAL_RATIO_MAX     2.0
 #define TRIAL_DIVISOR       4u /* of sizes and pools; for a night: 1 */
@@ -25,6 +27,8 @@ struct trial {
     uint32_t count; /* of those who would take it all */
     uint32_t customers;
     bool whole; /* what it takes is not divided with the sizes, so the pool is not */
+    /* As tests/integration/test_tcp_takers.py has it: small mail only, a slot for everybody. */
+    bool as_on_a_port;
     void (*one)(struct crowd *crowd, uint32_t number, uint32_t divisor, struct client_plan *plan);
 };
 
@@ -91,15 +95,17 @@ static void trial_hanging(struct crowd *crowd, uint32_t number, uint32_t divisor
 }
 
 static const struct trial trials[] = {
-    {"6 mails of 45 MB", 6, 1, false, trial_large},
-    {"6 mails of 45 MB, announced", 6, 1, false, trial_announced},
-    {"60 mails of 45 MB", 60, 1, false, trial_large},
-    {"60 mails of 45 MB, announced", 60, 1, false, trial_announced},
-    {"1000 that pipeline behind the dot", 1000, 2, true, trial_pipelining},
-    {"700 that hold 330 KB", 700, 1, false, trial_holding},
-    {"1100 handshakes with window 0", 1100, 1, false, trial_deaf},
-    {"2 customers that hang, 500 senders", 500, 3, true, trial_hanging},
-    {"10 customers that hang, 500 senders", 500, 11, true, trial_hanging},
+    {"6 mails of 45 MB", 6, 1, false, false, trial_large},
+    {"6 mails of 45 MB, announced", 6, 1, false, false, trial_announced},
+    {"60 mails of 45 MB", 60, 1, false, false, trial_large},
+    {"60 mails of 45 MB, announced", 60, 1, false, false, trial_announced},
+    {"1000 that pipeline behind the dot", 1000, 2, true, false, trial_pipelining},
+    {"700 that hold 330 KB", 700, 1, false, false, trial_holding},
+    {"1000 behind the dot, as on a port", 1000, 2, true, true, trial_pipelining},
+    {"700 that hold, as on a port", 700, 1, true, true, trial_holding},
+    {"1100 handshakes with window 0", 1100, 1, false, false, trial_deaf},
+    {"2 customers that hang, 500 senders", 500, 3, true, false, trial_hanging},
+    {"10 customers that hang, 500 senders", 500, 11, true, false, trial_hanging},
 };
 
 static void trial_plan(struct crowd *crowd, const struct trial *trial, uint32_t workers,
@@ -118,6 +124,11 @@ static void trial_plan(struct crowd *crowd, const struct trial *trial, uint32_t 
         .customers = trial->customers,
         .end_ns = TRIAL_BEFORE_NS + TRIAL_DURING_NS + 10 * CROWD_SECOND,
     };
+    if (trial->as_on_a_port) {
+        crowd->plan.blocks = TRIAL_PORT_POOL / MESSAGE_BLOCK_BYTES;
+        crowd->plan.slots = 2 * trial->count;
+        crowd->plan.message_bytes = TRIAL_PORT_MESSAGE;
+    }
     for (uint32_t i = 0; i < trial->customers; i++)
         crowd->plan.customer[i] =
             (struct crowd_customer){.least_ns = 20 * CROWD_MS, .most_ns = 100 * CROWD_MS};
@@ -254,10 +265,12 @@ bool trials_run(struct crowd *crowd, const char *name)
     unsigned count = 0;
 
     for (unsigned i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
+        uint32_t fewest = trials[i].as_on_a_port ? 1 : 2;
+
         if (name != NULL && strstr(trials[i].name, name) == NULL)
             continue;
         count++;
-        for (uint32_t workers = 2; workers <= (night ? CROWD_WORKERS_MAX : 2); workers++)
+        for (uint32_t workers = fewest; workers <= (night ? CROWD_WORKERS_MAX : fewest); workers++)
             good = trial_run(crowd, &trials[i], workers, trials[i].whole ? 1 : divisor) && good;
         (void)fflush(stdout);
     }
