@@ -167,6 +167,7 @@ void admission_fit(struct admission *admission, uint32_t lot)
 
     CHECK(admission->granted == 0);
     admission->small_capacity = admission->capacity / 4;
+    admission->largest = lot;
     if (beside < admission->small_capacity)
         admission->small_capacity = beside > least ? beside : least;
 }
@@ -185,8 +186,17 @@ static uint32_t claim_of(struct admission *admission, uint32_t claim)
     return claim;
 }
 
-/* Complete mail leaves the small part, as far as there is room elsewhere, until half of it is left
- * and `blocks` are. */
+/* Complete mail leaves the small part, as far as there is `room` elsewhere. True when all has. */
+static bool complete_move(struct admission *admission, struct admission_entry *entry, uint32_t room)
+{
+    uint32_t moves = entry->small < room ? entry->small : room;
+
+    entry->small -= moves;
+    admission->small_granted -= moves;
+    return entry->small == 0;
+}
+
+/* It has to, until half of the small part is left and `blocks` are. */
 static void complete_moves(struct admission *admission, uint32_t blocks)
 {
     uint32_t half = admission->small_capacity / 2;
@@ -194,15 +204,10 @@ static void complete_moves(struct admission *admission, uint32_t blocks)
 
     while (admission->complete.first != NULL && small_left(admission) < wanted) {
         struct admission_entry *entry = admission->complete.first;
-        uint32_t room = large_room_behind(admission);
-        uint32_t moves = entry->small < room ? entry->small : room;
 
-        if (moves == 0)
+        if (!complete_move(admission, entry, large_room_behind(admission)))
             return;
-        entry->small -= moves;
-        admission->small_granted -= moves;
-        if (entry->small == 0)
-            list_remove(&admission->complete, entry);
+        list_remove(&admission->complete, entry);
     }
 }
 
@@ -311,7 +316,7 @@ void admission_complete(struct admission *admission, struct admission_entry *ent
     entry->client[0] = NULL; /* it is nobody's share any more */
     entry->client[1] = NULL;
     entry->stage = ADMISSION_COMPLETE;
-    if (entry->small > 0)
+    if (!complete_move(admission, entry, less(large_room_behind(admission), admission->largest)))
         list_append(&admission->complete, entry);
 }
 

@@ -17,9 +17,9 @@
  *
  * A part of the capacity, the *small part*, is for small mail and first shares alone, while they
  * come in. They borrow from the large part where that is safe. Complete ones end by themselves, but
- * it may take the time of a server that hangs: when less than half of the small part is left they
- * move to the large one, the first of them first, as far as it has room. Not before, since a large
- * message may need all of the large part.
+ * it may take the time of a server that hangs: so they move to the large part, as far as that has
+ * room for the largest message beside them. What has not moved does so, the first of them first,
+ * when less than half of the small part is left and the large one has any room.
  *
  * While more than half of the small part is granted even so, a client waits that holds something
  * and would hold more than an eighth of it (of either part, and not yet complete), and so does one
@@ -74,8 +74,9 @@ struct admission {
     uint32_t small_capacity; /* of which the small part */
     uint32_t granted;        /* over all entries */
     uint32_t small_granted;
-    uint32_t unsure; /* of the large part, granted to UNSURE and GROWING */
-    uint32_t lot;    /* the largest claim so far */
+    uint32_t unsure;  /* of the large part, granted to UNSURE and GROWING */
+    uint32_t lot;     /* the largest claim so far */
+    uint32_t largest; /* what the largest message may come to need */
     struct admission_list growing;
     struct admission_list waiting;
     struct admission_list complete; /* that hold some of the small part */

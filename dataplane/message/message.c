@@ -54,10 +54,9 @@ void message_from(struct store *store, struct message *message, uint64_t prefix)
 
 bool message_admits(const struct store *store, uint64_t prefix)
 {
-    bool scarce = block_available(store, BLOCK_FOR_ENVELOPE) <=
-                  store->parts[BLOCK_FOR_ENVELOPE] / SENDERS_KEPT;
-
-    return senders_admit(&store->senders, prefix, scarce ? 0 : store->free_slot_count);
+    return senders_admit(&store->senders, prefix, store->free_slot_count, store->slot_count) &&
+           senders_admit(&store->senders, prefix, block_available(store, BLOCK_FOR_ENVELOPE),
+                         store->parts[BLOCK_FOR_ENVELOPE]);
 }
 
 void message_complete(struct store *store, struct message *message, uint32_t behind)

@@ -74,17 +74,17 @@ uint32_t senders_held(const struct senders *senders, uint64_t prefix, bool aroun
 }
 
 /* At least one. */
-static uint32_t sender_share(const struct senders *senders, uint32_t part)
+static uint32_t sender_share(uint32_t all, uint32_t part)
 {
-    return senders->slot_count < part ? 1 : senders->slot_count / part;
+    return all < part ? 1 : all / part;
 }
 
-bool senders_admit(const struct senders *senders, uint64_t prefix, uint32_t free)
+bool senders_admit(const struct senders *senders, uint64_t prefix, uint32_t free, uint32_t all)
 {
-    if (free > senders->slot_count / SENDERS_KEPT)
+    if (free > all / SENDERS_KEPT)
         return true;
-    return senders_held(senders, prefix, false) < sender_share(senders, SENDERS_SHARE) &&
-           senders_held(senders, prefix, true) < sender_share(senders, SENDERS_SHARE_AROUND);
+    return senders_held(senders, prefix, false) < sender_share(all, SENDERS_SHARE) &&
+           senders_held(senders, prefix, true) < sender_share(all, SENDERS_SHARE_AROUND);
 }
 
 static uint32_t sender_enter(struct senders *senders, uint64_t prefix, bool around)

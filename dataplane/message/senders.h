@@ -62,8 +62,8 @@ static inline uint64_t senders_around(uint64_t prefix)
 enum status senders_init(struct senders *senders, uint32_t slots) STATUS_CHECKED;
 void senders_fini(struct senders *senders);
 
-/* Whether `prefix` (tcp_peer_prefix()) may have another slot, of which `free` are left. */
-bool senders_admit(const struct senders *senders, uint64_t prefix, uint32_t free);
+/* Whether `prefix` (tcp_peer_prefix()) may have another one of `all`, of which `free` are left. */
+bool senders_admit(const struct senders *senders, uint64_t prefix, uint32_t free, uint32_t all);
 
 /* It has one more; where it is counted. */
 struct senders_place senders_enter(struct senders *senders, uint64_t prefix);

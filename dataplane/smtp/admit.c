@@ -34,6 +34,14 @@ uint32_t smtp_admit_blocks(const struct smtp_call *call, uint64_t bytes)
     return (uint32_t)sums_message_blocks(bytes, call->server->window_bytes);
 }
 
+uint32_t smtp_admit_fits(const struct smtp_call *call, uint32_t blocks)
+{
+    uint32_t others = smtp_admit_blocks(call, 0);
+    uint32_t data = blocks > others ? blocks - others : 0;
+
+    return (data - (data + 1) / (uint32_t)(MESSAGE_EXTENTS_PER_BLOCK + 1)) * MESSAGE_BLOCK_BYTES;
+}
+
 /* What the message begins with. A first share is no more than the small part. */
 static struct admission_request admit_request(const struct smtp_call *call)
 {

@@ -27,24 +27,14 @@ static bool grow_ask(struct smtp_call *call, bool *over)
     return admission_grow(admission, entry, ask, call->now_ns);
 }
 
-/* So many bytes fit what was granted, the tables of where they are included: until then there is
- * nothing to ask for. */
-static uint32_t grow_fits(uint32_t blocks)
-{
-    return (blocks - (blocks + 1) / (uint32_t)(MESSAGE_EXTENTS_PER_BLOCK + 1)) *
-           MESSAGE_BLOCK_BYTES;
-}
-
+/* Until then there is nothing to ask for. */
 static void grow_note(const struct smtp_call *call)
 {
     struct message *message = call->session->message;
     const struct admission_entry *entry = &message->admission;
-    uint32_t others = smtp_admit_blocks(call, 0);
 
-    if (entry->stage == ADMISSION_NONE)
-        message->granted_bytes = UINT32_MAX;
-    else if (entry->granted > others)
-        message->granted_bytes = grow_fits(entry->granted - others);
+    message->granted_bytes =
+        entry->stage == ADMISSION_NONE ? UINT32_MAX : smtp_admit_fits(call, entry->granted);
 }
 
 static void grow_wait(struct smtp_call *call)

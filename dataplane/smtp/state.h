@@ -235,6 +235,8 @@ void smtp_admit_fit(struct smtp_server *server);
 void smtp_admit_again(struct smtp_call *call);
 /* Blocks that a message of `bytes` may come to hold while it is received, the window included. */
 uint32_t smtp_admit_blocks(const struct smtp_call *call, uint64_t bytes);
+/* So many bytes it may have in `blocks`, the tables of where they lie included. */
+uint32_t smtp_admit_fits(const struct smtp_call *call, uint32_t blocks);
 
 /* command.c: one command line without its CRLF. */
 void smtp_command_line(struct smtp_call *call, const char *line, size_t length);

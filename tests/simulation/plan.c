@@ -240,9 +240,11 @@ static void plan_exchange(struct world *world, uint32_t index)
     x->world = world;
     x->index = index;
     x->previous = WORLD_NONE;
-    /* Seven clients; in a crowd those with small mail are others. */
+    /* Seven clients; in a crowd those of two networks send the large mail, others the small. */
     host = (uint8_t)(1 + index % world->tuple_count % 7);
-    network = world->crowd > 0 && index >= world->crowd ? 2 : 1;
+    network = 1;
+    if (world->crowd > 0)
+        network = (uint8_t)(index >= world->crowd ? 10 + index % 64 : 3u + host % 2);
     plan->tuple = index % world->tuple_count;
     memcpy(peer->mac,
            (const uint8_t[]){2, 1, 0, 0, (uint8_t)(plan->tuple >> 8), (uint8_t)plan->tuple}, 6);

@@ -110,6 +110,7 @@ static void progress_grabber(struct crowd *crowd, unsigned kind)
         plan.body_bytes = 500;
         plan.behind = PROGRESS_WINDOW;
         plan.mute = true;
+        plan.retry_ns = 0; /* it is scanned, too: it shall not be scanners that are short */
         plan.rate = INT64_C(1000000000000); /* all of it at once */
         plan.mss = 8960;
         plan.customer = (uint32_t)random_below(random, crowd->plan.customers);
@@ -127,7 +128,7 @@ static void progress_grabbers(struct crowd *crowd)
     if (many > 200)
         many = 200;
     for (unsigned kind = GRAB_NOTHING; kind <= GRAB_ENVELOPES; kind++) {
-        uint32_t count = (uint32_t)random_size(random, 1, many);
+        uint32_t count = (uint32_t)random_size(random, 1, kind == GRAB_NOTHING ? 20 : many);
 
         for (uint32_t i = 0; i < count; i++)
             progress_grabber(crowd, kind);

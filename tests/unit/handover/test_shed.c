@@ -196,6 +196,59 @@ static void test_who_waits_makes_room(void **state)
     admission_leave(&server->store->admission, &other);
 }
 
+/* All of the small part is one more's that nothing can be said of, and counts as `client`'s. */
+static void fill_small(struct admission *admission, struct admission_entry *other,
+                       struct admission_client *client)
+{
+    struct admission_request request = {.sure = true, .small = true, .client = {client}};
+
+    request.blocks = admission->small_capacity - admission->small_granted;
+    request.claim = request.blocks;
+    assert_true(admission_enter(admission, other, &request, 1));
+}
+
+/* Who waits for a first share makes room of small mail as well: but not because of what its own
+ * client holds. */
+static void test_who_waits_for_a_share(void **state)
+{
+    struct crowd crowd = {.appliance = *state};
+    struct smtp_server *server = &crowd.appliance->workers[0].smtp;
+    struct admission *admission = &server->store->admission;
+    struct admission_entry large = {0};
+    struct admission_entry small = {0};
+    struct smtp_call call = {.server = server};
+    struct tcp_connection *sender;
+
+    make_senders(&crowd);
+    leave(&crowd);
+    crowd.appliance->config.limits.admission_wait_ns = 30 * SECOND_NS;
+    sender_say(crowd.senders[STALLED], ".\r\n");
+    for (unsigned second = 0; second < 30; second++) {
+        crowd.appliance->now_ns += SECOND_NS;
+        line(crowd.senders[STEADY], 8000);
+    }
+    sender = begin(&crowd, 0xc6336401);
+    call.stream = tcp_session(sender);
+    call.session = stream_session(call.stream);
+    fill_up_to(admission, &large, 1);
+    fill_small(admission, &small,
+               senders_client(&server->store->senders, &call.session->message->place, 0));
+    sender_say(sender, "DATA\r\n");
+    assert_null(strstr(sender_heard(sender), "\r\n354 "));
+    call.now_ns = crowd.appliance->now_ns + SMTP_SHED_AFTER_NS;
+    smtp_admit_again(&call);
+    assert_int_equal(appliance_count(crowd.appliance, COUNTER_SENDERS_SHED), 0);
+    admission_leave(admission, &small);
+    fill_small(admission, &small, NULL);
+    look_from_the_first(&crowd);
+    smtp_admit_again(&call);
+    assert_int_equal(strncmp(sender_heard(sender), "354 ", 4), 0);
+    assert_true(was_shed(&crowd, TRICKLE));
+    assert_int_equal(appliance_count(crowd.appliance, COUNTER_SENDERS_SHED), 1);
+    admission_leave(admission, &small);
+    admission_leave(admission, &large);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, appliance_set_up, appliance_tear_down)
 
 int main(void)
@@ -204,6 +257,7 @@ int main(void)
         TEST(test_slow_of_late),
         TEST(test_not_for_nothing),
         TEST(test_who_waits_makes_room),
+        TEST(test_who_waits_for_a_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,9 +38,9 @@ static void test_plenty(void **state)
 {
     (void)state;
     take(FIRST, 40);
-    assert_true(senders_admit(&senders, FIRST, SLOTS / 4 + 1));
-    assert_false(senders_admit(&senders, FIRST, SLOTS / 4));
-    assert_false(senders_admit(&senders, FIRST, 1));
+    assert_true(senders_admit(&senders, FIRST, SLOTS / 4 + 1, SLOTS));
+    assert_false(senders_admit(&senders, FIRST, SLOTS / 4, SLOTS));
+    assert_false(senders_admit(&senders, FIRST, 1, SLOTS));
 }
 
 static void test_an_address(void **state)
@@ -49,13 +49,13 @@ static void test_an_address(void **state)
 
     (void)state;
     for (unsigned held = 0; held < SLOTS / 16; held++) {
-        assert_true(senders_admit(&senders, FIRST, 1));
+        assert_true(senders_admit(&senders, FIRST, 1, SLOTS));
         place = senders_enter(&senders, FIRST);
     }
-    assert_false(senders_admit(&senders, FIRST, 1));
-    assert_true(senders_admit(&senders, FIRST + 1, 1));
+    assert_false(senders_admit(&senders, FIRST, 1, SLOTS));
+    assert_true(senders_admit(&senders, FIRST + 1, 1, SLOTS));
     senders_leave(&senders, &place, 1);
-    assert_true(senders_admit(&senders, FIRST, 1));
+    assert_true(senders_admit(&senders, FIRST, 1, SLOTS));
 }
 
 static void test_a_neighbourhood(void **state)
@@ -68,10 +68,10 @@ static void test_a_neighbourhood(void **state)
     for (unsigned i = 0; i < 2; i++) {
         take(cases[i].first, SLOTS / 16);
         take(cases[i].first + 1, SLOTS / 16 - 1);
-        assert_true(senders_admit(&senders, cases[i].near, 1));
+        assert_true(senders_admit(&senders, cases[i].near, 1, SLOTS));
         take(cases[i].first + 1, 1);
-        assert_false(senders_admit(&senders, cases[i].near, 1));
-        assert_true(senders_admit(&senders, cases[i].far, 1));
+        assert_false(senders_admit(&senders, cases[i].near, 1, SLOTS));
+        assert_true(senders_admit(&senders, cases[i].far, 1, SLOTS));
         assert_int_equal(senders_held(&senders, cases[i].near, true), SLOTS / 8);
         assert_int_equal(senders_held(&senders, cases[i].near, false), 0);
     }
@@ -119,10 +119,10 @@ static void test_more_of_one(void **state)
 
     (void)state;
     for (unsigned i = 0; i < SLOTS / 16 - 1; i++) {
-        assert_true(senders_admit(&senders, FIRST, 1));
+        assert_true(senders_admit(&senders, FIRST, 1, SLOTS));
         senders_add(&senders, &place);
     }
-    assert_false(senders_admit(&senders, FIRST, 1));
+    assert_false(senders_admit(&senders, FIRST, 1, SLOTS));
     assert_int_equal(senders_held(&senders, FIRST, true), SLOTS / 16);
     senders_leave(&senders, &place, SLOTS / 16);
     assert_int_equal(senders_held(&senders, FIRST, false), 0);
@@ -136,9 +136,9 @@ static void test_few_slots(void **state)
 
     (void)state;
     assert_int_equal(senders_init(&few, 4), STATUS_OK);
-    assert_true(senders_admit(&few, FIRST, 1));
+    assert_true(senders_admit(&few, FIRST, 1, 4));
     (void)senders_enter(&few, FIRST);
-    assert_false(senders_admit(&few, FIRST, 1));
+    assert_false(senders_admit(&few, FIRST, 1, 4));
     senders_fini(&few);
 }
 

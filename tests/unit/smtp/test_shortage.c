@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/smtp/state.h"
 #include "dialogue.h"
 
 /* No block, no slot, no window: at each point a temporary refusal, and it all comes back. */
@@ -317,6 +318,28 @@ static void test_growth_in_vain_with_a_trickle(void **state)
     admission_leave(&h.store.admission, &other);
 }
 
+/* What has come never needs more than was granted, the tables of where it lies included: more is
+ * asked for in time, also where another table begins. */
+static void test_growth_counts_tables(void **state)
+{
+    struct smtp_call call = {.server = &h.server};
+    uint32_t tables = 0;
+
+    (void)state;
+    rig_open(&h, NULL);
+    for (uint32_t blocks = smtp_admit_blocks(&call, 0); blocks < 3 * MESSAGE_EXTENTS_PER_BLOCK;
+         blocks++) {
+        uint32_t fits = smtp_admit_fits(&call, blocks);
+
+        assert_in_range(smtp_admit_blocks(&call, fits), 0, blocks);
+        assert_true(smtp_admit_blocks(&call, (uint64_t)fits + 1) > blocks);
+        tables += smtp_admit_blocks(&call, fits) < blocks;
+    }
+    assert_int_equal(tables, 2);
+    assert_int_equal(smtp_admit_fits(&call, 0), 0);
+    rig_close(&h);
+}
+
 /* SIZE= is a promise: who sends more than announced while that is not safe is refused at once. */
 static void test_more_than_announced(void **state)
 {
@@ -429,6 +452,7 @@ int main(void)
         DIALOGUE_TEST(test_growth_waits),
         DIALOGUE_TEST(test_growth_in_vain),
         DIALOGUE_TEST(test_growth_in_vain_with_a_trickle),
+        DIALOGUE_TEST(test_growth_counts_tables),
         DIALOGUE_TEST(test_more_than_announced),
         DIALOGUE_TEST(test_larger_than_a_worker),
         DIALOGUE_TEST(test_behind_the_dot_is_counted),
