@@ -12,6 +12,14 @@ void smtp_command_garbled(struct smtp_call *call)
     smtp_command_bad(call, "500 5.5.2 Syntax error: no command, or line too long");
 }
 
+void smtp_command_foreign(struct smtp_call *call, const char *reply)
+{
+    count(call->server->counters, COUNTER_SMTP_FOREIGN_CLOSED);
+    smtp_log_refused(call, "UNKNOWN", "", reply);
+    smtp_transaction_end(call, MAIL_CUT_OFF, reply);
+    smtp_say_closing(call, "421 4.7.0", "Error: this is SMTP");
+}
+
 /* Would pass for something else in the log and in Received, where the name is written. */
 static bool command_helo_odd(char byte)
 {
@@ -227,6 +235,30 @@ static const struct smtp_command *command_find(const char *verb, size_t length)
     return NULL;
 }
 
+static bool command_is_forbidden(const char *words, const char *verb, size_t length)
+{
+    while (*words != '\0') {
+        size_t word = strcspn(words, " ");
+
+        if (word == length && strncasecmp(words, verb, length) == 0)
+            return true;
+        words += word;
+        words += *words == ' ';
+    }
+    return false;
+}
+
+/* A browser that somebody sent here with mail in its request, or a mail whose DATA was refused: to
+ * look for commands among its lines is how both are abused. No command has a colon in its verb. */
+static void command_unknown(struct smtp_call *call, const char *verb, size_t length)
+{
+    if (memchr(verb, ':', length) != NULL ||
+        command_is_forbidden(smtp_config(call)->smtp.forbidden_commands, verb, length))
+        smtp_command_foreign(call, "421 4.7.0 Not SMTP: a request, or a header field");
+    else
+        smtp_command_bad(call, "500 5.5.1 Command unrecognized");
+}
+
 static void command_handle(struct smtp_call *call, const struct smtp_command *command,
                            struct smtp_argument *argument)
 {
@@ -277,7 +309,7 @@ void smtp_command_line(struct smtp_call *call, const char *line, size_t length)
     argument.length = length - text;
     argument.config = smtp_config(call);
     if (command == NULL)
-        smtp_command_bad(call, "500 5.5.1 Command unrecognized");
+        command_unknown(call, line, verb);
     else
         command_handle(call, command, &argument);
 }

@@ -20,7 +20,8 @@ static bool session_reply_room(struct smtp_call *call)
 
 /* Copies the next line, CRLF included; returns its length, 0 when it is not complete. One that
  * cannot become complete within SMTP_COMMAND_BYTES is consumed as far as it goes and the rest is
- * skipped. */
+ * skipped. An LF alone ends no command: it is answered at once, and the rest up to CRLF is skipped.
+ */
 static uint32_t session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTES])
 {
     struct smtp_session *session = call->session;
@@ -40,6 +41,13 @@ static uint32_t session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTE
         used += part;
         if (feed != NULL && used >= 2 && line[used - 2] == '\r')
             return used;
+        if (feed != NULL) {
+            session->skipping = true;
+            session->skipped = true;
+            session->skipped_cr = false;
+            stream_consume(call->stream, used);
+            return 0;
+        }
     }
     if (used == SMTP_COMMAND_BYTES) {
         session->skipping = true;
@@ -49,24 +57,25 @@ static uint32_t session_line(struct smtp_call *call, char line[SMTP_COMMAND_BYTE
     return 0;
 }
 
-/* Drops what belongs to an over-long line, up to its CRLF. */
+/* Drops what belongs to a line that is no command, up to its CRLF, or to an LF alone: each is
+ * answered. */
 static void session_skip(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
     struct block_span span;
 
-    while (session->skipping && stream_peek(call->stream, 0, &span)) {
+    while (session->skipping && !session->skipped && stream_peek(call->stream, 0, &span)) {
         uint32_t used = 0;
 
-        while (used < span.length && session->skipping) {
+        while (used < span.length && !session->skipped) {
             const uint8_t *feed = memchr(span.bytes + used, '\n', span.length - used);
             uint32_t stop = feed == NULL ? span.length : (uint32_t)(feed - span.bytes);
 
             if (stop > used)
                 session->skipped_cr = span.bytes[stop - 1] == '\r';
             if (feed != NULL) {
-                session->skipped = session->skipped_cr;
-                session->skipping = !session->skipped;
+                session->skipped = true;
+                session->skipping = !session->skipped_cr;
                 session->skipped_cr = false;
                 stop++;
             }
@@ -135,6 +144,16 @@ static void session_set_deadline(struct smtp_call *call)
         stream_set_deadline(call->stream, call->session->paid_ns);
 }
 
+/* A TLS handshake record (RFC 8446 5.1): the first bytes of a client that takes this for another
+ * port. */
+static bool session_begins_tls(const struct smtp_call *call)
+{
+    struct block_span span;
+
+    return stream_peek(call->stream, 0, &span) && span.bytes[0] == 0x16 &&
+           stream_peek(call->stream, 1, &span) && span.bytes[0] == 0x03;
+}
+
 /* What came of trying to handle one command. */
 enum session_progress { SESSION_DONE, SESSION_INCOMPLETE, SESSION_NO_ROOM };
 
@@ -142,17 +161,20 @@ static enum session_progress session_command(struct smtp_call *call)
 {
     struct smtp_session *session = call->session;
     char line[SMTP_COMMAND_BYTES];
+    bool tls = session->state == SMTP_CONNECTED && session_begins_tls(call);
     uint32_t length = 0;
 
-    if (!session->skipping && !session->skipped)
+    if (!tls && !session->skipping && !session->skipped)
         length = session_line(call, line);
     if (session->skipping)
         session_skip(call);
-    if (length == 0 && !session->skipped)
+    if (length == 0 && !session->skipped && !tls)
         return SESSION_INCOMPLETE;
     if (!session_reply_room(call))
         return SESSION_NO_ROOM;
-    if (session->skipped) {
+    if (tls) {
+        smtp_command_foreign(call, "421 4.7.0 Not SMTP: TLS");
+    } else if (session->skipped) {
         session->skipped = false;
         smtp_command_garbled(call);
     } else {

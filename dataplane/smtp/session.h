@@ -2,9 +2,9 @@
  *
  * EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT, with PIPELINING (2920), SIZE (1870), 8BITMIME
  * (6152), ENHANCEDSTATUSCODES (2034, 3463) and LIMITS (9422: RCPTMAX, RCPTDOMAINMAX=1). Only CRLF
- * ends a line, only CRLF.CRLF ends data; a bare CR or LF in data is refused (550 5.5.2), so nothing
- * can be smuggled. Message bytes stay where TCP placed them: dots are un-stuffed in place and the
- * pieces appended to the message as extents.
+ * ends a line (an LF alone in place of a command is answered 500), only CRLF.CRLF ends data; a bare
+ * CR or LF in data is refused (550 5.5.2), so nothing can be smuggled. Message bytes stay where TCP
+ * placed them: dots are un-stuffed in place and the pieces appended to the message as extents.
  *
  * The session speaks; it does not decide. After end of data the message goes to
  * smtp_service.submit(), and what comes of it arrives at smtp_finish() at some later time, or never
@@ -44,7 +44,8 @@ struct smtp_service {
     void (*conclude)(void *context, struct message *message, enum mail_outcome outcome,
                      const char *status, int64_t now_ns);
     /* A command was refused before there was a message (or a recipient of one was): one NOQUEUE
-     * line. `command` is "RCPT", "MAIL", "DATA" or "CONNECT"; texts are borrowed for the call. */
+     * line. `command` is "RCPT", "MAIL", "DATA", "CONNECT" or "UNKNOWN"; texts are borrowed for the
+     * call. */
     void (*rejected)(void *context, const char *command, const char *client, const char *helo,
                      const char *sender, const char *recipient, const char *reply, int64_t now_ns);
     /* The customer's servers are away: what came for it now would come in vain. May be null. */

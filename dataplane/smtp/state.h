@@ -87,8 +87,8 @@ struct smtp_session {
     uint8_t fault;           /* enum smtp_fault, in DISCARD with MAIL_MALFORMED */
     bool in_header;
     bool esmtp;
-    bool skipping;   /* an over-long command line is being dropped */
-    bool skipped;    /* its end was seen, it is not answered yet */
+    bool skipping;   /* a line that is no command is being dropped, up to its CRLF */
+    bool skipped;    /* an LF of it was seen and is not answered yet */
     bool skipped_cr; /* its last byte was CR */
     bool finished;   /* the sender closed its half */
     /* What it called itself, zero-terminated, and behind it its address, zero-terminated. Beside a
@@ -242,6 +242,8 @@ uint32_t smtp_admit_fits(const struct smtp_call *call, uint32_t blocks);
 void smtp_command_line(struct smtp_call *call, const char *line, size_t length);
 /* A line that is no command at all: 500 5.5.2, or 421 when there were too many. */
 void smtp_command_garbled(struct smtp_call *call);
+/* Whoever speaks there speaks another protocol: told so (`reply` in the log), closed. */
+void smtp_command_foreign(struct smtp_call *call, const char *reply);
 
 /* data.c: reads what there is of a message, up to its end. */
 void smtp_data_read(struct smtp_call *call);

@@ -107,6 +107,7 @@ struct config_limits {
 
 struct config_smtp {
     bool strict_addresses; /* paths, HELO names and parameters as RFC 5321 has them, and no other */
+    char forbidden_commands[128]; /* words with a blank between two; "": none */
 };
 
 struct config_scanner {

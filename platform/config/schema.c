@@ -123,6 +123,9 @@ static const struct schema_key smtp_keys[] = {
      .about =
          "whether addresses, HELO names and parameters are refused that break RFC 5321 but are "
          "understood"},
+    {"forbidden_commands", SCHEMA_WORDS, false, SMTP(forbidden_commands),
+     .fallback = "CONNECT GET POST",
+     .about = "unknown commands that close the connection at once; header fields always do"},
 };
 
 #define SCANNER(member) MEMBER(struct config_scanner, member)

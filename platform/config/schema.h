@@ -40,6 +40,7 @@ enum schema_type {
     SCHEMA_MAILBOX,
     SCHEMA_RECIPIENT,
     SCHEMA_LABEL,
+    SCHEMA_WORDS,
     SCHEMA_GROUP, /* a struct of its own at `offset`, or members of the one around it (offset 0) */
     SCHEMA_LIST,  /* an array; `min` to `max` entries of `size` bytes */
 };

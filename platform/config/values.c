@@ -281,6 +281,18 @@ static bool values_is_label(const char *text, bool user)
     return true;
 }
 
+/* Letters and digits, one blank between two words; or none at all. */
+static bool values_is_words(const char *text)
+{
+    for (const char *at = text; *at; at++) {
+        bool between = at > text && at[-1] != ' ' && at[1] != '\0';
+
+        if (!values_is_letter(*at) && !values_is_digit(*at) && !(*at == ' ' && between))
+            return false;
+    }
+    return true;
+}
+
 bool values_is_domain(const char *text)
 {
     size_t length = strlen(text);
@@ -388,6 +400,9 @@ static bool values_parse_text(const struct schema_key *key, const char *text, ch
     case SCHEMA_LABEL:
         fits = values_is_label(text, false);
         break;
+    case SCHEMA_WORDS:
+        fits = values_is_words(text);
+        break;
     default:
         fits = values_is_path(text);
         break;
@@ -482,6 +497,8 @@ void values_wanted(const struct schema_key *key, char wanted[VALUES_WANTED_BYTES
         [SCHEMA_RECIPIENT] = "write a local part such as alice, or an address in one of the "
                              "customer's domains",
         [SCHEMA_LABEL] = "write 1 to 63 characters a-z, 0-9, '_' and '-'",
+        [SCHEMA_WORDS] = "write words of letters and digits with one blank between two, at most "
+                         "127 bytes, or \"\" for none",
     };
 
     switch (key->type) {

@@ -186,6 +186,8 @@
       "of those, recipients refused for good")                                                    \
     X(SMTP_HARVESTS_CLOSED, "smtp_harvests_closed", COUNTER, "connections", SUM,                  \
       "connections closed: their client has asked for too many such recipients")                  \
+    X(SMTP_FOREIGN_CLOSED, "smtp_foreign_closed", COUNTER, "connections", SUM,                    \
+      "connections closed: they spoke HTTP, TLS or another protocol")                             \
     X(SMTP_REPLIES_4XX, "smtp_replies_4xx", COUNTER, "replies", SUM, "temporary refusals")        \
     X(SMTP_REPLIES_5XX, "smtp_replies_5xx", COUNTER, "replies", SUM, "permanent refusals")        \
     X(LOG_LOST, "log_lost", COUNTER, "records", SUM,                                              \

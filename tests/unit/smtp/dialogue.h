@@ -19,6 +19,7 @@
 #define RCPT_OK        "250 2.1.5 Ok\r\n"
 #define GARBLED        "500 5.5.2 Syntax error: no command, or line too long\r\n"
 #define UNKNOWN        "500 5.5.1 Command unrecognized\r\n"
+#define FOREIGN        "421 4.7.0 mx.example.com Error: this is SMTP\r\n"
 #define TOO_LARGE      "552 5.3.4 Message size exceeds fixed limit\r\n"
 #define BAD_SIZE       "501 5.5.4 Syntax: bad or repeated SIZE\r\n"
 #define BAD_SENDER     "501 5.1.7 Bad sender address syntax\r\n"

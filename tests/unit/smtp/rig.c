@@ -20,6 +20,8 @@ static void rig_configure(struct rig *rig)
     memset(rig->customers, 0, sizeof(rig->customers));
     (void)snprintf(config->hostname, sizeof(config->hostname), "mx.example.com");
     (void)snprintf(config->postmaster, sizeof(config->postmaster), "postmaster@example.com");
+    (void)snprintf(config->smtp.forbidden_commands, sizeof(config->smtp.forbidden_commands),
+                   "CONNECT GET POST");
     config->limits.message_bytes = 10000;
     config->limits.recipients = 3;
     config->limits.bad_commands = 5;

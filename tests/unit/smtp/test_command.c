@@ -30,9 +30,25 @@ static const struct {
     {"STARTTLS\r\nAUTH PLAIN\r\nBDAT 3 LAST\r\nHELP\r\nQUIT\r\n",
      BANNER "502 5.5.1 Command not implemented\r\n502 5.5.1 Command not implemented\r\n"
             "502 5.5.1 Command not implemented\r\n502 5.5.1 Command not implemented\r\n" BYE},
-    {"FOO\r\nMAILFROM:<a@b>\r\n\r\n  \r\nQUIT\r\n", BANNER
+    {"FOO\r\nMAILFROM <a@b>\r\n\r\n  \r\nQUIT\r\n", BANNER
      "500 5.5.1 Command unrecognized\r\n500 5.5.1 Command unrecognized\r\n" GARBLED GARBLED BYE},
-    {"NOOP\nQUIT\r\nNO\rOP\r\n\tNOOP\r\nQUIT\r\n", BANNER GARBLED GARBLED GARBLED BYE},
+    {"NO\rOP\r\n\tNOOP\r\n\x16\x03\r\nQUIT\r\n", BANNER GARBLED GARBLED FOREIGN},
+    /* Each LF is answered, none ends a command. */
+    {"EHLO c\nMAIL FROM:<>\nQUIT\n", BANNER GARBLED GARBLED GARBLED},
+    {"NOOP\nQUIT\r\nQUIT\r\n", BANNER GARBLED GARBLED BYE},
+    {"NOOP\n\r\n\n\n\r\nQUIT\r\n", BANNER GARBLED GARBLED GARBLED GARBLED GARBLED BYE},
+    {"NOOP\nNOOP\r\rQUIT\r\nQUIT\r\n", BANNER GARBLED GARBLED BYE},
+    {"A\nA\nA\nA\nA\nA\nA\n", BANNER GARBLED GARBLED GARBLED GARBLED GARBLED
+     "421 4.7.0 mx.example.com Error: too many errors\r\n"},
+    {"POST / HTTP/1.1\r\nHost: mx\r\nQUIT\r\n", BANNER FOREIGN},
+    {"get /\r\nQUIT\r\n", BANNER FOREIGN},
+    {"CONNECT mx:25 HTTP/1.1\r\nQUIT\r\n", BANNER FOREIGN},
+    {"GETS\r\nPOS\r\nQUIT\r\n", BANNER UNKNOWN UNKNOWN BYE},
+    {"Subject: x\r\nQUIT\r\n", BANNER FOREIGN},
+    {"\x16\x03\x01\x02", BANNER FOREIGN},
+    {"\x16\x04\n", BANNER GARBLED},
+    {"EHLO c\r\n\x16\x03\x01\n", BANNER EHLO_REPLY GARBLED},
+    {TO_ALICE "GET /\r\nQUIT\r\n", TO_ALICE_REPLY FOREIGN},
     {"MAIL FROM:<a@b.c>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\nQUIT\r\n",
      BANNER "503 5.5.1 Error: send EHLO or HELO first\r\n503 5.5.1 Error: need MAIL command\r\n"
             "503 5.5.1 Error: need MAIL and RCPT commands\r\n" BYE},
@@ -281,12 +297,11 @@ static void test_long_line(void **state)
         memcpy(text + length - 2, "\r\nQUIT\r\n", 9);
         dialogue(text, length <= SMTP_COMMAND_BYTES ? BANNER OK BYE : BANNER GARBLED BYE);
     }
-    /* Memory stays bounded however long it gets, and its inner CRs and LFs end nothing. */
+    /* Memory stays bounded however long it gets, and its inner CRs end nothing. */
     memset(text, 'x', sizeof(text));
     rig_open(&h, NULL);
     for (unsigned i = 0; i < 100; i++) {
         text[i * 7] = '\r';
-        text[i * 11 + 1] = '\n';
         text[i * 7 + 1] = 'y';
         rig_send(&h, text, sizeof(text), 1000 + i);
         assert_true(h.pipe.readable < SMTP_COMMAND_BYTES);
@@ -309,7 +324,11 @@ static void test_rejections(void **state)
         {"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@example.org>\r\n",
          "RCPT||x@example.org|550 5.1.1 <x@example.org>: Recipient address rejected: User unknown"},
         {"EHLO c\r\nMAIL FROM:<s@c>\r\nDATA\r\n", "DATA|s@c||554 5.5.1 Error: no valid recipients"},
+        {"GET / HTTP/1.1\r\nHost: mx\r\n",
+         "UNKNOWN|||421 4.7.0 Not SMTP: a request, or a header field"},
+        {"\x16\x03\x01", "UNKNOWN|||421 4.7.0 Not SMTP: TLS"},
     };
+    unsigned foreign = 0;
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -317,6 +336,8 @@ static void test_rejections(void **state)
         say(cases[i].client);
         assert_int_equal(h.rejections, 1);
         assert_string_equal(h.rejected, cases[i].rejected);
+        assert_int_equal(h.server.counters->value[COUNTER_SMTP_FOREIGN_CLOSED],
+                         strncmp(cases[i].rejected, "UNKNOWN", 7) == 0 ? ++foreign : foreign);
         rig_close(&h);
     }
 }
