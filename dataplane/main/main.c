@@ -12,7 +12,7 @@ static void main_ask_library(struct main_thread *thread)
 {
     enum status status;
 
-    if (!thread->start_config->prefilter.enabled)
+    if (thread->start_config == NULL || !thread->start_config->prefilter.enabled)
         return;
     status = library_version(thread->library, sizeof(thread->library));
     if (status != STATUS_OK)

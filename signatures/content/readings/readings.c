@@ -5,19 +5,22 @@
 
 #include "signatures/content/readings/internal.h"
 
+#define READINGS_HEAD (4u << 20) /* bytes of a message that may come out many times */
+
 struct readings_limits readings_limits(size_t length)
 {
     /* Honest mail: an attachment comes out once, a text in four ways of ending its lines. But a
-     * bounce that holds a mail of 60 KB, or base64 that is cut short, has come out as 40 to 120
+     * bounce that holds a mail of 60 KB, or base64 that is cut short, has come out as 40 to 400
      * times itself: what is added to the length is for such. */
     unsigned more = length / 64 > 20000 ? 20000 : (unsigned)(length / 64);
+    uint64_t head = length < READINGS_HEAD ? length : READINGS_HEAD;
 
     return (struct readings_limits){
         .depth = 8,
         .forks = 2000 + more,
         .parts = 4000 + more / 4,
-        .bytes = 16 * (uint64_t)length + (8u << 20),
-        .work = 200 * (uint64_t)length + (64u << 20),
+        .bytes = (32u << 20) + 32 * head + 4 * (length - head),
+        .work = 400 * (uint64_t)length + (64u << 20),
     };
 }
 
