@@ -118,7 +118,7 @@ static void closed_is_opened(void **state)
         assert_string_equal(result.doubt, closed);
         scan(&appliance, sample("enveloped.eml"), flags, &result);
         assert_int_equal(result.verdict, VERDICT_UNSCANNABLE);
-        assert_int_equal(result.reason, UNSCANNABLE_ENCRYPTED);
+        assert_int_equal(result.reason, UNSCANNABLE_ENCRYPTED_MAIL);
         assert_string_equal(result.doubt, closed);
     }
     assert_int_equal(appliance_stop(&appliance), 0);
