@@ -93,6 +93,7 @@ void dialogue_grab(struct client *client)
 
     if (grab == GRAB_NOTHING)
         return;
+    CHECK(words[grab].before != NULL);
     dialogue_say(client, words[grab].before);
     client->again = words[grab].again;
     client->end += words[grab].times * (int64_t)strlen(client->again);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ static void part_begin(void *context, const struct mime_part *part)
 {
     (void)context;
     assert_true(got.count < PARTS);
-    strcpy(got.type[got.count], part->type);
+    (void)snprintf(got.type[got.count], sizeof(got.type[0]), "%s", part->type);
     memcpy(got.name[got.count], part->name, part->name_length);
     decode_begin(&got.decoder, part);
     got.length = 0;

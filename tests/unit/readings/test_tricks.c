@@ -100,7 +100,7 @@ static int load(void **state)
         if (strstr(entry->d_name, ".eml") == NULL)
             continue;
         assert_true(mail_count < MAILS_MAX && strlen(entry->d_name) < sizeof(names[0]));
-        strcpy(names[mail_count], entry->d_name);
+        (void)snprintf(names[mail_count], sizeof(names[0]), "%s", entry->d_name);
         (void)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
         file = fopen(path, "re");
         assert_non_null(file);
@@ -135,7 +135,7 @@ static void check(unsigned number, const char *field, bool behind, const char *p
     const char *first = strstr(mail + header, "\n--");
     size_t line = first == NULL ? 0 : strcspn(first + 1, "\n") + 1;
 
-    strcpy(text, RECEIVED);
+    (void)snprintf(text, sizeof(text), "%s", RECEIVED);
     if (!behind)
         append(text, field, strlen(field));
     append(text, mail, header);
