@@ -18,7 +18,7 @@ static struct bench_options idle_options(enum bench_application application, uin
         .application = application,
         .connections = connections,
         .half_open = connections / 4, /* as the worker has it */
-        .blocks = 2048,
+        .blocks = 8192,
         .messages = 64,
     };
 }
