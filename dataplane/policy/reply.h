@@ -14,11 +14,11 @@
 /* The answer to a message. Texts are borrowed. */
 struct mail_result {
     enum mail_outcome outcome;
-    enum policy_action action; /* UNSCANNABLE: POLICY_REJECT or POLICY_DEFER */
-    unsigned code;             /* RELAY_*: the customer's code */
-    const char *text;          /* RELAY_*, DELIVERED: the customer's text, '\n' between lines */
-    const char *name;          /* INFECTED: signature; UNSCANNABLE: reason in words */
+    enum policy_action action;      /* UNSCANNABLE: POLICY_REJECT or POLICY_DEFER */
     enum unscannable_reason reason; /* UNSCANNABLE */
+    unsigned code;                  /* RELAY_*: the customer's code */
+    const char *text; /* RELAY_*, DELIVERED: the customer's text, '\n' between lines */
+    const char *name; /* INFECTED: signature; UNSCANNABLE: reason in words */
 };
 
 /* Writes the reply `result` calls for, CRLF included, into `text` (`size` >= 512; not

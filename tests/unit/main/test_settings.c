@@ -14,14 +14,14 @@
 #define SLOTS 600u /* more than two calls look at */
 
 struct rig {
+    struct region_counters counters;
     struct worker worker;
     struct worker_orders orders;
-    struct region region;
-    struct region_counters counters;
-    struct config configs[4];
-    struct config_customer customers[2];
-    char domains[2][1][CONFIG_NAME_BYTES];
     struct worker_settings settings[4]; /* generations 1 to 4 */
+    struct region region;
+    struct config_customer customers[2];
+    struct config configs[4];
+    char domains[2][1][CONFIG_NAME_BYTES];
 };
 
 static void make_settings(struct rig *rig, unsigned index, unsigned first, unsigned customers)
