@@ -116,7 +116,7 @@ static void test_clear_structure(void **state)
     assert_true(clear(&rig));
     mail_multipart(&sample);
     mail_part_base64(&sample, OCTETS, "%PDF-1.4 and more", 17);
-    mail_part(&sample, "Content-Type: message/rfc822\r\n", "Subject: x\r\n\r\nhello\r\n", 23);
+    mail_part(&sample, "Content-Type: message/rfc822\r\n", "Subject: x\r\n\r\nhello\r\n", 21);
     mail_end(&sample);
     assert_false(clear(&rig));
     sample.length = 0;
