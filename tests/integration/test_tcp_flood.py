@@ -26,7 +26,7 @@ import mails  # noqa: E402
 from customers import Customer  # noqa: E402
 
 SLOW = 10000
-SLOW_IN_DATA = 200
+SLOW_IN_DATA = 120  # a network may have 32 mails of unknown size come in at once
 MAILS = 400 if bed.NIGHT else 100
 MODERATE = 20000  # packets a second, well below what a TAP port takes
 FLOOD_SECONDS = 40 if bed.NIGHT else 8
