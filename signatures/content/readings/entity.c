@@ -37,13 +37,15 @@ static bool entity_line(struct entity *entity, struct piece line, const uint8_t 
     const uint8_t *end = entity->whole.at + entity->whole.length;
 
     if (line.length == 0) {
-        entity_body(entity, next);
         /* What follows may be taken for more of it (mbox.c), and is a header if this is a
          * message inside the message. */
-        if (++*heads < ENTITY_HEADS_MAX &&
-            (*first || text_looks_header((struct piece){next, (size_t)(end - next)})))
-            return true;
-        return false;
+        bool more = *first || text_looks_header((struct piece){next, (size_t)(end - next)});
+
+        if (++*heads == ENTITY_HEADS_MAX && more)
+            (void)collection_text(entity->readings, (struct piece){next, (size_t)(end - next)},
+                                  entity->leaf.depth + 1);
+        entity_body(entity, next);
+        return more && *heads < ENTITY_HEADS_MAX;
     }
     if (line_white(line)) {
         if (!*white)
@@ -135,13 +137,15 @@ static void entity_encodings(struct entity *entity, struct piece header)
 
     for (; at < end; at = text_find(header, at, "encoding")) {
         uint8_t text[256];
+        struct piece bare;
         unsigned named;
 
         at += strlen("encoding");
-        named = value_encodings(value_bare(at, end, text, sizeof(text)));
+        bare = value_bare(at, end, text, sizeof(text));
+        named = value_encodings(bare);
         fields++;
         encodings |= named;
-        if (named == 0)
+        if (named == 0 || bare.length == sizeof(text)) /* none that is known, or not all of it */
             encodings |= LEAF_BASE64 | LEAF_QUOTED | LEAF_IDENTITY;
     }
     if (fields != 1 || entity->body_count > 1 || (encodings & (LEAF_BASE64 | LEAF_QUOTED)) == 0 ||
@@ -251,7 +255,10 @@ bool entity_read(struct readings *readings, struct piece whole, unsigned depth, 
 
     if (++readings->report.forks > readings->limits.forks)
         return readings_stop(readings, STATUS_NO_SPACE);
+    entity.leaf.depth = depth;
     entity_header(&entity);
+    if (entity.body_count == 0 && entity.header_end < end)
+        return readings_stop(readings, STATUS_NO_SPACE); /* a header that does not end */
     header = (struct piece){whole.at, (size_t)(entity.header_end - whole.at)};
     if (!readings_work(readings, 4 * header.length))
         return false;

@@ -97,7 +97,7 @@ static bool readings_text(struct readings *readings, const struct text *text)
 }
 
 /* Readers that end a line at a bare CR, or pass over NULs. */
-static bool readings_bare(struct readings *readings, struct piece message)
+static bool readings_bare(struct readings *readings, struct piece message, unsigned depth)
 {
     bool nul = memchr(message.at, 0, message.length) != NULL;
     bool bare = false;
@@ -118,7 +118,7 @@ static bool readings_bare(struct readings *readings, struct piece message)
             continue;
         copy[length++] = message.at[i] == '\r' && !before_feed ? (uint8_t)'\n' : message.at[i];
     }
-    return collection_text(readings, (struct piece){copy, length}, 0);
+    return collection_text(readings, (struct piece){copy, length}, depth);
 }
 
 enum status readings_collect(const uint8_t *message, size_t length,
@@ -132,13 +132,13 @@ enum status readings_collect(const uint8_t *message, size_t length,
         return STATUS_NO_MEMORY;
     readings->limits = *limits;
     open_begin(&readings->opener, &OPEN_LIMITS_DEFAULT);
-    if (!collection_text(readings, whole, 0) || !readings_bare(readings, whole))
+    if (!collection_text(readings, whole, 0))
         return readings->end;
     while (readings->text_next < readings->text_count) {
         struct text text = readings->texts[readings->text_next++];
 
         readings->opened = text.opened;
-        if (!readings_text(readings, &text))
+        if (!readings_bare(readings, text.bytes, text.depth) || !readings_text(readings, &text))
             return readings->end;
     }
     return readings->end;

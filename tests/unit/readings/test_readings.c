@@ -135,6 +135,56 @@ static void test_nested(void **state)
                    "OXliR1E9Cg==\n");
 }
 
+static void append(char mail[2048], const char *text)
+{
+    size_t used = strlen(mail);
+
+    (void)snprintf(mail + used, 2048 - used, "%s", text);
+}
+
+/* Five messages one inside the other, the last one encoded with padded soft breaks. */
+static void test_deeply_nested(void **state)
+{
+    char mail[2048] = RECEIVED;
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        append(mail, "Content-Type: message/rfc822\n\n");
+    append(mail, "Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n"
+                 "hello= \n world\n");
+    shows(mail);
+}
+
+/* A comment longer than what is read of a value. */
+static void test_long_value(void **state)
+{
+    char mail[2048] = RECEIVED "Content-Transfer-Encoding: (";
+
+    (void)state;
+    for (unsigned i = 0; i < 60; i++)
+        append(mail, "eight bit");
+    append(mail, ") base64\n\nSGVsbG8s=aGVsbG8gd29ybGQ=\n");
+    shows(mail);
+}
+
+/* A header that does not end within what is looked at is not read past. */
+static void test_endless_header(void **state)
+{
+    size_t length = 300000;
+    char *mail = malloc(length);
+    struct readings_limits limits = readings_limits(length);
+    struct readings *readings;
+
+    (void)state;
+    assert_non_null(mail);
+    for (size_t i = 0; i < length; i++)
+        mail[i] = "X-F: a\r\n"[i % 8];
+    assert_int_equal(readings_collect((const uint8_t *)mail, length, &limits, &readings),
+                     STATUS_NO_SPACE);
+    readings_free(readings);
+    free(mail);
+}
+
 static void test_line_ends(void **state)
 {
     static const char bare[] =
@@ -272,12 +322,13 @@ static void test_no_time(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header_ends),     cmocka_unit_test(test_encodings),
-        cmocka_unit_test(test_boundaries),      cmocka_unit_test(test_boundary_inside),
-        cmocka_unit_test(test_nested),          cmocka_unit_test(test_line_ends),
-        cmocka_unit_test(test_names_and_types), cmocka_unit_test(test_partial),
-        cmocka_unit_test(test_orderly),         cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_no_time),
+        cmocka_unit_test(test_header_ends),    cmocka_unit_test(test_encodings),
+        cmocka_unit_test(test_boundaries),     cmocka_unit_test(test_boundary_inside),
+        cmocka_unit_test(test_nested),         cmocka_unit_test(test_line_ends),
+        cmocka_unit_test(test_deeply_nested),  cmocka_unit_test(test_long_value),
+        cmocka_unit_test(test_endless_header), cmocka_unit_test(test_names_and_types),
+        cmocka_unit_test(test_partial),        cmocka_unit_test(test_orderly),
+        cmocka_unit_test(test_bounds),         cmocka_unit_test(test_no_time),
     };
 
     (void)argc;
