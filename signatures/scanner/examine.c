@@ -51,7 +51,11 @@ static bool examine_goes_on(void *context)
 /* How bad a verdict is. */
 static unsigned examine_weight(const struct scan_result *result)
 {
-    return result->verdict == VERDICT_INFECTED ? 2 : result->verdict == VERDICT_UNSCANNABLE;
+    if (result->verdict == VERDICT_INFECTED)
+        return 3;
+    if (result->verdict != VERDICT_UNSCANNABLE)
+        return 0;
+    return result->reason == UNSCANNABLE_ENCRYPTED_MAIL ? 1 : 2; /* which may be delivered */
 }
 
 /* Keeps the worse of the two, the first of equal ones. `reading`: whose the other one is, from 1.
@@ -174,14 +178,13 @@ static void examine_all(struct examination *examination)
 }
 
 /* What nobody can read, or not from this message. */
-static void examine_finding(struct scan_result *result, const struct readings_report *report)
+static void examine_finding(struct scan_result *result, enum unscannable_reason reason,
+                            const char *kind)
 {
-    enum unscannable_reason reason = report->finding;
-
     if (reason == UNSCANNABLE_ENCRYPTED)
-        reason = verdict_encrypted(report->kind);
+        reason = verdict_encrypted(kind);
     if (reason != UNSCANNABLE_NONE)
-        examine_unscannable(result, reason, report->kind);
+        examine_unscannable(result, reason, kind);
 }
 
 /* What the collecting itself says of the message. */
@@ -195,7 +198,8 @@ static void examine_outcome(struct scan_result *result, enum status status,
     else if (status != STATUS_OK)
         examine_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "no memory for a reading");
     else
-        examine_finding(result, readings_report(readings));
+        examine_finding(result, readings_report(readings)->finding,
+                        readings_report(readings)->kind);
 }
 
 static void examine_readings(struct examination *examination, const uint8_t *bytes, size_t length)
@@ -262,8 +266,7 @@ static void examine_opened(struct examination *examination)
     }
     result->readings = readings;
     result->reading = reading;
-    if (opened->finding.reason != UNSCANNABLE_NONE)
-        examine_unscannable(result, opened->finding.reason, opened->finding.kind);
+    examine_finding(result, opened->finding.reason, opened->finding.kind);
     if (opened->no_memory)
         examine_unscannable(result, UNSCANNABLE_ENGINE_ERROR, "no memory for what was opened");
 }

@@ -105,7 +105,9 @@ void opened_look(struct opened *opened, const uint8_t *bytes, size_t length, con
     verdict = open_content(&opened->opener, &sink, bytes, length, name, opened->depth, &finding);
     if (verdict == OPEN_NO_MEMORY)
         opened->no_memory = true;
-    if (finding.reason != UNSCANNABLE_NONE && opened->finding.reason == UNSCANNABLE_NONE)
+    /* Encrypted mail may be delivered all the same: it hides no other finding. */
+    if (finding.reason != UNSCANNABLE_NONE &&
+        (opened->finding.reason == UNSCANNABLE_NONE || strcmp(opened->finding.kind, "mail") == 0))
         opened->finding = finding;
     if (verdict != OPEN_NOTHING)
         opened_remember(opened, bytes, length);

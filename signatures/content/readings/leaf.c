@@ -89,7 +89,10 @@ static bool leaf_open(const struct leaf_taker *taker, struct piece bytes)
         return true;
     case OPEN_FINDING:
     case OPEN_OVER_BOUND:
-        if (readings->report.finding == UNSCANNABLE_NONE) {
+        /* Encrypted mail may be delivered all the same: it hides no other finding. */
+        if (readings->report.finding == UNSCANNABLE_NONE ||
+            (readings->report.finding == UNSCANNABLE_ENCRYPTED &&
+             strcmp(readings->report.kind, "mail") == 0)) {
             readings->report.finding = finding.reason;
             memcpy(readings->report.kind, finding.kind, strlen(finding.kind) + 1);
         }
