@@ -313,6 +313,9 @@ void mime_field_type(struct mime_parser *parser, const uint8_t *value, size_t le
     }
     if (gate != MIME_GATE_NONE)
         field_gate(parser, gate);
+    /* There are readers that cut whatever has a boundary. */
+    if (!parser->entity.multipart && parser->entity.boundary_length > 0)
+        field_gate(parser, MIME_GATE_PARAMETER);
     /* Whoever finds another boundary than libclamav does finds other parts. */
     if (parser->entity.multipart && (parser->entity.words || parser->field_odd))
         mime_doubt(parser, MIME_GATE_MULTIPART_SYNTAX);
