@@ -49,6 +49,15 @@ static size_t uu_line_go(struct uu_line line, uint8_t *to)
     return made;
 }
 
+static bool uu_odd(struct uu_line line)
+{
+    for (size_t i = 0; i < line.length; i++) {
+        if (line.at[i] >= 'a' && line.at[i] <= 'z')
+            return true;
+    }
+    return line.length > 0 && (uu_value(line, 0) + 2u) / 3 != (line.length + 1) / 4;
+}
+
 /* "begin 644 name" or "begin-base64 644 name"; the name, or null. */
 static bool uu_begins(struct uu_line line, bool *base64, char *name, size_t size)
 {
@@ -67,6 +76,18 @@ static bool uu_begins(struct uu_line line, bool *base64, char *name, size_t size
         name[length++] = line.at[at] != 0 ? (char)line.at[at] : '_';
     name[length] = '\0';
     return true;
+}
+
+/* A line that starts with "begin" is enough for MIME::Parser. Words that start so are in many
+ * texts: lines of a file must follow. */
+static bool uu_begins_oddly(struct uu_line line, const uint8_t *at, const uint8_t *end)
+{
+    struct uu_line first;
+
+    if (line.length < 5 || memcmp(line.at, "begin", 5) != 0 || at == end)
+        return false;
+    first = uu_next(&at, end);
+    return first.length > 1 && first.length < UU_LINE_MAX && !uu_odd(first);
 }
 
 static bool uu_ends(struct uu_line line)
@@ -96,15 +117,6 @@ enum uu_way {
     UU_PYTHON_CR, /* the CR of an empty line says 45, and nothing is zero */
     UU_PYTHON_LF  /* where lines end with LF: 42 */
 };
-
-static bool uu_odd(struct uu_line line)
-{
-    for (size_t i = 0; i < line.length; i++) {
-        if (line.at[i] >= 'a' && line.at[i] <= 'z')
-            return true;
-    }
-    return line.length > 0 && (uu_value(line, 0) + 2u) / 3 != (line.length + 1) / 4;
-}
 
 /* `room`: of the lines' bytes and UU_ROOM more. */
 static size_t uu_lines(struct piece lines, enum uu_way way, uint8_t *room, bool *odd, bool *empty)
@@ -183,10 +195,16 @@ bool variants_uuencode(const uint8_t *body, size_t length, variants_take_named *
     struct uu_named named = {take, context, name};
 
     while (at < end) {
-        bool base64;
+        struct uu_line line = uu_next(&at, end);
+        bool base64 = false;
+        bool begins = uu_begins(line, &base64, name, sizeof(name));
 
-        if (uu_begins(uu_next(&at, end), &base64, name, sizeof(name)) &&
-            !uu_file(&at, end, base64, &named))
+        if (!begins && uu_begins_oddly(line, at, end)) {
+            begins = true;
+            base64 = false;
+            name[0] = '\0';
+        }
+        if (begins && !uu_file(&at, end, base64, &named))
             return false;
     }
     return true;
@@ -217,7 +235,6 @@ bool variants_look_embedded(const uint8_t *text, size_t length)
 {
     const struct piece whole = {text, length};
 
-    return embedded_line(whole, "begin ") || embedded_line(whole, "begin-base64 ") ||
-           embedded_line(whole, "=ybegin ") ||
+    return embedded_line(whole, "begin") || embedded_line(whole, "=ybegin ") ||
            memmem(text, length, "must be converted", 17) != NULL;
 }

@@ -13,6 +13,7 @@
 
 struct wanted {
     const char *text;
+    const char *name;
     bool seen;
     unsigned count;
 };
@@ -31,7 +32,7 @@ static bool look_named(void *context, const uint8_t *bytes, size_t length, const
 {
     struct wanted *wanted = context;
 
-    assert_string_equal(name, "cat.txt");
+    assert_string_equal(name, wanted->name);
     return look(wanted, bytes, length);
 }
 
@@ -114,13 +115,18 @@ static void test_text(void **state)
     expect(variants_text, "a", "a\n");
 }
 
-static void expect_uu(const char *body, const char *text)
+static void expect_uu_named(const char *body, const char *name, const char *text)
 {
-    struct wanted wanted = {.text = text};
+    struct wanted wanted = {.text = text, .name = name};
 
     assert_true(variants_uuencode((const uint8_t *)body, strlen(body), look_named, &wanted));
     if (!wanted.seen)
         fail_msg("\"%s\" holds no \"%s\"", body, text);
+}
+
+static void expect_uu(const char *body, const char *text)
+{
+    expect_uu_named(body, "cat.txt", text);
 }
 
 static void test_uuencode(void **state)
@@ -132,6 +138,9 @@ static void test_uuencode(void **state)
     expect_uu("begin 644 cat.txt\nbegin 644 cat.txt\n#0V%T\nend\n", "Cat");
     expect_uu("begin 644 cat.txt\nabc\n#0V%T\n`\nend\n", "Cat"); /* odd lines go */
     expect_uu("begin-base64 644 cat.txt\nQ2F0\n====\n", "Cat");
+    expect_uu_named("begin`644`cat.txt\n#0V%T\n`\nend\n", "", "Cat"); /* not for all a begin */
+    expect_uu_named("begin\r\n#0V%T\r\nend\r\n", "", "Cat");
+    expect_uu("begin with words\nbegin 644 cat.txt\n#0V%T\n`\nend\n", "Cat");
 }
 
 struct files {
