@@ -109,7 +109,6 @@ struct cut {
     const uint8_t *next;   /* the line behind it */
     uint32_t boundary;     /* the longest one behind its "--", or LINES_NONE */
     bool exact;
-    bool header; /* what follows looks like one */
 };
 
 struct lines {

@@ -203,8 +203,8 @@ static bool cuts_find(struct lines *lines, struct piece text)
         if (name.length == 0 && (line.length < 2 || line.at[0] != '-' || line.at[1] != '-'))
             continue;
         cut.boundary = boundary_of(lines, name);
-        cut.header = text_looks_header((struct piece){next, (size_t)(end - next)});
-        if (cut.boundary == LINES_NONE && !cut.header)
+        if (cut.boundary == LINES_NONE &&
+            !text_looks_header((struct piece){next, (size_t)(end - next)}))
             continue;
         if (cut.boundary != LINES_NONE) {
             size_t more = name.length - lines->boundaries[cut.boundary].value.length;

@@ -32,9 +32,9 @@
 #include "platform/link/verdict.h"
 #include "platform/status.h"
 
-#define READINGS_DOUBT_BYTES 48u
-#define READINGS_NAME_BYTES  256u
-#define READINGS_TYPE_BYTES  128u
+#define READINGS_KIND_BYTES 48u
+#define READINGS_NAME_BYTES 256u
+#define READINGS_TYPE_BYTES 128u
 
 /* Past any of them the message is malformed. */
 struct readings_limits {
@@ -64,7 +64,7 @@ struct readings_report {
     unsigned parts;
     uint64_t bytes;
     enum unscannable_reason finding; /* of what cannot be read at all; NONE mostly */
-    char kind[READINGS_DOUBT_BYTES]; /* of the finding */
+    char kind[READINGS_KIND_BYTES];  /* of the finding */
 };
 
 struct readings;
