@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "signatures/content/hint/formats.h"
+
 /* Where the object identifier of a CMS content may stand, behind tags and lengths. */
 #define HINT_CMS_LOOK 64u
 
@@ -11,48 +13,17 @@ struct hint {
     size_t length;
 };
 
-#define MAGIC(offset, text)            \
-    {                                  \
-        offset, text, sizeof(text) - 1 \
-    }
-
 static const struct hint hints[] = {
-    MAGIC(0, "Rar!\x1a\x07"),
-    MAGIC(0, "RE\x7e\x5e"),
-    MAGIC(0, "7z\xbc\xaf\x27\x1c"),
-    MAGIC(0, "!<arch>\n"),
-    MAGIC(0, "WARC/"),
-    MAGIC(0, "\x28\xb5\x2f\xfd"),
-    MAGIC(1, "\x2a\x4d\x18"),
-    MAGIC(0, "LZIP\x01"),
-    MAGIC(0, "\x04\x22\x4d\x18"),
-    MAGIC(0, "\x02\x21\x4c\x18"),
-    MAGIC(0, "\x1f\x9d"),
-    MAGIC(0, "\x5d\0\0"),
-    MAGIC(0, "\xed\xab\xee\xdb"),
-    MAGIC(0, "\x89LZO\0\r\n\x1a\n"),
-    MAGIC(0, "LRZI\0"),
-    MAGIC(0, "RZIP\x02"),
-    MAGIC(20, "\xdc\xa7\xc4\xfd"),
-    MAGIC(7, "**ACE**"),
-    MAGIC(0, "7kSt\xa0\x31\x83\xd3\x8c\xb2\x28\xb0\xd3"),
-    MAGIC(0, "zPQ"),
-    MAGIC(0, "StuffIt (c)1997"),
-    MAGIC(10, "rLau"),
-    MAGIC(0, "hsqs"),
-    MAGIC(0, "MSWIM\0\0\0\xd0\0\0\0"),
-    MAGIC(0, "conectix"),
-    MAGIC(0, "vhdxfile"),
-    MAGIC(0, "KDMV"),
-    MAGIC(0, "QFI\xfb"),
-    MAGIC(0, "PK"),
-    MAGIC(0, "\x60\xea"),
-    MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-    MAGIC(0, "MZ"),
-    MAGIC(0, "\x7f\x45LF"),
+#define X(kind, offset, magic, way, unpacker) {offset, magic, sizeof(magic) - 1},
+    HINT_FORMAT_LIST(X)
+#undef X
+    /* What the engine opens, but not all that may be in it: zip, ARJ, OLE2, programs. */
+    {0, "PK", 2},
+    {0, "\x60\xea", 2},
+    {0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8},
+    {0, "MZ", 2},
+    {0, "\x7f\x45LF", 4},
 };
-
-#undef MAGIC
 
 static bool hint_magic(const uint8_t *start, size_t length)
 {

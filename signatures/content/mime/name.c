@@ -12,17 +12,6 @@ static int name_hex(uint8_t byte)
     return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
-static int name_base64(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52;
-    return byte == '+' ? 62 : byte == '/' ? 63 : -1;
-}
-
 /* A decoded byte that could change how the rest of the field is read. */
 static bool name_special(uint8_t byte)
 {
@@ -65,7 +54,7 @@ static bool name_b(const uint8_t *from, size_t length, uint8_t *to, size_t *to_l
     while (padding < 2 && from[length - 1 - padding] == '=')
         padding++;
     for (size_t i = 0; i < length; i++) {
-        int value = i < length - padding ? name_base64(from[i]) : 0;
+        int value = i < length - padding ? mime_base64_value(from[i]) : 0;
 
         if (value < 0)
             return false;

@@ -47,3 +47,14 @@ bool mime_contains(const uint8_t *bytes, size_t length, const char *word)
             return true;
     return false;
 }
+
+int mime_base64_value(uint8_t byte)
+{
+    if (byte >= 'A' && byte <= 'Z')
+        return byte - 'A';
+    if (byte >= 'a' && byte <= 'z')
+        return byte - 'a' + 26;
+    if (byte >= '0' && byte <= '9')
+        return byte - '0' + 52;
+    return byte == '+' ? 62 : byte == '/' ? 63 : -1;
+}

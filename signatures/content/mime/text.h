@@ -13,6 +13,9 @@ bool mime_is_blank(uint8_t byte); /* space or tab */
 bool mime_is_token(uint8_t byte); /* RFC 2045 5.1, but neither '(' nor any other special */
 uint8_t mime_lower(uint8_t byte);
 
+/* Of a letter of base64 (RFC 2045 6.8), or -1. */
+int mime_base64_value(uint8_t byte);
+
 bool mime_is(const char *type, const char *other); /* zero-terminated, the same */
 
 /* Whether both are the same but for case. */

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "signatures/content/hint/formats.h"
 #include "signatures/content/open/internal.h"
 
 enum formats_way {
@@ -21,41 +22,12 @@ struct format {
     enum unpack_format unpack;
 };
 
-#define MAGIC(text) text, sizeof(text) - 1
-
 static const struct format formats[] = {
-    {"rar", 0, MAGIC("Rar!\x1a\x07"), FORMATS_RAR, UNPACK_RAR},
-    {"rar", 0, MAGIC("RE\x7e\x5e"), FORMATS_NAME, UNPACK_RAR}, /* of before 1.50 */
-    {"7z", 0, MAGIC("7z\xbc\xaf\x27\x1c"), FORMATS_UNPACK, UNPACK_7ZIP},
-    {"ar", 0, MAGIC("!<arch>\n"), FORMATS_UNPACK, UNPACK_AR},
-    {"warc", 0, MAGIC("WARC/"), FORMATS_UNPACK_IF, UNPACK_WARC},
-    {"zstd", 0, MAGIC("\x28\xb5\x2f\xfd"), FORMATS_UNPACK, UNPACK_COMPRESSED},
-    {"zstd", 1, MAGIC("\x2a\x4d\x18"), FORMATS_UNPACK_IF, UNPACK_COMPRESSED}, /* skipped frames */
-    {"lzip", 0, MAGIC("LZIP\x01"), FORMATS_UNPACK, UNPACK_COMPRESSED},
-    {"lz4", 0, MAGIC("\x04\x22\x4d\x18"), FORMATS_UNPACK, UNPACK_COMPRESSED},
-    {"lz4", 0, MAGIC("\x02\x21\x4c\x18"), FORMATS_UNPACK, UNPACK_COMPRESSED},
-    {"compress", 0, MAGIC("\x1f\x9d"), FORMATS_UNPACK_IF, UNPACK_COMPRESSED},
-    {"lzma", 0, MAGIC("\x5d\0\0"), FORMATS_UNPACK_IF, UNPACK_COMPRESSED},
-    {"rpm", 0, MAGIC("\xed\xab\xee\xdb"), FORMATS_UNPACK, UNPACK_COMPRESSED},
-    {"lzop", 0, MAGIC("\x89LZO\0\r\n\x1a\n"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"lrzip", 0, MAGIC("LRZI\0"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"rzip", 0, MAGIC("RZIP\x02"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"zoo", 20, MAGIC("\xdc\xa7\xc4\xfd"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"ace", 7, MAGIC("**ACE**"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"zpaq", 0, MAGIC("7kSt\xa0\x31\x83\xd3\x8c\xb2\x28\xb0\xd3"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"zpaq", 0, MAGIC("zPQ\x01\x01"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"zpaq", 0, MAGIC("zPQ\x02\x01"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"stuffit", 0, MAGIC("StuffIt (c)1997"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"stuffit", 10, MAGIC("rLau"), FORMATS_NAME, UNPACK_COMPRESSED}, /* SIT!, and a count */
-    {"squashfs", 0, MAGIC("hsqs"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"wim", 0, MAGIC("MSWIM\0\0\0\xd0\0\0\0"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"vhd", 0, MAGIC("conectix"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"vhdx", 0, MAGIC("vhdxfile"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"vmdk", 0, MAGIC("KDMV"), FORMATS_NAME, UNPACK_COMPRESSED},
-    {"qcow", 0, MAGIC("QFI\xfb\0\0\0"), FORMATS_NAME, UNPACK_COMPRESSED},
+#define X(kind, offset, magic, way, unpack) \
+    {kind, offset, magic, sizeof(magic) - 1, FORMATS_##way, UNPACK_##unpack},
+    HINT_FORMAT_LIST(X)
+#undef X
 };
-
-#undef MAGIC
 
 /* Programs that unpack themselves carry a RAR archive behind them. */
 #define FORMATS_RAR_MAGIC "Rar!\x1a\x07"

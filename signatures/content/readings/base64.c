@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "signatures/content/mime/text.h"
 #include "signatures/content/readings/ways.h"
 
 /* What '=' is. */
@@ -40,22 +41,11 @@ struct base64_state {
     uint8_t *to;
 };
 
-static int base64_value(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52;
-    return byte == '+' ? 62 : byte == '/' ? 63 : -1;
-}
-
 static int base64_way_value(const struct base64_way *way, uint8_t byte)
 {
     if (way->url && (byte == '-' || byte == '_'))
         return byte == '-' ? 62 : 63;
-    return base64_value(byte);
+    return mime_base64_value(byte);
 }
 
 static void base64_look(const uint8_t *body, size_t length, struct base64_look *look)
@@ -68,7 +58,7 @@ static void base64_look(const uint8_t *body, size_t length, struct base64_look *
 
     *look = (struct base64_look){0};
     for (size_t i = 0; i < length; i++) {
-        if (base64_value(body[i]) >= 0) {
+        if (mime_base64_value(body[i]) >= 0) {
             look->inner_padding |= pads > 0;
             look->uneven_lines |= uneven;
             look->empty_line |= empty;
@@ -180,7 +170,7 @@ static size_t base64_go(struct piece body, const struct base64_way *way, bool on
     *open = state.count == 1;
     if (!way->drop_rest)
         base64_rest(&state);
-    while (i < body.length && base64_value(body.at[i]) < 0) /* padding, and what is between */
+    while (i < body.length && mime_base64_value(body.at[i]) < 0) /* padding, and what is between */
         i++;
     *at = i;
     return state.made;
@@ -244,7 +234,7 @@ static size_t base64_group_end(enum base64_group kind, const uint8_t group[4], u
 
     for (unsigned i = 0; i < 4; i++) {
         pads += group[i] == '=';
-        letter[i] = group[i] != '='         ? (uint32_t)base64_value(group[i])
+        letter[i] = group[i] != '='         ? (uint32_t)mime_base64_value(group[i])
                     : kind == GROUP_COURIER ? 99
                                             : 0;
     }
@@ -266,7 +256,7 @@ static bool base64_group_take(struct piece body, enum base64_group kind, uint8_t
     size_t made = 0;
 
     for (size_t i = 0; i < body.length; i++) {
-        if (base64_value(body.at[i]) < 0 && body.at[i] != '=')
+        if (mime_base64_value(body.at[i]) < 0 && body.at[i] != '=')
             continue;
         group[count++] = body.at[i];
         if (count == 4) {
@@ -353,7 +343,7 @@ static size_t base64_clean_lines(struct piece body, uint8_t *to)
         bool clean = true;
 
         for (; end < body.length && body.at[end] != '\n'; end++)
-            clean = clean && (base64_value(body.at[end]) >= 0 || body.at[end] == '=' ||
+            clean = clean && (mime_base64_value(body.at[end]) >= 0 || body.at[end] == '=' ||
                               ways_white(body.at[end]));
         if (end < body.length)
             end++;
@@ -392,7 +382,7 @@ bool variants_look_base64(const uint8_t *body, size_t length)
     if (length > 4096)
         length = 4096;
     for (size_t i = 0; i < length; i++) {
-        run = base64_value(body[i]) >= 0 ? run + 1 : 0;
+        run = mime_base64_value(body[i]) >= 0 ? run + 1 : 0;
         if (run >= 24)
             return true;
     }
