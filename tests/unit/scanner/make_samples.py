@@ -145,6 +145,12 @@ def samples():
     yield "mail-attached", mail_with([attachment("a.eml", mail_with([b"Content-Type: text/plain\r\n\r\nplain\r\n"]))])
     yield "signed", mail_with([attachment("smime.p7m", smime(2, attachment("eicar.com", EICAR)))])
     yield "enveloped", mail_with([attachment("smime.p7m", smime(3, b"nobody knows"))])
+    enveloped = attachment("smime.p7m", smime(3, b"nobody knows"))
+    others = {"ace": attachment("a.ace", b"1234567**ACE**" + words),
+              "zip": attachment("secret.zip", encrypted(eicar_zip))}
+    for name, part in others.items():
+        yield "enveloped-and-" + name, mail_with([enveloped, part])
+        yield name + "-and-enveloped", mail_with([part, enveloped])
     yield "slow", mail_with([attachment("slow.zip", slow())])
     yield "bomb-eicar", mail_with([attachment("bomb.zip", zip_of(
         [("zeros", bytes(64 << 20) + EICAR)]))])

@@ -124,6 +124,34 @@ static void closed_is_opened(void **state)
     assert_int_equal(appliance_stop(&appliance), 0);
 }
 
+/* Encrypted mail may be delivered: what may not is the reason, in either order. */
+static void encrypted_mail_hides_nothing(void **state)
+{
+    static const struct {
+        const char *name;
+        enum unscannable_reason reason;
+    } cases[] = {
+        {"enveloped.eml", UNSCANNABLE_ENCRYPTED_MAIL},
+        {"enveloped-and-ace.eml", UNSCANNABLE_UNSUPPORTED},
+        {"ace-and-enveloped.eml", UNSCANNABLE_UNSUPPORTED},
+        {"enveloped-and-zip.eml", UNSCANNABLE_ENCRYPTED},
+        {"zip-and-enveloped.eml", UNSCANNABLE_ENCRYPTED},
+    };
+    struct appliance appliance;
+    struct scan_result result;
+
+    (void)state;
+    appliance_start(&appliance, sample("test.ndb"), 1, NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (uint32_t flags = 0; flags <= SCAN_READINGS; flags += SCAN_READINGS) {
+            scan(&appliance, sample(cases[i].name), flags, &result);
+            assert_int_equal(result.verdict, VERDICT_UNSCANNABLE);
+            assert_int_equal(result.reason, cases[i].reason);
+        }
+    }
+    assert_int_equal(appliance_stop(&appliance), 0);
+}
+
 /* A mail that is attached, encoded, is read in every way, too. */
 static void attached_mail_is_read(void **state)
 {
@@ -157,9 +185,13 @@ static void limits_are_of_each(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clear_mail_has_none),   cmocka_unit_test(hidden_is_found),
-        cmocka_unit_test(found_as_it_came),      cmocka_unit_test(closed_is_opened),
-        cmocka_unit_test(attached_mail_is_read), cmocka_unit_test(limits_are_of_each),
+        cmocka_unit_test(clear_mail_has_none),
+        cmocka_unit_test(hidden_is_found),
+        cmocka_unit_test(found_as_it_came),
+        cmocka_unit_test(closed_is_opened),
+        cmocka_unit_test(encrypted_mail_hides_nothing),
+        cmocka_unit_test(attached_mail_is_read),
+        cmocka_unit_test(limits_are_of_each),
     };
 
     return cmocka_run_group_tests(tests, samples_make, samples_remove);
