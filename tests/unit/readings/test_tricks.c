@@ -69,9 +69,7 @@ static int load(void **state)
 
     (void)state;
     assert_non_null(directory);
-    memset(long_line, 'a', sizeof(long_line) - 2);
-    memcpy(long_line, "X-L: ", 5);
-    long_line[sizeof(long_line) - 2] = '\n';
+    (void)snprintf(long_line, sizeof(long_line), "X-L: %01100d\n", 0);
     while ((entry = readdir(directory)) != NULL) {
         char path[512];
         FILE *file;
