@@ -243,13 +243,12 @@ static void scan_watch(struct handover *handover, struct message *message, int64
     handover_peer_break(handover, message->scanner_slot);
 }
 
-/* Should the kill itself never come to pass, the sender is answered all the same; the memory waits
- * for the scanner's end. */
-static bool scan_stuck(const struct handover *handover, const struct message *message,
-                       int64_t now_ns)
+/* Its sender is answered in time, whoever is still at it; the memory waits for the scanner's end.
+ */
+static bool scan_late(const struct handover *handover, const struct message *message,
+                      int64_t now_ns)
 {
-    return !message->concluded &&
-           now_ns - message->received_ns > handover->verdict_limit_ns + handover->scan_limit_ns;
+    return !message->concluded && now_ns - message->received_ns > handover->verdict_limit_ns;
 }
 
 static bool scan_sweep(struct handover *handover, struct station_step *step, int64_t now_ns)
@@ -258,7 +257,7 @@ static bool scan_sweep(struct handover *handover, struct station_step *step, int
 
     for (; message != NULL; message = message->next) {
         scan_watch(handover, message, now_ns);
-        if (scan_stuck(handover, message, now_ns))
+        if (scan_late(handover, message, now_ns))
             break;
     }
     if (message == NULL) {

@@ -79,10 +79,9 @@ bool attempt_overdue(struct message *message, const struct channel *channel, int
     CHECK(message->job != 0);
     if (!message->started && attempt_busy(channel)) {
         message->started = true;
-        if (message->deadline_ns > now_ns + limit_ns)
-            message->deadline_ns = now_ns + limit_ns;
+        message->deadline_ns = now_ns + limit_ns;
     }
-    return now_ns >= message->deadline_ns;
+    return now_ns >= message->deadline_ns + (message->started ? 0 : limit_ns);
 }
 
 void attempt_spoil(struct message *message)

@@ -39,7 +39,9 @@ bool attempt_named(const struct message *message, const struct scan_result *answ
  * and end. */
 bool attempt_sensible(struct scan_result *answer) STATUS_CHECKED;
 
-/* Looks whether it is at work, which starts the clock; true once its time is over. */
+/* Looks whether it is at work, which starts the clock; true once the scanner's time is over. How
+ * long the message has waited before is no fault of the scanner's: its own end only counts where
+ * the scanner has not begun a whole limit after it. */
 bool attempt_overdue(struct message *message, const struct channel *channel, int64_t limit_ns,
                      int64_t now_ns);
 

@@ -184,14 +184,31 @@ static void test_clock_starts_at_work(void **state)
     assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 61 * LIMIT_NS));
 }
 
-static void test_message_has_its_own_end(void **state)
+/* What it has waited before is not the scanner's time. */
+static void test_scanner_has_its_whole_time(void **state)
 {
     struct rig *rig = *state;
+    int64_t end_ns;
 
     begin(rig, 1, 0);
-    assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 100 * LIMIT_NS));
-    atomic_store(rig->scanner.busy, 1); /* too late to win time */
-    assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, 100 * LIMIT_NS + 1));
+    end_ns = rig->message.deadline_ns;
+    atomic_store(rig->scanner.busy, 1);
+    assert_false(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, end_ns - 1));
+    assert_false(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, end_ns + LIMIT_NS - 2));
+    assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, end_ns + LIMIT_NS - 1));
+}
+
+/* One that never begins is not waited for without end. */
+static void test_never_begun(void **state)
+{
+    struct rig *rig = *state;
+    int64_t end_ns;
+
+    begin(rig, 1, 0);
+    end_ns = rig->message.deadline_ns;
+    assert_false(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, end_ns + LIMIT_NS - 1));
+    assert_true(attempt_overdue(&rig->message, &rig->worker, LIMIT_NS, end_ns + LIMIT_NS));
+    assert_false(rig->message.started);
 }
 
 /* Loses the attempt under way. */
@@ -250,12 +267,13 @@ int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_job_names_the_message),    CASE(test_scribbled_ring_gives_no_job),
-        CASE(test_only_the_right_names),     CASE(test_only_three_verdicts),
-        CASE(test_names_are_made_safe),      CASE(test_readings_are_made_safe),
-        CASE(test_job_asks_for_readings),    CASE(test_clock_starts_at_work),
-        CASE(test_message_has_its_own_end),  CASE(test_two_attempts_at_work),
-        CASE(test_waiting_costs_no_attempt), CASE(test_reason_of_the_last_attempt),
+        CASE(test_job_names_the_message),      CASE(test_scribbled_ring_gives_no_job),
+        CASE(test_only_the_right_names),       CASE(test_only_three_verdicts),
+        CASE(test_names_are_made_safe),        CASE(test_readings_are_made_safe),
+        CASE(test_job_asks_for_readings),      CASE(test_clock_starts_at_work),
+        CASE(test_scanner_has_its_whole_time), CASE(test_never_begun),
+        CASE(test_two_attempts_at_work),       CASE(test_waiting_costs_no_attempt),
+        CASE(test_reason_of_the_last_attempt),
     };
 #undef CASE
 
