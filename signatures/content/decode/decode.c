@@ -179,7 +179,8 @@ static size_t decode_lines(struct decoder *decoder, const uint8_t *from, size_t 
     const uint8_t *end = from + length;
     uint8_t *start = to;
 
-    while (from < end) {
+    /* Behind a doubt nothing counts: what is there may not give another one. */
+    while (from < end && decoder->gate == DECODE_GATE_NONE) {
         const uint8_t *line_end;
         size_t run;
 
@@ -300,7 +301,8 @@ static uint8_t *decode_again_lines(struct decoder *decoder, const uint8_t *text,
 {
     const uint8_t *line_end;
 
-    while ((line_end = memchr(text, '\n', (size_t)(end - text))) != NULL &&
+    while (decoder->gate == DECODE_GATE_NONE &&
+           (line_end = memchr(text, '\n', (size_t)(end - text))) != NULL &&
            line_end - text <= (ptrdiff_t)DECODE_HELD_MAX) {
         size_t length = (size_t)(line_end - text) + 1;
 
@@ -309,6 +311,8 @@ static uint8_t *decode_again_lines(struct decoder *decoder, const uint8_t *text,
                  : decode_again_quoted(decoder, text, length, to);
         text += length;
     }
+    if (decoder->gate != DECODE_GATE_NONE)
+        return to;
     if (end - text > (ptrdiff_t)DECODE_HELD_MAX) {
         decoder->gate = DECODE_GATE_LONG_LINE;
         return to;
@@ -322,12 +326,20 @@ static uint8_t *decode_again_lines(struct decoder *decoder, const uint8_t *text,
  * they are read a little ahead of where they are written. */
 static size_t decode_again(struct decoder *decoder, const uint8_t *from, size_t length, uint8_t *to)
 {
+    const uint8_t *start = to;
     uint8_t *text = to + DECODE_AGAIN_AHEAD;
     uint8_t *end = text + decoder->line_count;
+    enum decode_gate behind;
 
     memcpy(text, decoder->line, decoder->line_count);
     end += decode_lines(decoder, from, length, end);
-    return (size_t)(decode_again_lines(decoder, text, end, to) - to);
+    /* A doubt about the lines that came out stands before one about a line that did not. */
+    behind = decoder->gate;
+    decoder->gate = DECODE_GATE_NONE;
+    to = decode_again_lines(decoder, text, end, to);
+    if (decoder->gate == DECODE_GATE_NONE)
+        decoder->gate = behind;
+    return (size_t)(to - start);
 }
 
 static size_t decode_again_end(struct decoder *decoder, uint8_t *to)
